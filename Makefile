@@ -1,0 +1,40 @@
+# make certify: set up, then bracket the bundled trained generator from both sides
+# make test:    set up, then lint, types, layout and tests
+# make check-all: the longer checks, after `make test`
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+
+.PHONY: certify test check-all clean
+.DELETE_ON_ERROR:
+
+certify: $(VENV)/.runtime
+	@mkdir -p build
+	$(BIN)/wdccheck certify --workers -1 --time-limit 150 --seed 0 --json build/certify.json
+
+test: $(VENV)/.test
+	@mkdir -p build && rm -f build/tested
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q
+	@echo $(COMMIT) > build/tested
+
+check-all: $(VENV)/.test certify
+	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/wdccheck verify build/certify.json
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.runtime: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	$(INSTALL) -e ".[test]"
+	@touch $@

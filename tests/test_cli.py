@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from wdccheck.cli import main
+
+COMMAND = [sys.executable, "-m", "wdccheck"]
+QUICK = ["--workers", "1", "--quiet", "--time-limit", "4"]
+
+
+def start(*arguments, **options):
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, **options)
+
+
+def run(*arguments):
+    process = start(*arguments)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def eye(tmp_path):
+    path = tmp_path / "eye.npy"
+    np.save(path, np.eye(2))
+    return str(path)
+
+
+@pytest.fixture
+def net(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "net.npz"
+    np.savez(path, W1=rng.standard_normal((20, 2)) / 4, W2=rng.standard_normal((12, 20)) / 3)
+    return str(path)
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A layer on which any engine stays busy for longer than a test waits."""
+    path = tmp_path / "large.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((300, 5)) / 17)
+    return str(path)
+
+
+# -- what works -----------------------------------------------------------------------------
+
+
+def test_certify_a_file(net, capsys):
+    assert main(["certify", net, *QUICK]) == 0
+    out, err = capsys.readouterr()
+    assert "layer 1: 20 x 2" in out and "layer 2: 12 x 20" in out and "<= eps/alpha <=" in out
+    assert err == ""
+
+
+def test_certify_the_bundled_network(capsys):
+    assert main(["certify", "--alpha", "1", "--workers", "1", "--time-limit", "3", "--quiet"]) == 0
+    out, _ = capsys.readouterr()
+    assert "layer 1" in out and "layer 2" in out
+
+
+def test_progress_goes_to_stderr_as_plain_lines(eye, capsys):
+    assert main(["certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "4"]) == 0
+    out, err = capsys.readouterr()
+    assert "layer 1: Spectral" in err and "\r" not in err
+    assert "formulas" not in out
+
+
+def test_json_alone_on_stdout(net):
+    code, out, err = run("certify", net, "--json", "-", "--workers", 1, "--time-limit", 4)
+    data = json.loads(out)
+    assert code == 0
+    assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
+    assert len(data["rows"]) == 2
+    assert "layer 1" in err
+
+
+def test_json_to_a_file_beside_the_text(net, tmp_path, capsys):
+    path = tmp_path / "report.json"
+    assert main(["certify", net, "--json", str(path), *QUICK]) == 0
+    assert "layer 1" in capsys.readouterr().out
+    assert len(json.loads(path.read_text())["rows"]) == 2
+    assert main(["verify", str(path), "--quiet", "--workers", "1"]) == 0
+    assert "layer 2: upper bound: confirmed" in capsys.readouterr().out
+
+
+def test_bracket_writes_what_load_reads(eye, tmp_path, capsys):
+    path = tmp_path / "eye.json"
+    assert main(["bracket", "wdc", eye, "--json", str(path), *QUICK]) == 0
+    known = wc.load(path)
+    assert known.lower <= 1 <= known.upper
+    assert "matrix: 2 x 2, alpha = 1" in capsys.readouterr().out
+    data = json.loads(path.read_text())
+    assert (data["wdccheck"], data["kernel"]) == (wc.__version__, wc.kernel())
+
+
+def test_bracket_of_one_layer(net, capsys):
+    assert main(["bracket", "wdc", net, "--layer", "2", *QUICK]) == 0
+    assert "layer 2: 12 x 20" in capsys.readouterr().out
+    assert main(["bracket", "wdc", net, *QUICK]) == 2
+    assert "--layer: an integer from 1 to 2 required, found none" in capsys.readouterr().err
+    assert main(["bracket", "wdc", net, "--layer", "3", *QUICK]) == 2
+
+
+@pytest.mark.parametrize(("eps", "status", "word"), [
+    ("1.1", 0, "holds"), ("0.9", 1, "violated"), ("1", 3, "undecided")])
+def test_exit_statuses_of_a_verdict(eps, status, word, eye, capsys, monkeypatch):
+    from wdccheck import report
+
+    if word == "undecided":  # epsilon is 1: closed formulas alone stop just above it
+        engines = wc.Spectral()
+        monkeypatch.setattr(report, "bracket",
+                            lambda condition, *_, **__: wc.bracket(condition, engines, rng=0))
+    assert main(["certify", eye, "--alpha", "1", "--eps", eps, *QUICK]) == status
+    assert f"eps/alpha <= {float(eps)}: {word}" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_one_bracket(eye, tmp_path):
+    path = tmp_path / "so-far.json"
+    for _ in range(2):
+        assert main(["bracket", "wdc", eye, "--checkpoint", str(path), *QUICK]) == 0
+    assert wc.load(path).lower <= 1 <= wc.load(path).upper
+
+
+def test_verify_says_what_it_did(eye, tmp_path, capsys):
+    path = tmp_path / "eye.json"
+    wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).save(path)
+    assert main(["verify", str(path), "--quiet"]) == 0
+    assert "fresh run of Spectral()" in capsys.readouterr().out
+    assert main(["verify", str(path), "--no-rerun"]) == 0
+    assert "not checked (--no-rerun)" in capsys.readouterr().out
+    data = json.loads(path.read_text())
+    del data["condition"]["weights"]
+    path.write_text(json.dumps(data))
+    assert main(["verify", str(path), "--quiet"]) == 3
+    assert main(["verify", str(path), "--quiet", "--weights", eye]) == 0
+    data["lower"] *= 0.99
+    path.write_text(json.dumps(data))
+    capsys.readouterr()
+    assert main(["verify", str(path), "--quiet", "--weights", eye]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_info_names_versions_kernel_cores_and_blas(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    for word in ("wdccheck", "kernel", "numpy", "cores", "threads"):
+        assert word in out
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--help"], ["-h"], ["certify", "--help"], ["bracket", "wdc", "--help"], ["verify", "-h"], ["--version"]])
+def test_help_is_success(arguments, capsys):
+    assert main(arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from wdccheck.cli import main; main(['certify', '--help'])\n" \
+           "assert not {'numpy', 'scipy', 'joblib'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+# -- what does not --------------------------------------------------------------------------
+
+
+def bad_arrays():
+    return {
+        "nan": np.array([[np.nan, 1.0]]), "inf": np.array([[np.inf], [1.0]]), "empty": np.zeros((0, 3)),
+        "axes": np.ones(3), "three axes": np.ones((2, 2, 2)), "complex": np.ones((2, 2), complex),
+        "strings": np.array([["a", "b"]]), "bool": np.ones((2, 2), bool), "large": np.array([[2**53 + 1]]),
+    }
+
+
+@pytest.mark.parametrize("kind", bad_arrays())
+@pytest.mark.parametrize("command", [["certify"], ["bracket", "wdc"]])
+def test_bad_arrays(kind, command, tmp_path, capsys):
+    path = tmp_path / "bad.npy"
+    np.save(path, bad_arrays()[kind])
+    assert main([*command, str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith("wdccheck: ") and "bad.npy" in err and "required, found" in err
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, (os.environ["WDCCHECK_BOMB"],)
+
+
+@pytest.mark.parametrize("name", ["bomb.npz", "bomb.npy", "object.npy", "object.npz", "bomb.json"])
+def test_nothing_is_unpickled(name, tmp_path, monkeypatch, capsys):
+    target = tmp_path / "exploded"
+    monkeypatch.setenv("WDCCHECK_BOMB", str(target))
+    path = tmp_path / name
+    if name.startswith("bomb"):
+        path.write_bytes(pickle.dumps(Bomb()))
+    elif name.endswith("npy"):
+        np.save(path, np.array([[Bomb()]], dtype=object), allow_pickle=True)
+    else:
+        np.savez(path, W=np.array([[Bomb()]], dtype=object))
+    assert main(["verify" if name.endswith("json") else "certify", str(path)]) == 2
+    assert not target.exists()
+    assert name in capsys.readouterr().err
+
+
+def bad_files(folder):
+    np.savez(folder / "chain.npz", W1=np.ones((4, 2)), W2=np.ones((3, 5)))
+    np.save(folder / "whole.npy", np.ones((40, 4)))
+    data = (folder / "whole.npy").read_bytes()
+    (folder / "truncated.npy").write_bytes(data[:200])
+    np.savez(folder / "whole.npz", np.ones((40, 4)))
+    (folder / "truncated.npz").write_bytes((folder / "whole.npz").read_bytes()[:300])
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "folder.npy").mkdir()
+    (folder / "odd.txt").write_text("1 2")
+
+
+@pytest.mark.parametrize("name", ["missing.npy", "chain.npz", "truncated.npy", "truncated.npz", "empty.npy",
+                                  "folder.npy", "odd.txt", "missing.json"])
+def test_bad_files(name, tmp_path, capsys):
+    bad_files(tmp_path)
+    assert main(["verify" if name.endswith("json") else "certify", str(tmp_path / name)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and name in err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--alpha", "0"], ["--alpha", "-1"], ["--alpha", "nan"], ["--alpha", "worst"], ["--gap", "-0.1"],
+    ["--gap", "inf"], ["--eps", "-1"], ["--eps", "x"], ["--time-limit", "0"], ["--time-limit", "nan"],
+    ["--workers", "0"], ["--workers", "-2"], ["--workers", "2.5"], ["--seed", "-1"], ["--seed", "x"],
+    ["--unknown"], ["--alpha"], ["another.npy"],
+])
+def test_bad_options(arguments, eye, capsys):
+    assert main(["certify", eye, *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "Error:" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["bracket"], ["bracket", "wdc"], ["verify"]])
+def test_incomplete_commands(arguments, capsys):
+    assert main(arguments) == 2
+
+
+def test_an_unwritable_json_is_refused_before_the_work(eye, tmp_path, capsys):
+    begun = time.monotonic()
+    for path in (tmp_path, tmp_path / "nowhere" / "report.json"):
+        assert main(["certify", eye, "--json", str(path)]) == 2
+        assert "--json" in capsys.readouterr().err
+    assert time.monotonic() - begun < 2
+
+
+def test_a_checkpoint_of_other_weights(eye, net, tmp_path, capsys):
+    folder = str(tmp_path / "folder")
+    assert main(["certify", eye, "--alpha", "1", "--checkpoint", folder, *QUICK]) == 0
+    assert main(["certify", net, "--alpha", "1", "--checkpoint", folder, *QUICK]) == 2
+    assert "layer1.json" in capsys.readouterr().err
+
+
+def test_bad_input_from_a_shell(tmp_path):
+    code, out, err = run("certify", tmp_path / "missing.npz")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1 and "missing.npz" in err
+    code, out, err = run("certify", "--alpha", "0")
+    assert (code, out) == (2, "") and "Traceback" not in err
+
+
+def test_a_warning_is_one_line(tmp_path):
+    path = tmp_path / "wide.npy"
+    np.save(path, np.ones((2, 3)))
+    code, _, err = run("bracket", "wdc", path, *QUICK)
+    assert code == 0
+    assert err.startswith("wdccheck: warning: ") and "W.T" in err and err.count("\n") == 1
+
+
+# -- interruption ---------------------------------------------------------------------------
+
+
+def interrupt(process):
+    """SIGINT once the search is at work: its first line of progress is on stderr."""
+    assert process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    return *process.communicate(timeout=30), process.returncode
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_bracket_is_printed_and_saved(workers, large, tmp_path):
+    saved, checkpoint = tmp_path / "result.json", tmp_path / "so-far.json"
+    out, err, code = interrupt(start("bracket", "wdc", large, "--workers", workers, "--json", saved,
+                                     "--checkpoint", checkpoint))
+    assert code == 130, err
+    assert "Traceback" not in err
+    assert "<= eps <=" in out and "interrupted" in out
+    known = wc.load(saved)
+    assert 0 < known.lower <= known.upper < np.inf
+    assert wc.load(checkpoint).lower <= known.lower
+
+
+def test_an_interrupted_report_is_printed_and_saved(large, tmp_path):
+    saved = tmp_path / "report.json"
+    out, err, code = interrupt(start("certify", large, "--alpha", "1", "--workers", 1, "--json", saved))
+    assert code == 130, err
+    assert "layer 1" in out and "interrupted" in out
+    assert json.loads(saved.read_text())["interrupted"] is True
+
+
+def test_an_interrupted_search_for_alpha_still_gives_bounds(large):
+    process = start("certify", large, "--workers", 1)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "<= eps <=" in out and "Traceback" not in err
+
+
+def test_a_closed_pipe_is_quiet(eye):
+    process = start("certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "3", "--quiet")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 141
+    assert err == ""

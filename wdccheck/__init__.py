@@ -1,0 +1,71 @@
+"""Two-sided bounds on the constants of the weight conditions of generative priors.
+
+``import wdccheck as wc`` gives the names below; each is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Ascent": "wdccheck.lower.ascent",
+    "Bracket": "wdccheck.brackets",
+    "BranchAndBound": "wdccheck.upper.branch_and_bound",
+    "InvalidInput": "wdccheck.errors",
+    "MonteCarlo": "wdccheck.lower.monte_carlo",
+    "NotProved": "wdccheck.errors",
+    "ReLUNetwork": "wdccheck.network",
+    "Report": "wdccheck.report",
+    "Spectral": "wdccheck.spectral",
+    "UnsoundBound": "wdccheck.errors",
+    "Verdict": "wdccheck.brackets",
+    "WDC": "wdccheck.conditions.wdc",
+    "bracket": "wdccheck.solve",
+    "calibrate": "wdccheck.calibration",
+    "certify": "wdccheck.report",
+    "kernel": "wdccheck._kernels",
+    "load": "wdccheck.brackets",
+    "testing": "wdccheck",
+    "verify": "wdccheck.audit",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+if TYPE_CHECKING:
+    from wdccheck import testing as testing
+    from wdccheck._kernels import kernel as kernel
+    from wdccheck.audit import verify as verify
+    from wdccheck.brackets import Bracket as Bracket
+    from wdccheck.brackets import Verdict as Verdict
+    from wdccheck.brackets import load as load
+    from wdccheck.calibration import calibrate as calibrate
+    from wdccheck.conditions.wdc import WDC as WDC
+    from wdccheck.errors import InvalidInput as InvalidInput
+    from wdccheck.errors import NotProved as NotProved
+    from wdccheck.errors import UnsoundBound as UnsoundBound
+    from wdccheck.lower.ascent import Ascent as Ascent
+    from wdccheck.lower.monte_carlo import MonteCarlo as MonteCarlo
+    from wdccheck.network import ReLUNetwork as ReLUNetwork
+    from wdccheck.report import Report as Report
+    from wdccheck.report import certify as certify
+    from wdccheck.solve import bracket as bracket
+    from wdccheck.spectral import Spectral as Spectral
+    from wdccheck.upper.branch_and_bound import BranchAndBound as BranchAndBound
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'wdccheck' has no attribute {name!r}")
+    if home == __name__:
+        return import_module(f"{__name__}.{name}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

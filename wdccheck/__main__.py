@@ -1,0 +1,10 @@
+"""``python -m wdccheck`` equals ``wdccheck``."""
+
+from __future__ import annotations
+
+import sys
+
+from wdccheck.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""What is known of one epsilon: a bracket, why it stopped there, and a verdict."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, StrEnum
+from typing import Any
+
+import numpy as np
+
+from wdccheck import certificate
+from wdccheck.errors import InvalidInput, UnsoundBound
+
+__all__ = ["Bracket", "Reason", "Stop", "Verdict", "Work", "load", "merge"]
+
+
+class Verdict(Enum):
+    """The three answers to "is epsilon <= eps?"."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    UNDECIDED = "undecided"
+
+
+class Reason(StrEnum):
+    """Why a side of a bracket stands where it does."""
+
+    GAP = "gap"
+    TARGET = "target"
+    TIME = "time"
+    NODES = "nodes"
+    BUDGET = "budget"
+    MEMORY = "memory"
+    INTERRUPTED = "interrupted"
+    EXACT = "exact"
+    CAP_ONLY = "cap_only"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A reason, and one line that says it of this run."""
+
+    reason: Reason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one engine did: enough to do it again.
+
+    Attributes
+    ----------
+    engine : str
+        repr of the engine with its parameters.
+    seed : int
+        Entropy of the run's seed sequence.
+    work : int
+        Units of work done (samples, starts, nodes).
+    unit : str
+        What is counted.
+    seconds : float
+        Wall time.
+    """
+
+    engine: str
+    seed: int
+    work: int
+    unit: str
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bracket:
+    """``lower <= epsilon <= upper``, with a witness for the one and a reason for the other.
+
+    Attributes
+    ----------
+    condition : mapping
+        What was bounded: ``kind, alpha, layer, shape, sha256, options`` and, for small
+        layers, the weights themselves, so that a saved result can be re-evaluated alone.
+    lower, upper : float
+        The bounds. `upper` is inf when no engine gave one.
+    witness : mapping or None
+        Letter to 1-D float64 array: ``lower <= deviation(witness) <= lower*(1 + 1e-9)``.
+    part : str or None
+        Which inequality attains `lower`, where a condition has several.
+    lower_by, upper_by : str
+        The engine or the theorem that gave each side.
+    stopped : mapping
+        ``"lower"`` and ``"upper"`` to a :class:`Stop`.
+    engines : tuple of Work
+        What was run.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> result = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())
+    >>> result.lower <= 1.0 <= result.upper
+    True
+    >>> result.verdict(0.5).value
+    'violated'
+    """
+
+    condition: Mapping[str, Any]
+    lower: float = 0.0
+    upper: float = math.inf
+    witness: Mapping[str, np.ndarray] | None = None
+    part: str | None = None
+    lower_by: str = "nothing yet"
+    upper_by: str = "nothing yet"
+    stopped: Mapping[str, Stop] = field(default_factory=dict)
+    engines: tuple[Work, ...] = ()
+
+    @property
+    def alpha(self) -> float | None:
+        """The scale alpha of the condition; None where it has none."""
+        return self.condition.get("alpha")
+
+    @property
+    def gap(self) -> float:
+        """``upper - lower``."""
+        return self.upper - self.lower
+
+    def verdict(self, eps: float) -> Verdict:
+        """Whether the condition holds with constant `eps`: holds, violated, or not known."""
+        if not eps >= 0:
+            raise InvalidInput("eps", "a number >= 0", repr(eps))
+        if self.upper <= eps:
+            return Verdict.HOLDS
+        return Verdict.VIOLATED if self.lower > eps else Verdict.UNDECIDED
+
+    def to_dict(self) -> dict[str, Any]:
+        """The bracket as plain JSON data (schema 1)."""
+        return {
+            "condition": dict(self.condition),
+            "lower": certificate.encode_float(self.lower),
+            "upper": certificate.encode_float(self.upper),
+            "witness": None if self.witness is None else _encode_witness(self.witness),
+            "part": self.part,
+            "lower_by": self.lower_by,
+            "upper_by": self.upper_by,
+            "stopped": {
+                side: {"reason": stop.reason.value, "detail": stop.detail}
+                for side, stop in self.stopped.items()
+            },
+            "engines": [
+                {"repr": w.engine, "seed": str(w.seed), "work": w.work, "unit": w.unit,
+                 "seconds": w.seconds}
+                for w in self.engines
+            ],
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any], source: str = "result") -> Bracket:
+        """Inverse of :meth:`to_dict`; refuses what is malformed, naming it."""
+        try:
+            return _decode(data, source)
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            if isinstance(error, InvalidInput):
+                raise
+            found = f"{type(error).__name__}: {error}"
+            raise InvalidInput(source, "a bracket as written by save", found[:100]) from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the bracket as JSON, atomically; :func:`load` reads it back."""
+        import wdccheck
+
+        certificate.write(path, {"wdccheck": wdccheck.__version__, "kernel": wdccheck.kernel(),
+                                 **self.to_dict()})
+
+
+def load(path: str | os.PathLike[str]) -> Bracket:
+    """Read a bracket written by :meth:`Bracket.save`.
+
+    Raises
+    ------
+    InvalidInput
+        The file is missing, malformed or of another schema.
+
+    Examples
+    --------
+    >>> import tempfile, os, numpy as np, wdccheck as wc
+    >>> path = os.path.join(tempfile.mkdtemp(), "eye.json")
+    >>> wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).save(path)
+    >>> wc.load(path).condition["kind"]
+    'WDC'
+    """
+    return Bracket.from_dict(certificate.read(path), str(path))
+
+
+def merge(first: Bracket, second: Bracket) -> Bracket:
+    """Largest lower, smallest upper, ties to the earlier.
+
+    Raises
+    ------
+    UnsoundBound
+        The two contradict each other.
+    """
+    merged = first
+    if second.lower > first.lower or (first.witness is None and second.witness is not None):
+        merged = replace(merged, lower=second.lower, witness=second.witness, part=second.part,
+                         lower_by=second.lower_by)
+    if second.upper < first.upper:
+        merged = replace(merged, upper=second.upper, upper_by=second.upper_by)
+    stopped = {**first.stopped, **second.stopped}
+    merged = replace(merged, stopped=stopped)
+    if merged.lower > merged.upper:
+        raise UnsoundBound(
+            f"{merged.condition.get('kind')}: lower {merged.lower!r} (by {merged.lower_by}) exceeds "
+            f"upper {merged.upper!r} (by {merged.upper_by}); please report this",
+            first, second,
+        )
+    return merged
+
+
+def _encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {
+        letter: {"value": [float(x) for x in value], "hex": [float(x).hex() for x in value]}
+        for letter, value in witness.items()
+    }
+
+
+def _decode(data: Mapping[str, Any], source: str) -> Bracket:
+    lower = certificate.decode_float(data["lower"], f"{source}: lower")
+    upper = certificate.decode_float(data["upper"], f"{source}: upper")
+    if not lower <= upper:
+        raise InvalidInput(source, "lower <= upper", f"{lower} > {upper}")
+    condition = data["condition"]
+    for key in ("kind", "shape", "sha256"):
+        if key not in condition:
+            raise InvalidInput(f"{source}: condition", f"the field {key}", f"only {sorted(condition)}")
+    witness = data["witness"]
+    if witness is not None:
+        witness = {
+            str(letter): np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
+            for letter, entry in witness.items()
+        }
+        if not all(np.isfinite(value).all() for value in witness.values()):
+            raise InvalidInput(f"{source}: witness", "finite numbers", "nan or inf")
+    return Bracket(
+        condition=dict(condition), lower=lower, upper=upper, witness=witness, part=data.get("part"),
+        lower_by=str(data.get("lower_by", "")), upper_by=str(data.get("upper_by", "")),
+        stopped={
+            side: Stop(Reason(stop["reason"]), str(stop["detail"]))
+            for side, stop in data["stopped"].items()
+        },
+        engines=tuple(
+            Work(str(w["repr"]), int(w["seed"]), int(w["work"]), str(w.get("unit", "")),
+                 float(w["seconds"]))
+            for w in data["engines"]
+        ),
+    )

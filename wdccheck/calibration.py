@@ -1,0 +1,177 @@
+"""The scale of a condition: the alpha that makes epsilon(alpha)/alpha smallest (Fact 4)."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from wdccheck.brackets import Bracket
+from wdccheck.conditions.condition import Measured, Scaled
+from wdccheck.errors import InvalidInput, VacuousWarning
+from wdccheck.lower.ascent import Ascent
+from wdccheck.run import Run
+from wdccheck.solve import Rng, seed_sequence
+
+__all__ = ["Calibration", "calibrate", "calibration"]
+
+_ROUNDS = 24
+_TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
+_STARTS = 64  # of the ascent of one round
+_VACUOUS = 1e-6  # the minimum counts as 1/2 from here on: no search tells it apart
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The result of a calibration.
+
+    Attributes
+    ----------
+    alpha : float
+        The minimizer found; the smallest one where the minimum is vacuous.
+    lower : float
+        A proved lower bound on the minimum over all alpha of epsilon(alpha)/alpha.
+    vacuous : bool
+        The minimum is 1/2, the value that every alpha >= 2 ||W||^2 gives (Fact 9).
+    """
+
+    alpha: float
+    lower: float
+    vacuous: bool
+
+
+def calibrate(condition: Scaled) -> float:
+    """The alpha that minimizes epsilon(alpha)/alpha, by cutting planes over witnesses.
+
+    With beta = 1/alpha, epsilon/alpha is the supremum of |beta g - q| over witnesses with terms
+    g = u^T A u, q = u^T Q u: convex in beta. Each round searches for a witness at the present
+    beta and adds its line; the minimum of the maximum of the lines bounds the true minimum from
+    below.
+
+    Parameters
+    ----------
+    condition : Condition
+        One that has an alpha; its present value is only a starting point.
+
+    Returns
+    -------
+    float
+        If the minimum is vacuous (1/2), the smallest minimizer, with a :class:`VacuousWarning`.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> W = np.random.default_rng(0).standard_normal((200, 2)) / np.sqrt(200)
+    >>> 0.8 < wc.calibrate(wc.WDC(W)) < 1.2
+    True
+    """
+    result = calibration(condition)
+    if result.vacuous:
+        warnings.warn(
+            f"{condition!r}: epsilon/alpha is at least 1/2 for every alpha, so the condition says "
+            "nothing at any scale; the smallest alpha that gives 1/2 is returned",
+            VacuousWarning, stacklevel=2,
+        )
+    return result.alpha
+
+
+def calibration(
+    condition: Scaled, *, time_limit: float | None = None, workers: int = 1, rng: Rng = 0
+) -> Calibration:
+    """Like :func:`calibrate`, with the proved lower bound on the minimum.
+
+    Parameters
+    ----------
+    condition : Condition
+    time_limit : float, optional
+        Wall seconds; the lines found until then are used.
+    workers : int
+    rng : int, SeedSequence or Generator
+    """
+    if not isinstance(condition, Scaled):
+        raise InvalidInput("condition", "a condition with a scale alpha", repr(condition)[:60])
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    run = Run(seed_sequence(rng), workers, deadline)
+    lines = [condition.measure(start.point) for start in condition.starts()]
+    lines += _spread(condition, lines, run)
+    beta, value, vacuous = _lowest(lines)
+    for number in range(_ROUNDS):
+        if run.expired() or not 0 < beta < math.inf:
+            break
+        found = list(_witnesses(condition.with_alpha(1 / beta), run.with_(seed=run.block_seed(number))))
+        lines += found
+        highest = max((abs(beta * m.gram - m.expectation) for m in found), default=0.0)
+        if highest <= max(value, 0.5 if vacuous else 0.0) * (1 + _TOLERANCE):
+            break
+        beta, value, vacuous = _lowest(lines)
+    alpha = 1 / beta if 0 < beta < math.inf else condition.alpha
+    return Calibration(float(alpha), _proved(lines), vacuous)
+
+
+def _witnesses(condition: Scaled, run: Run) -> Iterator[Measured]:
+    known = Bracket(condition.describe())
+    share = run.remaining() / 4
+    if math.isfinite(share):
+        run = run.with_(deadline=time.monotonic() + share)
+    seen = None
+    for found in Ascent(starts=_STARTS).improve(condition, known, run):
+        if found.witness is not None and found.witness is not seen:
+            seen = found.witness
+            yield condition.measure(seen)
+
+
+def _spread(condition: Scaled, lines: list[Measured], run: Run) -> Iterator[Measured]:
+    """Lines of random points, both signs: frozen at alphas around the scale of the first lines."""
+    scale = max((m.gram for m in lines), default=0.0)
+    points = condition.seeds(np.random.default_rng(run.block_seed(_ROUNDS)), 16)
+    for factor in (0.25, 1.0, 4.0):
+        if scale > 0 and math.isfinite(scale * factor):
+            scaled = condition.with_alpha(scale * factor)
+            for i in range(16):
+                if run.expired():
+                    return
+                yield scaled.measure({letter: value[i] for letter, value in points.items()})
+
+
+def _lowest(lines: list[Measured]) -> tuple[float, float, bool]:
+    """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is 1/2.
+
+    The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
+    pairs are tried, which is the dual of the one-dimensional linear program.
+    """
+    g = np.array([m.gram for m in lines])
+    q = np.array([m.expectation for m in lines])
+    if not (g > 0).any():
+        return math.inf, 0.5, True
+    total = g[:, None] + g[None, :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        heights = (q[None, :] * g[:, None] - q[:, None] * g[None, :]) / total
+    heights = np.where(total > 0, heights, -np.inf)
+    rising, falling = np.unravel_index(int(np.argmax(heights)), heights.shape)
+    value = float(heights[rising, falling])
+    if value >= 0.5 * (1 - _VACUOUS):
+        positive = g > 0
+        return float(np.min((0.5 + q[positive]) / g[positive])), value, True
+    return float((q[rising] + q[falling]) / (g[rising] + g[falling])), value, False
+
+
+def _proved(lines: list[Measured]) -> float:
+    """The value of the linear program with every error against it.
+
+    For any weight w in [0, 1], max(beta g1 - q1, q2 - beta g2) >= w (beta g1 - q1) + (1 - w)
+    (q2 - beta g2); with w = g2/(g1 + g2), g1 rounded down and g2 up, the coefficient of beta is
+    not negative, so the value at beta = 0 bounds the maximum for every beta > 0.
+    """
+    g1 = np.array([max(m.gram - m.gram_error, 0.0) for m in lines])
+    g2 = np.array([m.gram + m.gram_error for m in lines])
+    q1 = np.array([m.expectation + m.expectation_error for m in lines])
+    q2 = np.array([m.expectation - m.expectation_error for m in lines])
+    total = g1[:, None] + g2[None, :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = np.where(total > 0, g2[None, :] / total, 0.0) * (1 + 1e-15)
+    values = (1 - weight) * q2[None, :] - weight * q1[:, None]
+    return max(float(np.max(values, initial=0.0)) * (1 - 1e-14), 0.0)

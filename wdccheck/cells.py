@@ -1,0 +1,193 @@
+"""Central hyperplane arrangements, exactly: rows grouped by line, sign vectors of cells."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+__all__ = ["Lines", "group_by_line", "pivot_columns", "topes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Nonzero rows grouped by the line they span (Fact 10).
+
+    Attributes
+    ----------
+    rows : ndarray of shape (m, k)
+        One representative row per line.
+    positive, negative : ndarray of shape (m,)
+        Sums of squared multiples: the rows along +w add to ``positive * w w^T``, those along -w
+        to ``negative * w w^T``. Relative error below gamma(n + 4).
+    """
+
+    rows: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+
+
+def group_by_line(W: np.ndarray) -> Lines:
+    """Drop zero rows of W (n, k) and merge rows that are exact multiples of one another.
+
+    Exact multiples have equal correctly rounded quotients by their largest entry, so equal
+    quotients find every candidate; rational cross-multiplication confirms each.
+    """
+    W = W[W.any(axis=1)]
+    largest = np.argmax(np.abs(W), axis=1)
+    pivot = np.take_along_axis(W, largest[:, None], axis=1)
+    quotients = W / pivot + 0.0  # + 0.0: no negative zeros in the key
+    groups: defaultdict[bytes, list[list[int]]] = defaultdict(list)
+    for i, quotient in enumerate(quotients):
+        for group in groups[quotient.tobytes()]:
+            if _parallel(W[group[0]], W[i]):
+                group.append(i)
+                break
+        else:
+            groups[quotient.tobytes()].append([i])
+    members = [group for bucket in groups.values() for group in bucket]
+    rows = np.array([W[group[0]] for group in members]).reshape(-1, W.shape[1])
+    ratios = [pivot[group, 0] / pivot[group[0], 0] for group in members]
+    return Lines(
+        rows,
+        np.array([float(np.sum(ratio[ratio > 0] ** 2)) for ratio in ratios]),
+        np.array([float(np.sum(ratio[ratio < 0] ** 2)) for ratio in ratios]),
+    )
+
+
+def _parallel(v: np.ndarray, w: np.ndarray) -> bool:
+    p = int(np.argmax(np.abs(v)))
+    a, b = Fraction(float(v[p])), Fraction(float(w[p]))
+    return all(
+        Fraction(float(x)) * b == Fraction(float(y)) * a for x, y in zip(v, w, strict=True)
+    )
+
+
+def pivot_columns(rows: np.ndarray) -> list[int]:
+    """Columns of rows (m, k) that hold a maximal independent set of columns, exactly.
+
+    As many as the rank. Restricting the rows to them loses no sign pattern: the products W r
+    and W[:, pivots] r' run through the same vectors.
+    """
+    return _pivots(_rational(rows))
+
+
+def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
+    """Sign vectors of all open cells of the arrangement {x : w.x = 0}, exactly.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, k)
+        Nonzero rows; none needs to be independent of the others.
+    limit : int
+        Give up (None) if more than this many normals or sign vectors would be needed.
+
+    Returns
+    -------
+    ndarray of int8, shape (T, m), entries +1 and -1; or None
+
+    Notes
+    -----
+    Every cell of an arrangement of rank p >= 1 has an extreme ray modulo its lineality space;
+    the ray y is orthogonal to p - 1 independent rows, and near y the cell looks like a cell of
+    the arrangement of the rows that vanish at y. So the sign vectors are the compositions of
+    sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1).
+    """
+    found = _topes(_rational(rows), limit)
+    if found is None:
+        return None
+    return np.array(sorted(found), dtype=np.int8).reshape(-1, len(rows))
+
+
+Vector = tuple[Fraction, ...]
+
+
+def _rational(rows: np.ndarray) -> list[Vector]:
+    return [tuple(Fraction(float(x)) for x in row) for row in rows]
+
+
+def _topes(vectors: list[Vector], limit: int) -> set[tuple[int, ...]] | None:
+    pivots = _pivots(vectors)
+    vectors = [tuple(v[j] for j in pivots) for v in vectors]  # injective on their span
+    p, m = len(pivots), len(vectors)
+    if p == 0:
+        return {()} if m == 0 else None
+    if p == 1:
+        signs = tuple(_sign(v[0]) for v in vectors)
+        return {signs, tuple(-x for x in signs)}
+    if comb(m, p - 1) > limit:
+        return None
+    found: set[tuple[int, ...]] = set()
+    seen: set[tuple[int, ...]] = set()
+    for subset in combinations(range(m), p - 1):
+        y = _normal([vectors[i] for i in subset], p)
+        if y is None:
+            continue
+        signs = tuple(_sign(sum((a * b for a, b in zip(v, y, strict=True)), Fraction(0)))
+                      for v in vectors)
+        if signs in seen:
+            continue
+        seen |= {signs, tuple(-x for x in signs)}
+        vanishing = [i for i, x in enumerate(signs) if x == 0]
+        local = _topes([vectors[i] for i in vanishing], limit)
+        if local is None:
+            return None
+        for inner in local:
+            for outward in (1, -1):
+                full = [outward * x for x in signs]
+                for i, x in zip(vanishing, inner, strict=True):
+                    full[i] = x
+                found.add(tuple(full))
+        if len(found) > limit:
+            return None
+    return found
+
+
+def _sign(x: Fraction) -> int:
+    return (x > 0) - (x < 0)
+
+
+def _pivots(vectors: list[Vector]) -> list[int]:
+    """Columns of a maximal independent set, found by exact elimination."""
+    work = [list(v) for v in vectors]
+    columns = len(work[0]) if work else 0
+    pivots: list[int] = []
+    for j in range(columns):
+        row = next((i for i in range(len(pivots), len(work)) if work[i][j] != 0), None)
+        if row is None:
+            continue
+        top = len(pivots)
+        work[top], work[row] = work[row], work[top]
+        for i in range(top + 1, len(work)):
+            if work[i][j] != 0:
+                factor = work[i][j] / work[top][j]
+                work[i] = [a - factor * b for a, b in zip(work[i], work[top], strict=True)]
+        pivots.append(j)
+        if len(pivots) == len(work):
+            break
+    return pivots
+
+
+def _normal(vectors: list[Vector], p: int) -> Vector | None:
+    """A nonzero vector of Q^p orthogonal to p - 1 vectors; None if they are dependent."""
+    y = tuple(
+        (-1) ** j * _determinant([[v[c] for c in range(p) if c != j] for v in vectors])
+        for j in range(p)
+    )
+    return y if any(y) else None
+
+
+def _determinant(matrix: list[list[Fraction]]) -> Fraction:
+    if not matrix:
+        return Fraction(1)
+    if len(matrix) == 1:
+        return matrix[0][0]
+    return sum(
+        ((-1) ** j * entry * _determinant([row[:j] + row[j + 1:] for row in matrix[1:]])
+         for j, entry in enumerate(matrix[0]) if entry != 0),
+        Fraction(0),
+    )

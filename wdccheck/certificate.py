@@ -1,0 +1,88 @@
+"""A result as a file: plain data to JSON and back, schema and versions checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wdccheck.errors import InvalidInput
+
+__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "write"]
+
+SCHEMA = 1
+LIMIT = 64 * 2**20
+"""Bytes: a larger file is refused before it is read."""
+
+
+def encode_float(value: float) -> float | None:
+    """A bound as JSON has it: infinity, which JSON lacks, becomes null."""
+    return None if math.isinf(value) else float(value)
+
+
+def decode_float(value: Any, thing: str) -> float:
+    """Inverse of :func:`encode_float`; anything but a finite number >= 0 or null is refused."""
+    if value is None:
+        return math.inf
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(thing, "a number or null", repr(value)[:60])
+    if not (math.isfinite(value) and value >= 0):
+        raise InvalidInput(thing, "a finite number >= 0 or null", repr(value))
+    return float(value)
+
+
+def write(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+    """Write `data` as JSON, atomically: a reader sees the old file or the new one, whole."""
+    target = Path(path)
+    text = json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise InvalidInput(str(target), "a file in a writable folder", error.strerror or "") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a JSON object of this schema, or say why the file is none.
+
+    Raises
+    ------
+    InvalidInput
+        Missing, unreadable, too large, not JSON, or of another schema.
+    """
+    source = Path(path)
+    try:
+        size = source.stat().st_size
+        if size > LIMIT:
+            raise InvalidInput(str(source), f"at most {LIMIT} bytes", f"{size} bytes")
+        data = json.loads(source.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InvalidInput(str(source), "a readable file", error.strerror or "none") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(str(source), "JSON", str(error)[:100]) from None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise InvalidInput(str(source), f"a result of schema {SCHEMA}", repr(found)[:60])
+    return data
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

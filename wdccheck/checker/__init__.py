@@ -1,0 +1,11 @@
+"""A second opinion: results re-evaluated by code that shares nothing with the rest.
+
+Written from docs/theory.md alone, with NumPy and exact integers; it imports nothing else
+of this package, so that an error there is not repeated here.
+"""
+
+from __future__ import annotations
+
+from wdccheck.checker.witness import Check, reevaluate, sha256_of, stored_weights
+
+__all__ = ["Check", "reevaluate", "sha256_of", "stored_weights"]

@@ -1,0 +1,166 @@
+"""The deviation at a stored witness, recomputed from the definitions (docs/theory.md, section 1)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Check", "reevaluate", "sha256_of", "stored_weights"]
+
+RELATIVE = 1e-9
+"""``lower <= deviation(witness) <= lower * (1 + RELATIVE)`` is what a result promises."""
+
+SLACK = 1e-12
+"""Accuracy of the deviation in float64, as a multiple of ``trace(A) + alpha``: far above what n
+products summed in float64 lose, far below the digits that a bracket prints."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statement of a result, and whether it stood.
+
+    Attributes
+    ----------
+    what : str
+        The statement.
+    passed : bool or None
+        True: confirmed; False: refuted; None: it could not be checked.
+    detail : str
+        How it was checked, or why not.
+    value : float or None
+        The number found, if there is one.
+    """
+
+    what: str
+    passed: bool | None
+    detail: str
+    value: float | None = None
+
+
+def sha256_of(W: np.ndarray) -> str:
+    """sha256 of the shape (n, k) and the little-endian float64 entries of W, hexadecimal."""
+    shape = "(" + ", ".join(str(n) for n in W.shape) + ")"
+    return hashlib.sha256(shape.encode("ascii") + W.astype("<f8").tobytes(order="C")).hexdigest()
+
+
+def stored_weights(certificate: Mapping[str, Any]) -> np.ndarray | None:
+    """The matrix (n, k) that a result carries; None if it carries none or a malformed one."""
+    stored = certificate["condition"].get("weights")
+    try:
+        n, k = (int(size) for size in stored["shape"])
+        data = base64.b64decode(stored["data"], validate=True)
+        return np.frombuffer(data, dtype="<f8").reshape(n, k).astype(np.float64)
+    except (TypeError, KeyError, ValueError, AttributeError, binascii.Error):
+        return None
+
+
+def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None) -> Check:
+    """Whether the deviation at the stored witness is the stored lower bound.
+
+    Parameters
+    ----------
+    certificate : mapping
+        A result as its JSON file holds it.
+    weights : ndarray of shape (n, k), optional
+        The layer; by default the one that the file carries.
+
+    Returns
+    -------
+    Check
+        Passed if ``lower <= value <= lower (1 + 1e-9)``, where both comparisons forgive
+        ``1e-12 (trace(A) + alpha)``, this function's own rounding; that is also what a
+        witness of ``lower = 0`` is held to. `value` is the deviation.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> from wdccheck.checker import reevaluate
+    >>> result = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())
+    >>> reevaluate(result.to_dict()).passed
+    True
+    """
+    what = "lower bound"
+    condition = certificate["condition"]
+    if condition["kind"] != "WDC":
+        return Check(what, None, f"no checker for the condition {condition['kind']!r}")
+    W = stored_weights(certificate) if weights is None else np.asarray(weights, dtype=np.float64)
+    if W is None:
+        return Check(what, None, "the file does not carry the weights and none were given")
+    if W.ndim != 2 or sha256_of(W) != condition["sha256"]:
+        return Check(what, False, "the sha256 of the weights is not the one recorded")
+    lower = float(certificate["lower"])
+    if certificate["witness"] is None:
+        return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
+    r, s = (_letter(certificate["witness"], letter, W.shape[1]) for letter in "rs")
+    if r is None or s is None:
+        return Check(what, False, f"the witness is not two nonzero directions of dimension {W.shape[1]}")
+    value, scale = _deviation(W, r, s, float(condition["alpha"]))
+    slack = SLACK * scale
+    passed = lower - slack <= value <= lower * (1 + RELATIVE) + slack
+    return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
+
+
+def _letter(witness: Mapping[str, Any], letter: str, k: int) -> np.ndarray | None:
+    try:
+        value = np.array([float.fromhex(x) for x in witness[letter]["hex"]])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return value if value.shape == (k,) and np.isfinite(value).all() and value.any() else None
+
+
+def _deviation(W: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> tuple[float, float]:
+    """``||A_{r,s} - alpha Q_{r,s}||`` and ``trace(A) + alpha``, at any scale of W, r, s, alpha."""
+    active = [a and b for a, b in zip(_open(W, r), _open(W, s), strict=True)]
+    V = W[np.array(active)]
+    # With V = 2^e V' and alpha = 4^e alpha' nothing overflows, whatever the units of W.
+    rows = math.frexp(float(np.abs(V).max()))[1] if V.any() else -5000
+    e = max(rows, (math.frexp(alpha)[1] + 1) // 2)
+    V, alpha = np.ldexp(V, -e), math.ldexp(alpha, -2 * e)
+    A = V.T @ V
+    value = float(np.linalg.norm(A - alpha * _Q(r, s), 2))
+    return _ldexp(value, 2 * e), _ldexp(float(np.trace(A)) + alpha, 2 * e)
+
+
+def _ldexp(value: float, exponent: int) -> float:
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.inf
+
+
+def _integers(vector: np.ndarray) -> list[int]:
+    """`vector` times a power of two that makes every entry an integer, exactly."""
+    ratios = [float(x).as_integer_ratio() for x in vector]
+    common = max(q for _, q in ratios)
+    return [p * (common // q) for p, q in ratios]
+
+
+def _open(W: np.ndarray, x: np.ndarray) -> list[bool]:
+    """``w_i . x > 0`` for every row, in exact arithmetic."""
+    exact = _integers(x)
+    return [sum(a * b for a, b in zip(_integers(w), exact, strict=True)) > 0 for w in W]
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    largest = float(np.abs(x).max())
+    if largest == 0:
+        return x
+    x = np.ldexp(x, -math.frexp(largest)[1])
+    return x / math.sqrt(math.fsum(x * x))
+
+
+def _Q(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """``(pi - theta)/(2 pi) I + sin(theta)/(2 pi) M`` for r, s (k,): (k, k)."""
+    plus, minus = _unit(r) + _unit(s), _unit(r) - _unit(s)
+    p, m = (math.sqrt(math.fsum(x * x)) for x in (plus, minus))
+    rest = 2 * math.atan2(p, m)  # pi - theta, without the cancellation
+    b, d = _unit(plus), _unit(minus)
+    swap = np.outer(b, b) - np.outer(d, d)
+    return (rest * np.eye(len(r)) + math.sin(rest) * swap) / (2 * math.pi)

@@ -1,0 +1,1 @@
+"""The conditions: each states its deviation and what is known of it."""

@@ -1,0 +1,179 @@
+"""The protocol of a condition: the supremum of a deviation over a product of spheres.
+
+Engines know this file and no condition; conditions know this file and no engine.
+Points are mappings from a letter to an array of shape (..., dim); all methods that take
+points are batched over the leading axes unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from wdccheck.forms import Gated, Sandwich
+from wdccheck.spheres import Block, Profile
+
+__all__ = ["Cap", "Condition", "Frozen", "Measured", "Points", "Regions", "Scaled", "Start"]
+
+Points = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """The inner maximizer at a batch of points.
+
+    Attributes
+    ----------
+    u, v : ndarray of shape (B, k)
+        Unit vectors; the same array where the deviation is that of a symmetric matrix.
+    sign : ndarray of shape (B,)
+        +1 where A exceeds its expectation along u, v; -1 where it falls short.
+    value : ndarray of shape (B,)
+        ``sign * u^T (A - E) v``: at most the deviation, equal to it up to the accuracy of
+        the eigenvector.
+    """
+
+    u: np.ndarray
+    v: np.ndarray
+    sign: np.ndarray
+    value: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The two terms of the deviation at one point, along one unit vector, with their errors.
+
+    The deviation with scale alpha is at least ``|gram - alpha expectation|``, less
+    ``gram_error + alpha expectation_error``, whatever alpha is.
+    """
+
+    gram: float
+    gram_error: float
+    expectation: float
+    expectation_error: float
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A closed upper bound and the theorem it comes from."""
+
+    value: float
+    reason: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A point that a theorem gives, and the theorem."""
+
+    point: Mapping[str, np.ndarray]
+    reason: str
+
+
+class Regions(Protocol):
+    """A batch of regions, opaque to engines, that together cover the spheres."""
+
+    def __len__(self) -> int:
+        """Number of regions."""
+
+    def take(self, index: np.ndarray | slice) -> Regions:
+        """The regions of `index`, in its order."""
+
+    def join(self, parts: Sequence[Any]) -> Regions:
+        """All regions of `parts` in one batch."""
+
+    def split(self) -> Regions:
+        """Twice as many regions that cover the same points."""
+
+    def splittable(self) -> np.ndarray:
+        """Boolean of shape (B,): False where no further split helps or is exact."""
+
+    def centers(self) -> Points:
+        """One point of each region, letters to (B, dim)."""
+
+    def contains(self, points: Points) -> np.ndarray:
+        """Boolean of shape (B,) for one point per region."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> Points:
+        """`n` points of each region, letters to (B, n, dim)."""
+
+
+@runtime_checkable
+class Condition(Protocol):
+    """What every condition offers."""
+
+    @property
+    def spheres(self) -> Mapping[Block, int]:
+        """Block of letters to the dimension of the space its sphere lives in."""
+
+    def deviation(self, points: Points) -> np.ndarray:
+        """The exact deviation, gates decided by exact sign; points need not be unit."""
+
+    def lower_bound(self, point: Points) -> float:
+        """The deviation at one point, rounded down by its error: a proved lower bound."""
+
+    def freeze(self, points: Points, near: Frozen | None = None) -> Frozen:
+        """The inner maximizer; `near` warm-starts large layers."""
+
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+        """The frozen form along the great circle from `block` through `tangent`."""
+
+    def tangents(
+        self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
+    ) -> Sequence[np.ndarray]:
+        """Promising tangents of `block`, each (B, dim), unit and orthogonal to the block."""
+
+    def free_step(self, points: Points, frozen: Frozen) -> Points:
+        """A move that never lowers the frozen form (Fact 17); the points where none is known."""
+
+    def seeds(self, rng: np.random.Generator, n: int) -> Points:
+        """`n` random points from where the supremum tends to be, letters to (n, dim)."""
+
+    def starts(self) -> Iterable[Start]:
+        """Points that theorems give."""
+
+    def caps(self) -> Iterable[Cap]:
+        """Closed upper bounds."""
+
+    def dominated_by(self) -> Iterable[Condition]:
+        """Conditions whose upper bound bounds this one."""
+
+    def parts(self, points: Points) -> Mapping[str, np.ndarray]:
+        """The values whose maximum is the deviation, by name; one entry where there is one."""
+
+    def regions(self) -> Regions | None:
+        """Root regions that cover the spheres up to symmetry; None where there are none."""
+
+    def forms(self, regions: Regions) -> Sequence[Sandwich]:
+        """Forms whose maximum bounds the deviation on each region."""
+
+    def refine(self, regions: Regions) -> Iterable[tuple[np.ndarray, Sequence[Sandwich]]]:
+        """For some of the regions, other forms whose maximum bounds the deviation there too.
+
+        Each item is an array `owners` and forms of the same batch length: form entry i covers
+        part of region ``owners[i]``, and all entries of one owner together cover it.
+        """
+
+    def gated(self) -> Sequence[Gated]:
+        """The gated sums as plain data."""
+
+    def describe(self) -> dict[str, Any]:
+        """``kind, alpha, layer, shape, sha256, options`` and, if small, the weights."""
+
+
+@runtime_checkable
+class Scaled(Condition, Protocol):
+    """A condition whose expectation has a scale alpha."""
+
+    @property
+    def alpha(self) -> float:
+        """The scale."""
+
+    def with_alpha(self, alpha: float) -> Scaled:
+        """The same condition with another scale."""
+
+    def measure(self, point: Points) -> Measured:
+        """The terms of the deviation at one point along its inner maximizer."""

@@ -1,0 +1,120 @@
+"""Pairs of directions where the deviation of a gated Gram matrix is large by theorem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from wdccheck.conditions.condition import Start
+from wdccheck.geometry import unit
+
+__all__ = ["mixed_pairs", "theorem_pairs"]
+
+_DELTA = 1e-8
+"""How far an antipodal pair is moved off its flat: far above rounding, Q of order 1e-8."""
+
+
+def theorem_pairs(rows: np.ndarray) -> Iterator[Start]:
+    """Starts of Facts 5, 6, 7 and, for k = 1, all four pairs (Fact 8).
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, k)
+    """
+    k = rows.shape[1]
+    if k == 1:
+        for a, b in product((1.0, -1.0), repeat=2):
+            yield Start({"r": np.array([a]), "s": np.array([b])}, "Fact 8: k = 1, all four pairs")
+        return
+    _, _, vt = np.linalg.svd(rows, full_matrices=True)
+    for end in (0, k - 1):
+        for r in (vt[end], -vt[end]):
+            yield Start({"r": r, "s": r}, "Fact 5: r = s along an extreme singular vector")
+    for r in _few_active(rows):
+        yield Start({"r": r, "s": r}, "Fact 6: few active rows")
+    norms = np.linalg.norm(rows, axis=1)
+    for first in np.argsort(-norms)[:3]:
+        for pair in _antipodal_chain(rows, int(first)):
+            yield Start(pair, "Fact 7: antipodal pair on a flat of rows")
+
+
+def _few_active(rows: np.ndarray) -> Iterator[np.ndarray]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    mean = rows.sum(axis=0)
+    for r in (mean, -mean):
+        if not r.any():
+            r = np.ones(rows.shape[1])
+        for _ in range(8):  # away from the rows that are still active
+            active = rows[rows @ r > 0]
+            if not len(active):
+                break
+            r = unit(r) - 0.5 * unit(active.sum(axis=0))
+            if not r.any():
+                break
+        if r.any():
+            yield unit(r)
+
+
+def _antipodal_chain(rows: np.ndarray, first: int) -> Iterator[dict[str, np.ndarray]]:
+    """Antipodal pairs over flats grown greedily from one row, while their value grows."""
+    if not rows[first].any():
+        return
+    chosen = [first]
+    for _ in range(min(rows.shape[1] - 1, 12)):
+        pair = antipodal_pair(rows, np.array(chosen))
+        if pair is None:
+            return
+        yield pair
+        _, _, vt = np.linalg.svd(rows[chosen], full_matrices=False)
+        gain = np.abs(rows @ vt[0])
+        gain[chosen] = -1.0
+        best = int(np.argmax(gain))
+        if gain[best] <= 0:
+            return
+        chosen.append(best)
+
+
+def antipodal_pair(rows: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray] | None:
+    """r = r0 + delta a, s = -r0 + delta a with w_i.r0 = 0, |w_i.a| > 0 for the chosen rows.
+
+    Rows of one line on opposite sides cannot both be active; the sign of the first counts.
+    None if no r0 is left, that is, if the chosen rows span R^k.
+    """
+    part = rows[chosen]
+    _, values, vt = np.linalg.svd(part, full_matrices=True)
+    rank = int(np.sum(values > 1e-12 * values[0])) if values[0] > 0 else 0
+    if rank >= rows.shape[1] or rank == 0:
+        return None
+    null = vt[rank:]
+    lengths = np.linalg.norm(part, axis=1)
+    a = np.linalg.lstsq(part / lengths[:, None], np.ones(len(part)), rcond=None)[0]
+    if not a.any():
+        return None
+    a = unit(a)
+    # the point of the flat that keeps the other rows farthest from their walls, roughly
+    r0 = unit(null.T @ (null @ unit(rows.sum(axis=0)) + null @ np.linspace(0.3, 0.7, rows.shape[1])))
+    if not r0.any():
+        r0 = null[0]
+    return {"r": r0 + _DELTA * a, "s": -r0 + _DELTA * a}
+
+
+def mixed_pairs(rows: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """n pairs: uniform, near r = s, near r = -s, and antipodal on flats of random rows, in turn."""
+    k = rows.shape[1]
+    r = unit(rng.standard_normal((n, k)))
+    s = unit(rng.standard_normal((n, k)))
+    kind = np.arange(n) % 4
+    spread = 10.0 ** rng.uniform(-4, 0, (n, 1))
+    s = np.where((kind == 1)[:, None], unit(r + spread * s), s)
+    s = np.where((kind == 2)[:, None], unit(-r + spread * s), s)
+    nonzero = np.flatnonzero(rows.any(axis=1))
+    if k > 1 and len(nonzero):
+        for i in np.flatnonzero(kind == 3):
+            size = int(rng.integers(1, min(k - 1, len(nonzero), 32) + 1))
+            pair = antipodal_pair(rows, rng.choice(nonzero, size, replace=False))
+            if pair is not None:
+                r[i], s[i] = unit(pair["r"]), unit(pair["s"])
+    return {"r": r, "s": s}

@@ -1,0 +1,76 @@
+"""What can go wrong: one class per kind, the message on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wdccheck.brackets import Bracket
+
+__all__ = [
+    "CertificateMismatch",
+    "InvalidInput",
+    "NotProved",
+    "TransposedWarning",
+    "UnsoundBound",
+    "VacuousWarning",
+    "WdccheckError",
+]
+
+
+class WdccheckError(Exception):
+    """Base class of everything this package raises on purpose."""
+
+
+class InvalidInput(WdccheckError, ValueError):
+    """An argument or a file cannot be used.
+
+    Parameters
+    ----------
+    thing : str
+        What is at fault: the name of an argument, or a file and the array in it.
+    required : str
+        What it has to be.
+    found : str
+        What it is.
+    """
+
+    def __init__(self, thing: str, required: str, found: str) -> None:
+        super().__init__(f"{thing}: {required} required, found {found}")
+        self.thing, self.required, self.found = thing, required, found
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.thing, self.required, self.found)
+
+
+class CertificateMismatch(InvalidInput):
+    """A result was offered for other weights, another alpha or another condition."""
+
+
+class NotProved(WdccheckError, AssertionError):
+    """An assertion about a condition is violated or undecided; the message says which."""
+
+
+class UnsoundBound(WdccheckError, AssertionError):
+    """A lower bound exceeds an upper bound: always a bug of this package.
+
+    Attributes
+    ----------
+    first, second : Bracket
+        The two results that contradict each other.
+    """
+
+    def __init__(self, message: str, first: Bracket, second: Bracket) -> None:
+        super().__init__(message)
+        self.first, self.second = first, second
+
+    def __reduce__(self) -> tuple[type, tuple[str, Bracket, Bracket]]:
+        return type(self), (str(self), self.first, self.second)
+
+
+class VacuousWarning(UserWarning):
+    """No alpha makes epsilon/alpha smaller than 1/2 (Fact 4): the condition says nothing."""
+
+
+class TransposedWarning(UserWarning):
+    """A weight matrix has fewer rows than columns, as a transposed one would."""

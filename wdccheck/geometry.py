@@ -1,0 +1,114 @@
+"""The letters of the definitions: unit, angle, the swap M, the expectation Q, the gated Gram A."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wdccheck import _kernels, rounding
+
+__all__ = ["angle", "expected_apply", "expected_gram", "expected_triangle", "gated_gram", "swap", "unit"]
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    """x / ||x|| along the last axis; 0 stays 0. Scales from 1e-300 to 1e300 are safe."""
+    scale = np.max(np.abs(x), axis=-1, keepdims=True)
+    _, exponent = np.frexp(scale)
+    scaled = np.ldexp(x, -exponent)
+    norm = np.linalg.norm(scaled, axis=-1, keepdims=True)
+    return np.divide(scaled, norm, out=np.zeros_like(scaled), where=norm > 0)
+
+
+def angle(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """The angle between r and s (..., k), in [0, pi] radians, accurate near 0 and pi.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.geometry import angle
+    >>> float(angle(np.array([1.0, 0.0]), np.array([1.0, 1e-12])))
+    1e-12
+    """
+    r, s = unit(r), unit(s)
+    return 2 * np.arctan2(np.linalg.norm(r - s, axis=-1), np.linalg.norm(r + s, axis=-1))
+
+
+def swap(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """M_{r<->s} = b b^T - d d^T with b = unit(r^ + s^), d = unit(r^ - s^): (..., k, k)."""
+    r, s = unit(r), unit(s)
+    b, d = unit(r + s), unit(r - s)
+    return b[..., :, None] * b[..., None, :] - d[..., :, None] * d[..., None, :]
+
+
+def expected_gram(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Q_{r,s} = (pi - theta)/(2 pi) I + sin(theta)/(2 pi) M_{r<->s} ([HV] Def. 2); 0 if r or s is 0.
+
+    Parameters
+    ----------
+    r, s : ndarray of shape (..., k)
+
+    Returns
+    -------
+    ndarray of shape (..., k, k)
+        Within ``rounding.expectation_error(k)`` of Q in spectral norm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.geometry import expected_gram
+    >>> e = np.array([1.0, 0.0])
+    >>> expected_gram(e, e)
+    array([[0.5, 0. ],
+           [0. , 0.5]])
+    """
+    theta = np.asarray(angle(r, s))[..., None, None]
+    q = (np.pi - theta) * np.eye(r.shape[-1]) + np.sin(theta) * swap(r, s)
+    zero = np.asarray(~(r.any(axis=-1) & s.any(axis=-1)))
+    return np.where(zero[..., None, None], 0.0, q / (2 * np.pi))
+
+
+def expected_triangle(r: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Q_{r,s} as lower triangles with the batch axis last, and theta.
+
+    Parameters
+    ----------
+    r, s : ndarray of shape (k, B), nonzero
+
+    Returns
+    -------
+    q : ndarray of shape (k(k+1)/2, B)
+    theta : ndarray of shape (B,)
+    """
+    r, s = r / np.sqrt(np.sum(r * r, axis=0)), s / np.sqrt(np.sum(s * s, axis=0))
+    b, d = r + s, r - s
+    b_norm, d_norm = np.sqrt(np.sum(b * b, axis=0)), np.sqrt(np.sum(d * d, axis=0))
+    theta = 2 * np.arctan2(d_norm, b_norm)
+    b, d = b / np.where(b_norm > 0, b_norm, 1.0), d / np.where(d_norm > 0, d_norm, 1.0)
+    i, j = np.tril_indices(len(r))
+    q = np.sin(theta) * (b[i] * b[j] - d[i] * d[j])
+    q[i == j] += np.pi - theta
+    return q / (2 * np.pi), theta
+
+
+def expected_apply(r: np.ndarray, s: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Q_{r,s} u for unit r, s and any u, all (..., k), without forming Q."""
+    theta = np.asarray(angle(r, s))[..., None]
+    b, d = unit(r + s), unit(r - s)
+    m = b * np.sum(b * u, axis=-1, keepdims=True) - d * np.sum(d * u, axis=-1, keepdims=True)
+    return ((np.pi - theta) * u + np.sin(theta) * m) / (2 * np.pi)
+
+
+def gated_gram(W: np.ndarray, r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """A_{r,s} = W_{+,r}^T W_{+,s} for W (n, k) and r, s (..., k): (..., k, k); gates by exact sign.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.geometry import gated_gram
+    >>> gated_gram(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([1.0, 1.0]), np.array([1.0, 0.0]))
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    both = rounding.open_gates(W, r) & rounding.open_gates(W, s)
+    k = W.shape[1]
+    grams = _kernels.gram(W, None, both.reshape(-1, len(W)))
+    return grams.reshape(*both.shape[:-1], k, k)

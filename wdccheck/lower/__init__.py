@@ -1,0 +1,1 @@
+"""Lower bounds: engines that push the deviation up and keep the point."""

@@ -1,0 +1,202 @@
+"""The one loop: engines improve a bracket, this merges what they find."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from wdccheck import brackets, parallel
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.conditions.condition import Condition
+from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound
+from wdccheck.lower.ascent import Ascent
+from wdccheck.lower.monte_carlo import MonteCarlo
+from wdccheck.progress import Event, Progress, resolve
+from wdccheck.run import Engine, Run
+from wdccheck.spectral import Spectral
+from wdccheck.upper.branch_and_bound import BranchAndBound
+
+__all__ = ["Rng", "bracket", "default_engines", "seed_sequence"]
+
+Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
+
+
+def bracket(
+    condition: Condition,
+    *engines: Engine,
+    rng: Rng = 0,
+    workers: int = 1,
+    time_limit: float | None = None,
+    target: float | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress | Callable[[Event], None] | bool | None = None,
+) -> Bracket:
+    """Bracket a condition's epsilon from both sides.
+
+    Parameters
+    ----------
+    condition : Condition
+        For instance ``WDC(W)``.
+    *engines : Engine
+        Run in this order, each on what the earlier ones know. None: a sequence fit for the
+        size, which always gives an upper bound. A search engine alone leaves ``upper = inf``.
+    rng : int, SeedSequence or Generator
+        The same seed and the same work give the same result for any number of workers.
+    workers : int
+        Worker processes; -1 is every core.
+    time_limit : float, optional
+        Wall seconds of the whole call, shared by the engines left. None: each engine's own budget.
+    target : float, optional
+        Stop as soon as ``verdict(target)`` is decided.
+    checkpoint : path, optional
+        Kept up to date with the bracket so far; if it exists, the run starts from it.
+    progress : bool, callable or Progress, optional
+        True shows a live line on stderr.
+
+    Returns
+    -------
+    Bracket
+        Valid also after a time-out or Ctrl-C, which ends the call early.
+
+    Raises
+    ------
+    InvalidInput
+        An argument is unusable.
+    CertificateMismatch
+        The checkpoint belongs to another condition.
+    UnsoundBound
+        Two engines contradict each other: a bug. Both results are saved first.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> W = np.random.default_rng(0).standard_normal((40, 2)) / np.sqrt(40)
+    >>> result = wc.bracket(wc.WDC(W))
+    >>> result.lower <= result.upper <= 1.05 * result.lower
+    True
+    """
+    if not isinstance(condition, Condition):
+        raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
+    started = time.monotonic()
+    deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
+    if target is not None and not (math.isfinite(target) and target >= 0):
+        raise InvalidInput("target", "a finite number >= 0", repr(target))
+    display = resolve(progress)
+    run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
+    known = _resume(condition, checkpoint)
+    chosen = engines or default_engines(condition)
+    for engine in chosen:
+        if not hasattr(engine, "improve"):
+            raise InvalidInput("engines", "engines such as Ascent()", repr(engine)[:60])
+    try:
+        for found in _steps(condition, chosen, known, run, checkpoint):
+            known = found
+    except KeyboardInterrupt:
+        stop = Stop(Reason.INTERRUPTED, "interrupted from the keyboard")
+        known = replace(known, stopped={"lower": stop, "upper": stop})
+    finally:
+        display.close()
+    return known
+
+
+def default_engines(condition: Condition, gap: float | None = None) -> tuple[Engine, ...]:
+    """Closed formulas, sampling, ascent, and branch and bound where the condition has regions."""
+    search: tuple[Engine, ...] = (Spectral(), MonteCarlo(), Ascent())
+    if condition.regions() is None:
+        return search
+    return (*search, BranchAndBound() if gap is None else BranchAndBound(gap=gap, rtol=0.0))
+
+
+def _steps(
+    condition: Condition,
+    engines: tuple[Engine, ...],
+    known: Bracket,
+    run: Run,
+    checkpoint: str | os.PathLike[str] | None,
+) -> Iterator[Bracket]:
+    """Run the engines one after the other; every bracket yielded is merged and valid."""
+    saved = known
+    for position, engine in enumerate(engines):
+        if run.expired() or run.decided(known) or _closed(known):
+            break
+        begun = time.monotonic()
+        share = run.remaining() / (len(engines) - position)
+        own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
+        before = known.engines
+        for found in engine.improve(condition, known, own):
+            known = _merged(known, found)
+            known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
+            yield known
+            if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
+                known.save(checkpoint)
+                saved = known
+    known = _explained(known, run)
+    if checkpoint is not None:
+        known.save(checkpoint)
+    yield known
+
+
+def _merged(known: Bracket, found: Bracket) -> Bracket:
+    try:
+        return brackets.merge(known, found)
+    except UnsoundBound as error:
+        folder = Path(tempfile.mkdtemp(prefix="wdccheck-unsound-"))
+        for name, one in (("first", error.first), ("second", error.second)):
+            one.save(folder / f"{name}.json")
+        raise UnsoundBound(f"{error}; both saved in {folder}", error.first, error.second) from None
+
+
+def _closed(known: Bracket) -> bool:
+    return known.witness is not None and known.upper <= known.lower * (1 + 1e-9)
+
+
+def _explained(known: Bracket, run: Run) -> Bracket:
+    """Every side has a reason: engines that were never reached ran out of time or of need."""
+    if run.decided(known):
+        default = Stop(Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
+    elif _closed(known):
+        default = Stop(Reason.EXACT, "both sides meet")
+    elif run.expired():
+        default = Stop(Reason.TIME, "the time limit was reached")
+    else:
+        default = Stop(Reason.BUDGET, "no engine was asked for this side")
+    return replace(known, stopped={"lower": default, "upper": default, **known.stopped})
+
+
+def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> Bracket:
+    fresh = Bracket(condition.describe())
+    if checkpoint is None or not Path(checkpoint).exists():
+        return fresh
+    saved = brackets.load(checkpoint)
+    for key in ("kind", "alpha", "layer", "sha256"):
+        if saved.condition.get(key) != fresh.condition.get(key):
+            raise CertificateMismatch(f"{checkpoint}: {key}", repr(fresh.condition.get(key)),
+                                      repr(saved.condition.get(key)))
+    if saved.witness is not None and condition.lower_bound(saved.witness) < saved.lower:
+        raise CertificateMismatch(f"{checkpoint}: witness", f"a deviation of at least {saved.lower!r}",
+                                  repr(condition.lower_bound(saved.witness)))
+    return replace(saved, stopped={})
+
+
+def seed_sequence(rng: Rng) -> np.random.SeedSequence:
+    """The root of all random numbers of a call."""
+    if isinstance(rng, np.random.SeedSequence):
+        return rng
+    if isinstance(rng, np.random.Generator):
+        return np.random.SeedSequence(int(rng.integers(2**63)))
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise InvalidInput("rng", "an integer >= 0, a SeedSequence or a Generator", repr(rng)[:60])
+    return np.random.SeedSequence(int(rng))
+
+
+def _positive(thing: str, value: float) -> float:
+    if isinstance(value, bool | str) or not (math.isfinite(value) and value > 0):
+        raise InvalidInput(thing, "a positive finite number", repr(value)[:60])
+    return float(value)

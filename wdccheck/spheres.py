@@ -1,0 +1,112 @@
+"""Products of spheres: blocks of letters, sampling, great circles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+__all__ = ["Block", "Profile", "join", "sample", "split_block", "step", "unit_tangent"]
+
+Block = tuple[str, ...]
+"""One or two letters scaled jointly: ("r",), ("x1", "x2")."""
+
+
+def sample(spheres: Mapping[Block, int], rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """`n` independent uniform points of the product, letters to arrays (n, dim)."""
+    points: dict[str, np.ndarray] = {}
+    for block, dimension in spheres.items():
+        value = rng.standard_normal((n, dimension))
+        norm = np.linalg.norm(value, axis=-1, keepdims=True)
+        value[norm[:, 0] == 0] = 1.0
+        points |= split_block(block, value / np.where(norm == 0, np.sqrt(dimension), norm))
+    return points
+
+
+def join(points: Mapping[str, np.ndarray], block: Block) -> np.ndarray:
+    """The letters of `block` as one vector (..., dim), unit."""
+    value = np.concatenate([points[letter] for letter in block], axis=-1)
+    return value / np.linalg.norm(value, axis=-1, keepdims=True)
+
+
+def split_block(block: Block, value: np.ndarray) -> dict[str, np.ndarray]:
+    """Inverse of :func:`join`: equal shares of the last axis."""
+    return dict(zip(block, np.split(value, len(block), axis=-1), strict=True))
+
+
+def unit_tangent(base: np.ndarray, toward: np.ndarray) -> np.ndarray:
+    """The unit tangent at unit `base` (..., k) in the plane of `base` and `toward`; 0 if none."""
+    tangent = toward - np.sum(base * toward, axis=-1, keepdims=True) * base
+    tangent -= np.sum(base * tangent, axis=-1, keepdims=True) * base
+    norm = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    return np.divide(tangent, norm, out=np.zeros_like(tangent), where=norm > 0)
+
+
+def step(base: np.ndarray, tangent: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """``cos(angle) base + sin(angle) tangent``; base, tangent (B, k), angle (B,) in radians."""
+    return np.cos(angle)[:, None] * base + np.sin(angle)[:, None] * tangent
+
+
+_OFF_WALL = 1e-9
+"""Radians off a wall: far above rounding of a gate, far below what a slope can cost."""
+_THIN = 1e-12
+"""Length in radians of an arc in which no float direction lies safely."""
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A frozen form along B great circles: smooth on every arc, jumps at the breakpoints.
+
+    The value at angle t in arc j is ``level[j] + smooth(t)``.
+
+    Attributes
+    ----------
+    breaks : ndarray of shape (B, m)
+        Breakpoints, ascending, in [0, 2 pi).
+    after : ndarray of shape (B, m)
+        Value just after each breakpoint.
+    before : ndarray of shape (B, m)
+        Value just before each breakpoint.
+    inner : ndarray of shape (B, q)
+        Angles of maxima inside arcs; may include angles that are none.
+    at_inner : ndarray of shape (B, q)
+        Values there.
+    """
+
+    breaks: np.ndarray
+    after: np.ndarray
+    before: np.ndarray
+    inner: np.ndarray
+    at_inner: np.ndarray
+
+    def scaled(self, exponent: int) -> Profile:
+        """The same profile with values times 2**exponent."""
+        if exponent == 0:
+            return self
+        return replace(self, after=np.ldexp(self.after, exponent),
+                       before=np.ldexp(self.before, exponent),
+                       at_inner=np.ldexp(self.at_inner, exponent))
+
+    def best(self) -> tuple[np.ndarray, np.ndarray]:
+        """Angle and value of the best point of each circle, off the walls: (B,), (B,)."""
+        length = np.empty_like(self.breaks)  # of the arc that begins at each breakpoint
+        np.subtract(self.breaks[:, 1:], self.breaks[:, :-1], out=length[:, :-1])
+        length[:, -1] = self.breaks[:, 0] + 2 * np.pi - self.breaks[:, -1]
+        thin = length < _THIN
+        index = np.arange(len(length))
+        first = np.argmax(np.where(thin, -np.inf, self.after), axis=-1)
+        last = np.argmax(np.where(np.roll(thin, 1, axis=-1), -np.inf, self.before), axis=-1)
+        inner = np.argmax(self.at_inner, axis=-1)
+        angles = np.stack([
+            self.breaks[index, first] + np.minimum(_OFF_WALL, 0.25 * length[index, first]),
+            self.breaks[index, last] - np.minimum(_OFF_WALL, 0.25 * length[index, last - 1]),
+            self.inner[index, inner],
+        ])
+        values = np.stack([
+            np.where(thin[index, first], -np.inf, self.after[index, first]),
+            np.where(thin[index, last - 1], -np.inf, self.before[index, last]),
+            self.at_inner[index, inner],
+        ])
+        best = np.argmax(values, axis=0)
+        return angles[best, index], values[best, index]

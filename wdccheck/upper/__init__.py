@@ -1,0 +1,1 @@
+"""Upper bounds: engines that cap the deviation over regions."""
