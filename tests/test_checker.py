@@ -204,7 +204,7 @@ def test_an_unknown_condition_is_not_checked(genuine, tmp_path):
 
 
 def test_summaries_of_a_report_are_checked(tmp_path):
-    report = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=4).to_dict()
+    report = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=1).to_dict()
     names = [check.what for check in verify(report, tmp_path, rerun=False)]
     assert names == ["layer 1: lower bound", "layer 1: summary", "layer 2: lower bound", "layer 2: summary"]
     assert not refuted(verify(report, tmp_path, rerun=False))

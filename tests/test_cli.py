@@ -15,7 +15,7 @@ import wdccheck as wc
 from wdccheck.cli import main
 
 COMMAND = [sys.executable, "-m", "wdccheck"]
-QUICK = ["--workers", "1", "--quiet", "--time-limit", "4"]
+QUICK = ["--workers", "1", "--quiet", "--time-limit", "1"]
 
 
 def start(*arguments, **options):
@@ -69,14 +69,14 @@ def test_certify_the_bundled_network(capsys):
 
 
 def test_progress_goes_to_stderr_as_plain_lines(eye, capsys):
-    assert main(["certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "4"]) == 0
+    assert main(["certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "1"]) == 0
     out, err = capsys.readouterr()
     assert "layer 1: Spectral" in err and "\r" not in err
     assert "formulas" not in out
 
 
 def test_json_alone_on_stdout(net):
-    code, out, err = run("certify", net, "--json", "-", "--workers", 1, "--time-limit", 4)
+    code, out, err = run("certify", net, "--json", "-", "--workers", 1, "--time-limit", 1)
     data = json.loads(out)
     assert code == 0
     assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
@@ -282,6 +282,17 @@ def test_a_warning_is_one_line(tmp_path):
     assert err.startswith("wdccheck: warning: ") and "W.T" in err and err.count("\n") == 1
 
 
+def test_a_bug_is_not_taken_for_a_violation(eye, capsys, monkeypatch):
+    from wdccheck import report
+
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(report, "bracket", broken)
+    assert main(["certify", eye, "--alpha", "1", "--quiet"]) == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 # -- interruption ---------------------------------------------------------------------------
 
 
@@ -315,12 +326,9 @@ def test_an_interrupted_report_is_printed_and_saved(large, tmp_path):
 
 
 def test_an_interrupted_search_for_alpha_still_gives_bounds(large):
-    process = start("certify", large, "--workers", 1)
-    time.sleep(2.5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
-    assert "<= eps <=" in out and "Traceback" not in err
+    out, err, code = interrupt(start("certify", large, "--workers", 1))
+    assert code == 130, err
+    assert "<= eps <=" in out and "interrupted" in out and "Traceback" not in err
 
 
 def test_a_closed_pipe_is_quiet(eye):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
@@ -13,6 +14,7 @@ import numpy as np
 
 from wdccheck import certificate
 from wdccheck.errors import InvalidInput, UnsoundBound
+from wdccheck.printing import between
 
 __all__ = ["Bracket", "Reason", "Stop", "Verdict", "Work", "load", "merge"]
 
@@ -76,7 +78,7 @@ class Work:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bracket:
     """``lower <= epsilon <= upper``, with a witness for the one and a reason for the other.
 
@@ -117,6 +119,13 @@ class Bracket:
     upper_by: str = "nothing yet"
     stopped: Mapping[str, Stop] = field(default_factory=dict)
     engines: tuple[Work, ...] = ()
+
+    def __repr__(self) -> str:
+        shape = "x".join(str(n) for n in self.condition.get("shape", ()))
+        scale = "" if self.alpha is None else f", alpha={self.alpha:.6g}"
+        name = f"{self.condition.get('kind')}({shape}{scale})"
+        by = (re.sub(r"\(.*", "", engine) for engine in (self.lower_by, self.upper_by))
+        return f"<{name}: {between(self.lower, 'eps', self.upper)}; by {' and '.join(by)}>"
 
     @property
     def alpha(self) -> float | None:

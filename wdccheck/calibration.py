@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from wdccheck.brackets import Bracket
-from wdccheck.conditions.condition import Measured, Scaled
+from wdccheck.conditions.condition import Measured, Points, Scaled
 from wdccheck.errors import InvalidInput, VacuousWarning
 from wdccheck.lower.ascent import Ascent
 from wdccheck.run import Run
@@ -19,9 +18,9 @@ from wdccheck.solve import Rng, seed_sequence
 
 __all__ = ["Calibration", "calibrate", "calibration"]
 
-_ROUNDS = 24
+_ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
-_STARTS = 64  # of the ascent of one round
+_SEEDS = 256
 _VACUOUS = 1e-6  # the minimum counts as 1/2 from here on: no search tells it apart
 
 
@@ -96,45 +95,50 @@ def calibration(
         raise InvalidInput("condition", "a condition with a scale alpha", repr(condition)[:60])
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     run = Run(seed_sequence(rng), workers, deadline)
-    lines = [condition.measure(start.point) for start in condition.starts()]
-    lines += _spread(condition, lines, run)
+    points = _first_points(condition, run)
+    lines = [condition.measure(point) for point in points]
     beta, value, vacuous = _lowest(lines)
     for number in range(_ROUNDS):
         if run.expired() or not 0 < beta < math.inf:
             break
-        found = list(_witnesses(condition.with_alpha(1 / beta), run.with_(seed=run.block_seed(number))))
-        lines += found
-        highest = max((abs(beta * m.gram - m.expectation) for m in found), default=0.0)
-        if highest <= max(value, 0.5 if vacuous else 0.0) * (1 + _TOLERANCE):
+        level = 0.5 if vacuous else value
+        heights = [abs(beta * m.gram - m.expectation) for m in lines]
+        scaled, near = condition.with_alpha(1 / beta), points[int(np.argmax(heights))]
+        point = _higher(scaled, near, level * (1 + _TOLERANCE), run.with_(seed=run.block_seed(number)))
+        if point is None:
             break
+        points.append(point)
+        lines.append(scaled.measure(point))
         beta, value, vacuous = _lowest(lines)
     alpha = 1 / beta if 0 < beta < math.inf else condition.alpha
     return Calibration(float(alpha), _proved(lines), vacuous)
 
 
-def _witnesses(condition: Scaled, run: Run) -> Iterator[Measured]:
-    known = Bracket(condition.describe())
-    share = run.remaining() / 4
-    if math.isfinite(share):
-        run = run.with_(deadline=time.monotonic() + share)
-    seen = None
-    for found in Ascent(starts=_STARTS).improve(condition, known, run):
-        if found.witness is not None and found.witness is not seen:
-            seen = found.witness
-            yield condition.measure(seen)
+def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points | None:
+    """A point where epsilon/alpha exceeds `level`, or None if ascent finds none."""
+    known = Bracket(condition.describe(), lower=condition.lower_bound(near), witness=near)
+    for search in (Ascent(starts=1), Ascent()):  # one round mostly does; none found needs a real search
+        share = run.remaining() / 4
+        own = run.with_(deadline=time.monotonic() + share) if math.isfinite(share) else run
+        for found in search.improve(condition, known, own):
+            if found.lower > level * condition.alpha and found.witness is not None:
+                return found.witness
+    return None
 
 
-def _spread(condition: Scaled, lines: list[Measured], run: Run) -> Iterator[Measured]:
-    """Lines of random points, both signs: frozen at alphas around the scale of the first lines."""
-    scale = max((m.gram for m in lines), default=0.0)
-    points = condition.seeds(np.random.default_rng(run.block_seed(_ROUNDS)), 16)
+def _first_points(condition: Scaled, run: Run) -> list[Points]:
+    """Points of theorems, and the highest of many seeds at alphas around the scale they give."""
+    points: list[Points] = [start.point for start in condition.starts()]
+    scale = max(condition.measure(point).gram for point in points)
+    if not (scale > 0 and math.isfinite(4 * scale)):
+        return points
+    seeds = condition.seeds(np.random.default_rng(run.block_seed(_ROUNDS)), _SEEDS)
     for factor in (0.25, 1.0, 4.0):
-        if scale > 0 and math.isfinite(scale * factor):
-            scaled = condition.with_alpha(scale * factor)
-            for i in range(16):
-                if run.expired():
-                    return
-                yield scaled.measure({letter: value[i] for letter, value in points.items()})
+        frozen = condition.with_alpha(scale * factor).freeze(seeds)
+        for sign in (1.0, -1.0):
+            best = int(np.argmax(np.where(frozen.sign == sign, frozen.value, -np.inf)))
+            points.append({letter: value[best] for letter, value in seeds.items()})
+    return points
 
 
 def _lowest(lines: list[Measured]) -> tuple[float, float, bool]:

@@ -20,7 +20,7 @@ class Lines:
     Attributes
     ----------
     rows : ndarray of shape (m, k)
-        One representative row per line.
+        One representative row per line, the largest.
     positive, negative : ndarray of shape (m,)
         Sums of squared multiples: the rows along +w add to ``positive * w w^T``, those along -w
         to ``negative * w w^T``. Relative error below gamma(n + 4).
@@ -49,7 +49,8 @@ def group_by_line(W: np.ndarray) -> Lines:
                 break
         else:
             groups[quotient.tobytes()].append([i])
-    members = [group for bucket in groups.values() for group in bucket]
+    members = [sorted(group, key=lambda i: -abs(pivot[i, 0]))  # largest first: no ratio overflows
+               for bucket in groups.values() for group in bucket]
     rows = np.array([W[group[0]] for group in members]).reshape(-1, W.shape[1])
     ratios = [pivot[group, 0] / pivot[group[0], 0] for group in members]
     return Lines(

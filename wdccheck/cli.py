@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wdccheck import __version__
-from wdccheck.errors import InvalidInput, WdccheckError
+from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
 
 if TYPE_CHECKING:
     from wdccheck.report import Report
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-DONE, VIOLATED, UNUSABLE, UNDECIDED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
+DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 130, 141
 STATUS = """\b
 Exit status:
   0    done; with --eps: proved
   1    with --eps: proved violated
   2    unusable input or arguments
   3    with --eps: undecided
+  70   an error of this program: please report it
   130  interrupted; the bounds so far are printed, and saved with --json or --checkpoint"""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -240,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UNUSABLE
     except WdccheckError as error:
         click.echo(f"wdccheck: {error}", err=True)
-        return UNUSABLE
+        return BUG if isinstance(error, UnsoundBound) else UNUSABLE
     except (KeyboardInterrupt, click.Abort):
         click.echo("wdccheck: interrupted", err=True)
         return INTERRUPTED
@@ -248,6 +250,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError, ValueError):  # else Python complains when it closes stdout
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except Exception:  # else Python would exit with 1, which means "proved violated" here
+        traceback.print_exc()
+        return BUG
 
 
 def _finish(result: Report | Row, data: dict[str, Any], eps: float | None, path: str | None,

@@ -8,21 +8,22 @@ import numpy as np
 
 from wdccheck import rounding
 
-__all__ = ["extreme_pairs", "proved_norm"]
-
-_STEPS = 8
-
+__all__ = ["extreme_of", "extreme_pairs", "proved_norm"]
 
 def extreme_pairs(
-    product: Callable[[np.ndarray], np.ndarray], first: np.ndarray
+    product: Callable[[np.ndarray], np.ndarray], first: np.ndarray, steps: int, sign: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ritz pair of largest magnitude of B symmetric operators, from B starting vectors.
+    """Extreme Ritz pair of B symmetric operators, from B starting vectors.
 
     Parameters
     ----------
     product : callable
         (B, k) to (B, k): one product with each operator.
     first : ndarray of shape (B, k)
+    sign : float, optional
+        +1: the largest value; -1: the smallest; None: the one of larger magnitude.
+    steps : int
+        Dimension of the Krylov spaces; the Ritz value never falls below that of `first`.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def extreme_pairs(
         rounding.
     """
     batch, k = first.shape
-    steps = min(_STEPS, k)
+    steps = min(steps, k)
     basis = np.zeros((steps, batch, k))
     images = np.zeros((steps, batch, k))
     vector = _normalized(first)
@@ -47,10 +48,20 @@ def extreme_pairs(
         vector = _normalized(rest)
     small = np.einsum("ibk,jbk->bij", basis, images)
     values, vectors = np.linalg.eigh((small + small.swapaxes(1, 2)) / 2)
-    top = np.where(-values[:, 0] > values[:, -1], 0, -1)
-    index = np.arange(batch)
-    u = np.einsum("jbk,bj->bk", basis, vectors[index, :, top])
-    return _normalized(u), values[index, top]
+    inner, value = extreme_of(values, vectors, sign)
+    return _normalized(np.einsum("jbk,bj->bk", basis, inner)), value
+
+
+def extreme_of(
+    values: np.ndarray, vectors: np.ndarray, sign: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the result of eigh, (B, k) and (B, k, k): the largest pair (sign 1), the smallest
+    (sign -1), or that of larger magnitude (None).
+    """
+    larger = np.where(-values[:, 0] > values[:, -1], 0, -1)
+    top = larger if sign is None else np.full(len(values), -1 if sign > 0 else 0)
+    index = np.arange(len(values))
+    return vectors[index, :, top], values[index, top]
 
 
 def _normalized(x: np.ndarray) -> np.ndarray:
@@ -59,7 +70,7 @@ def _normalized(x: np.ndarray) -> np.ndarray:
 
 
 def proved_norm(rows: np.ndarray) -> float:
-    """A proved upper bound on ||rows||_2^2, within about 1e-12 of it relatively.
+    """A proved upper bound on ||rows||_2^2, within about 1e-10 of it relatively.
 
     t I - rows^T rows >= 0 is proved by a Cholesky factorization that runs to its end, with the
     loss of ``rounding.cholesky_loss`` and the error of the Gram matrix added; rows (n, k) have

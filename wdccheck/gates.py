@@ -11,17 +11,22 @@ from itertools import product
 
 import numpy as np
 
-from wdccheck import _kernels
+from wdccheck import _kernels, rounding
 from wdccheck.cells import Lines, pivot_columns, topes
+from wdccheck.geometry import unit
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Profile
 
-__all__ = ["LineSigns", "crowded", "line_signs", "patterns", "scan", "soft_gradient"]
+__all__ = ["LineSigns", "common_gates", "crowded", "line_signs", "patterns", "scan", "soft_gradient"]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(cos t, sin t), each (B, p), to the smooth part at t and at t + pi, each (B, p)."""
 
 _GRID = 16
+
+
+_STILL = 1e-7
+"""A circle that keeps this close to a wall, relatively, slides along it: its gate is left as it is."""
 
 
 def scan(
@@ -42,7 +47,10 @@ def scan(
     kinks : ndarray of shape (B, q)
         Angles at which the smooth part may have a corner: candidates like its maxima.
     """
-    along, across, coefficients = _relevant(along, across, coefficients)
+    reach = np.abs(along) + np.abs(across)
+    still = reach <= _STILL * np.max(reach, axis=-1, keepdims=True)
+    steady = np.sum(coefficients, axis=-1, keepdims=True, where=still & (along > 0))
+    along, across, coefficients = _relevant(along, across, coefficients, ~still)
     opens = np.where(along > 0, -1.0, 1.0)  # +1: gate i opens in [0, pi); -1: it closes there
     distance = np.abs(along)
     facing = opens * across
@@ -51,8 +59,8 @@ def scan(
     radius = np.hypot(distance, facing)
     breaks, cos, sin, jump = (np.take_along_axis(x, order, axis=-1) for x in (
         where, facing / radius, distance / radius, opens * coefficients))
-    total = np.sum(coefficients, axis=-1, keepdims=True)
-    initial = np.sum(coefficients, axis=-1, keepdims=True, where=along > 0)
+    total = np.sum(coefficients, axis=-1, keepdims=True) + 2 * steady
+    initial = np.sum(coefficients, axis=-1, keepdims=True, where=along > 0) + steady
     levels = np.concatenate([initial, initial + np.cumsum(jump, axis=-1)], axis=-1)
     here, opposite = smooth(cos, sin)
     inner, at_inner = _inner_maxima(breaks, levels, total, smooth, kinks)
@@ -68,10 +76,10 @@ def scan(
 
 
 def _relevant(
-    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray
+    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, moving: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The rows whose gate changes the sum, moved to the front; the rest stand still at pi."""
-    used = (coefficients != 0) & ((along != 0) | (across != 0))
+    """The moving rows whose gate changes the sum, to the front; the rest is filled with nothing at pi."""
+    used = (coefficients != 0) & moving
     counts = np.count_nonzero(used, axis=-1)
     width = max(1, int(counts.max(initial=0)))
     if width == along.shape[-1] and counts.min() == width:
@@ -111,6 +119,17 @@ def _inner_maxima(
     return angles, np.where(second, total - level + there, level + here)
 
 
+def common_gates(rows: np.ndarray, letters: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
+    errors = np.where(rows.any(axis=1), 2 * rounding.gate_error(rows), -1.0)
+    gates, sure = np.ones((len(letters[0]), len(rows)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
+    for x in letters:
+        product = x @ rows.T
+        gates &= product > 0
+        sure &= (np.abs(product) > errors * np.abs(x).max(axis=1, keepdims=True)).all(axis=1)
+    return gates, sure
+
+
 def soft_gradient(
     rows: np.ndarray, along: np.ndarray, coefficients: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -125,6 +144,31 @@ def soft_gradient(
     kept = rng.random(along.shape) < rng.uniform(0.3, 1.0, (len(along), 1))
     result: np.ndarray = (weight * kept) @ rows
     return result
+
+
+def off_walls(
+    rows: np.ndarray, along: np.ndarray, toward: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """`toward` (B, k) projected off the few walls next to each point: the gates there stay.
+
+    Along such a circle a point slides in the corner it has been driven to. The number of walls
+    is random, at most k - 2. `along` is w_i.r, (B, n), for rows (n, k).
+    """
+    n, k = rows.shape
+    most = min(k - 2, n - 1, _MOST_WALLS)
+    if (count := int(rng.integers(0, max(most, 0) + 1))) == 0:
+        return toward
+    lengths = np.linalg.norm(rows, axis=1)
+    distance = np.divide(np.abs(along), lengths, out=np.full_like(along, np.inf), where=lengths > 0)
+    nearest = np.argpartition(distance, count, axis=-1)[:, :count]
+    walls = unit(rows[nearest])
+    gram = walls @ walls.swapaxes(1, 2) + 1e-12 * np.eye(count)  # walls may depend on each other
+    share = np.linalg.solve(gram, walls @ toward[:, :, None])
+    result: np.ndarray = toward - (walls.swapaxes(1, 2) @ share)[:, :, 0]
+    return result
+
+
+_MOST_WALLS = 16
 
 
 @dataclass(frozen=True, eq=False)

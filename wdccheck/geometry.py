@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from wdccheck import _kernels, rounding
 
-__all__ = ["angle", "expected_apply", "expected_gram", "expected_triangle", "gated_gram", "swap", "unit"]
+__all__ = [
+    "angle", "expected_apply", "expected_gram", "expected_on_circle", "expected_triangle", "gated_gram",
+    "swap", "unit",
+]
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -95,6 +100,38 @@ def expected_apply(r: np.ndarray, s: np.ndarray, u: np.ndarray) -> np.ndarray:
     b, d = unit(r + s), unit(r - s)
     m = b * np.sum(b * u, axis=-1, keepdims=True) - d * np.sum(d * u, axis=-1, keepdims=True)
     return ((np.pi - theta) * u + np.sin(theta) * m) / (2 * np.pi)
+
+
+def expected_on_circle(
+    r: np.ndarray, tangent: np.ndarray, s: np.ndarray, u: np.ndarray
+) -> tuple[Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """u^T Q_{r(t),s} u along r(t) = cos(t) r + sin(t) tangent (Fact 11), for the search.
+
+    Parameters
+    ----------
+    r, tangent, s, u : ndarray of shape (B, k)
+        Unit vectors, the tangent orthogonal to r.
+
+    Returns
+    -------
+    values : callable
+        (cos t, sin t), each (B, p), to the values at t and at t + pi.
+    kinks : ndarray of shape (B, 2)
+        Where r(t) is nearest to s and to -s: the values may have a corner there.
+    """
+    c0, c1, p0, p1, q = (np.sum(x * y, axis=-1, keepdims=True)
+                         for x, y in ((r, s), (tangent, s), (r, u), (tangent, u), (s, u)))
+
+    def values(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        c = np.clip(c0 * cos + c1 * sin, -1.0, 1.0)  # cos theta
+        p = p0 * cos + p1 * sin
+        sine = np.sqrt(1.0 - c * c)
+        m = np.divide(2 * p * q - c * (p * p + q * q), sine, out=np.zeros_like(c),
+                      where=sine > 1e-8)  # sin(theta) u^T M u
+        theta = np.arccos(c)
+        return (np.pi - theta + m) / (2 * np.pi), (theta - m) / (2 * np.pi)
+
+    return values, np.arctan2(c1, c0) + np.array([0.0, np.pi])
 
 
 def gated_gram(W: np.ndarray, r: np.ndarray, s: np.ndarray) -> np.ndarray:

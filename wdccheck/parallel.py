@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -42,9 +43,16 @@ def ordered_map(
     from joblib import Parallel, delayed
 
     with threadpool_limits(1, "blas"):
-        yield from Parallel(n_jobs=workers, return_as="generator")(
+        results = Parallel(n_jobs=workers, return_as="generator")(
             delayed(_single_threaded)(function, item) for item in items
         )
+        try:
+            for result in results:  # not `yield from`: it would close them before the filter below
+                yield result
+        finally:  # whoever stops early knows that the rest is lost, and need not be warned
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                results.close()
 
 
 def _single_threaded(function: Callable[[Item], Result], item: Item) -> Result:

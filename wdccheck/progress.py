@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+from wdccheck.printing import between, up
+
 __all__ = ["Event", "Progress", "Silent", "Terminal", "resolve"]
 
 
@@ -97,8 +99,8 @@ def describe(event: Event) -> str:
     """`event` as one line."""
     of_total = f"/{event.total:,}" if event.total else ""
     return (
-        f"{event.engine}: {event.lower:.5g} <= eps <= {event.upper:.5g}"
-        f"  gap {event.upper - event.lower:.3g}"
+        f"{event.engine}: {between(event.lower, 'eps', event.upper)}"
+        f"  gap {up(event.upper - event.lower, 3)}"
         f"  {event.done:,}{of_total} {event.unit}  {event.elapsed:.1f} s"
     )
 

@@ -21,7 +21,7 @@ from wdccheck.calibration import Calibration, calibration
 from wdccheck.conditions.wdc import WDC
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.network import ReLUNetwork
-from wdccheck.progress import Event, Progress, Terminal
+from wdccheck.progress import Event, Progress, Terminal, resolve
 from wdccheck.rows import Row
 from wdccheck.solve import Rng, bracket, default_engines, seed_sequence
 from wdccheck.spectral import Spectral
@@ -219,9 +219,11 @@ def certify_layer(
     chosen = None
     if alpha == "best":
         limit = None if time_limit is None else CALIBRATION_SHARE * time_limit
+        shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
         try:
             chosen = _calibration(condition, checkpoint, limit, workers, rng)
         except KeyboardInterrupt:
+            shown.close()
             return _closed_formulas(condition, rng)
     condition = condition.with_alpha(alpha_value(alpha) if chosen is None else chosen.alpha)
     left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
@@ -286,8 +288,8 @@ def _file(folder: str | os.PathLike[str] | None, layer: int) -> Path | None:
     return Path(folder) / f"layer{layer}.json"
 
 
-def _titled(progress: Shown, layer: int | None) -> Shown:
-    return Terminal(f"layer {layer}: ") if progress is True and layer else progress
+def _titled(progress: Shown, layer: int | None) -> Progress:
+    return resolve(Terminal(f"layer {layer}: ") if progress is True and layer else progress)
 
 
 def _interrupted(known: Bracket) -> bool:

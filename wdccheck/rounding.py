@@ -73,7 +73,8 @@ def gram_error(n: int, k: int) -> float:
     """c such that a weighted Gram matrix of n rows errs by at most c * sum_l weight_l ||w_l||^2.
 
     Entry (a, b) is a sum over n rows of weight * (w_a w_b), each product rounded twice, with
-    weights that carry a relative error of at most gamma(k + 6) (a ratio of norms, or exact): at
+    weights that are exact or sums of squared ratios over the rows of a line; those additions and
+    the ones over the lines are n at most, and seven more roundings come with each term: at
     most gamma(n + k + 8) sum_l weight_l |w_la||w_lb| (Higham Lemma 3.3). The spectral norm of
     a matrix is at most that of its entrywise bound, and sum_l weight_l |w_l||w_l|^T has norm
     at most sum_l weight_l ||w_l||^2. A factor 2 covers the rounding of that sum itself.
@@ -87,7 +88,7 @@ def expectation_error(k: int) -> float:
     Unit vectors err by (k/2 + 3) u relatively. theta = 2 atan2(|r - s|, |r + s|): both
     lengths err absolutely by (k + 8) u, and (|r - s|, |r + s|) has length 2, so theta errs by
     at most 2 (k + 8) u plus 8 LIBM_ULPS u; hence the coefficients (pi - theta)/2pi and sin(theta)/2pi
-    err by less than (k + 8 + 4 LIBM_ULPS) u each. b = unit(r + s) errs by 2 (k + 8) u / |r + s|
+    err by less than (k + 8 + 4 LIBM_ULPS) u / 2 each. b = unit(r + s) errs by 2 (k + 8) u / |r + s|
     and enters with weight sin(theta) = |r + s||r - s|/2 <= |r + s|; the same for d with
     |r - s|: together at most 8 (k + 8) u / 2pi. Where the two vectors coincide or are
     opposite sin(theta) vanishes, and with it the weight. Entries add k u at most.
@@ -112,14 +113,15 @@ def cholesky_loss(k: int, trace: np.ndarray) -> np.ndarray:
 def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
     """1[w.r > 0] by exact sign of the stored floats.
 
-    The float product decides wherever it exceeds its error bound gamma(k) ||w|| ||r||
-    (Cauchy-Schwarz); the others are decided in rational arithmetic.
+    The float product decides wherever it is finite and exceeds its error bound
+    gamma(k) ||w||_1 max|r_j| + k 2^-1074; the others are decided in rational arithmetic. Neither
+    norm squares an entry, so no length of w or r makes the bound underflow.
 
     Parameters
     ----------
     rows : ndarray of shape (n, k)
     points : ndarray of shape (..., k)
-        Nonzero entries of either at most about 1e150 in magnitude.
+        Finite, of any length.
 
     Returns
     -------
@@ -127,10 +129,11 @@ def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     n, k = rows.shape
     flat = points.reshape(-1, k)
-    product = flat @ rows.T
-    bound = np.outer(np.linalg.norm(flat, axis=1), np.linalg.norm(rows, axis=1))
-    unsure = np.abs(product) <= gamma(2 * k + 8) * bound + 4 * k * _TINY
-    unsure &= rows.any(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # whatever overflows is unsure
+        product = flat @ rows.T
+        bound = np.outer(np.abs(flat).max(axis=1), np.abs(rows).sum(axis=1))
+        sure = np.isfinite(product) & (np.abs(product) > gamma(2 * k + 8) * bound + 4 * k * _TINY)
+    unsure = ~sure & rows.any(axis=1)
     gates: np.ndarray = product > 0
     for b, i in zip(*np.nonzero(unsure), strict=True):
         gates[b, i] = _exact_dot(rows[i], flat[b]) > 0

@@ -91,7 +91,7 @@ def bracket(
     display = resolve(progress)
     run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
     known = _resume(condition, checkpoint)
-    chosen = engines or default_engines(condition)
+    chosen = engines or default_engines(condition, target=target)
     for engine in chosen:
         if not hasattr(engine, "improve"):
             raise InvalidInput("engines", "engines such as Ascent()", repr(engine)[:60])
@@ -106,12 +106,21 @@ def bracket(
     return known
 
 
-def default_engines(condition: Condition, gap: float | None = None) -> tuple[Engine, ...]:
-    """Closed formulas, sampling, ascent, and branch and bound where the condition has regions."""
+def default_engines(
+    condition: Condition, gap: float | None = None, target: float | None = None
+) -> tuple[Engine, ...]:
+    """Closed formulas, sampling, ascent, and branch and bound where the condition has regions.
+
+    With a target, a short branch and bound comes before the ascent: proving a bound that is
+    not tight takes less than looking for the maximum.
+    """
     search: tuple[Engine, ...] = (Spectral(), MonteCarlo(), Ascent())
     if condition.regions() is None:
         return search
-    return (*search, BranchAndBound() if gap is None else BranchAndBound(gap=gap, rtol=0.0))
+    proof = BranchAndBound() if gap is None else BranchAndBound(gap=gap, rtol=0.0)
+    if target is not None:
+        return (*search[:2], BranchAndBound(nodes=300_000), search[2], proof)
+    return (*search, proof)
 
 
 def _steps(
@@ -179,6 +188,9 @@ def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> 
         if saved.condition.get(key) != fresh.condition.get(key):
             raise CertificateMismatch(f"{checkpoint}: {key}", repr(fresh.condition.get(key)),
                                       repr(saved.condition.get(key)))
+    if saved.witness is None and saved.lower > 0:
+        raise CertificateMismatch(f"{checkpoint}: witness", f"one of the lower bound {saved.lower!r}",
+                                  "none")
     if saved.witness is not None and condition.lower_bound(saved.witness) < saved.lower:
         raise CertificateMismatch(f"{checkpoint}: witness", f"a deviation of at least {saved.lower!r}",
                                   repr(condition.lower_bound(saved.witness)))

@@ -115,8 +115,8 @@ class Condition(Protocol):
     def lower_bound(self, point: Points) -> float:
         """The deviation at one point, rounded down by its error: a proved lower bound."""
 
-    def freeze(self, points: Points, near: Frozen | None = None) -> Frozen:
-        """The inner maximizer; `near` warm-starts large layers."""
+    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
+        """The inner maximizer, of one sign only if `sign` is +-1; `near` warm-starts large layers."""
 
     def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
         """The frozen form along the great circle from `block` through `tangent`."""

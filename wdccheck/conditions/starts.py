@@ -83,14 +83,13 @@ def antipodal_pair(rows: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray
     Rows of one line on opposite sides cannot both be active; the sign of the first counts.
     None if no r0 is left, that is, if the chosen rows span R^k.
     """
-    part = rows[chosen]
+    part = unit(rows[chosen])
     _, values, vt = np.linalg.svd(part, full_matrices=True)
     rank = int(np.sum(values > 1e-12 * values[0])) if values[0] > 0 else 0
     if rank >= rows.shape[1] or rank == 0:
         return None
     null = vt[rank:]
-    lengths = np.linalg.norm(part, axis=1)
-    a = np.linalg.lstsq(part / lengths[:, None], np.ones(len(part)), rcond=None)[0]
+    a = np.linalg.lstsq(part, np.ones(len(part)), rcond=None)[0]
     if not a.any():
         return None
     a = unit(a)
@@ -102,11 +101,13 @@ def antipodal_pair(rows: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray
 
 
 def mixed_pairs(rows: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-    """n pairs: uniform, near r = s, near r = -s, and antipodal on flats of random rows, in turn."""
+    """n pairs: half of them aligned with the rows, the others uniform, near r = s, near r = -s,
+    and antipodal on flats of random rows, in turn.
+    """
     k = rows.shape[1]
     r = unit(rng.standard_normal((n, k)))
     s = unit(rng.standard_normal((n, k)))
-    kind = np.arange(n) % 4
+    kind = np.arange(n) % 8
     spread = 10.0 ** rng.uniform(-4, 0, (n, 1))
     s = np.where((kind == 1)[:, None], unit(r + spread * s), s)
     s = np.where((kind == 2)[:, None], unit(-r + spread * s), s)
@@ -117,4 +118,28 @@ def mixed_pairs(rows: np.ndarray, rng: np.random.Generator, n: int) -> dict[str,
             pair = antipodal_pair(rows, rng.choice(nonzero, size, replace=False))
             if pair is not None:
                 r[i], s[i] = unit(pair["r"]), unit(pair["s"])
+        aligned = kind >= 4
+        r[aligned] = s[aligned] = _aligned(rows, r[aligned], rng)
     return {"r": r, "s": s}
+
+
+def _aligned(rows: np.ndarray, r: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Directions r (B, k) led to where the open rows agree: sum_i 1[w_i.r > 0] (w_i.u)^2 is large.
+
+    u follows by power steps on the gated rows, r by fixed-point steps of the gated sum with gates
+    smoothed at a random, wide width, which forgets the cells and sees the distribution.
+    """
+    u = unit(rng.standard_normal(r.shape))
+    r = unit((u @ rows.T) ** 2 @ rows)
+    width = 1.4 * 10.0 ** rng.uniform(0.0, 0.7, (len(r), 1))
+    inertia = rng.uniform(0.2, 1.0, (len(r), 1))
+    for _ in range(10):
+        along = r @ rows.T
+        for _ in range(2):
+            u = unit(((u @ rows.T) * (along > 0)) @ rows)
+        spread = width * np.sqrt(np.mean(along**2, axis=-1, keepdims=True)) + 1e-300
+        weight = (u @ rows.T) ** 2 * np.exp(-0.5 * (along / spread) ** 2)
+        r = unit(unit(weight @ rows) + inertia * r)
+    lost = ~r.any(axis=-1)
+    r[lost] = unit(rng.standard_normal((np.count_nonzero(lost), r.shape[1])))
+    return r

@@ -14,10 +14,10 @@ from wdccheck import _kernels, arrays, gates, rounding
 from wdccheck.conditions import starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
-from wdccheck.eigen import extreme_pairs, proved_norm
+from wdccheck.eigen import extreme_of, extreme_pairs, proved_norm
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
-from wdccheck.geometry import expected_apply, expected_gram, unit
+from wdccheck.geometry import expected_apply, expected_gram, expected_on_circle, unit
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Block, Profile
 
@@ -79,6 +79,10 @@ class WDC:
                                "largest", f"smallest {np.abs(W[W != 0]).min():g}, largest {largest:g}")
         object.__setattr__(self, "_exponent", exponent)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state["W"].flags.writeable = False  # pickle forgets it
+        self.__dict__.update(state)
+
     def __repr__(self) -> str:
         n, k = self.W.shape
         return f"WDC({n}x{k}, alpha={self.alpha:.6g}, {self._sha256[:8]})"
@@ -122,18 +126,20 @@ class WDC:
         """u^T A u and u^T Q u over u.u at the top eigenvector u, with their errors.
 
         d_i = w_i.u errs by e_i = gamma(k) |w_i|.|u|, so the sum of d_i^2 over the open rows errs by
-        the sum of 2 |d_i| e_i + e_i^2, and each square by u; the sums are exact (fsum). Q errs by
+        the sum of 2 |d_i| e_i + e_i^2, and each square by u; the sums are exact (fsum). Underflow
+        adds at most k 2^-1074 to e_i and 4 2^-1074 to a square and its error. Q errs by
         rounding.expectation_error and u^T Q u by 2 gamma(k) ||Q||_F more; u.u by gamma(k).
         """
         r, s, _ = self._pairs(point)
-        k = self.W.shape[1]
+        k, tiny = self.W.shape[1], math.ulp(0.0)
         values, basis = np.linalg.eigh(self._difference(r, s)[0])
         u = basis[:, int(np.argmax(np.abs(values)))]
         on = self._rows[(self._open(r) & self._open(s))[0]]
-        d, e = on @ u, rounding.gamma(k + 4) * (np.abs(on) @ np.abs(u))
+        d, e = on @ u, rounding.gamma(k + 4) * (np.abs(on) @ np.abs(u)) + k * tiny
         uu, uu_error = float(u @ u), 4 * rounding.gamma(k + 4)
         gram = math.fsum(d * d) / uu
-        gram_error = math.fsum(2 * np.abs(d) * e + e * e) / uu + (uu_error + 4 * rounding.UNIT) * gram
+        gram_error = math.fsum(2 * np.abs(d) * e + e * e + 4 * tiny) / uu
+        gram_error += (uu_error + 4 * rounding.UNIT) * gram
         expectation = float(u @ expected_gram(r, s)[0] @ u) / uu
         expectation_error = (rounding.expectation_error(k) + 2 * rounding.gamma(k + 4) * math.sqrt(k)
                              + uu_error)
@@ -147,25 +153,23 @@ class WDC:
 
     # -- search ----------------------------------------------------------------------------
 
-    def freeze(self, points: Points, near: Frozen | None = None) -> Frozen:
-        """Top eigenvector of A - alpha Q in absolute value; Lanczos for large layers."""
+    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
+        """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         r, s = unit(points["r"]), unit(points["s"])
-        open_both = (r @ self._rows.T > 0) & (s @ self._rows.T > 0)
+        open_both, sure = gates.common_gates(self._rows, (points["r"], points["s"]))
         if self.W.shape[1] <= _DENSE:
             difference = _kernels.gram(self._rows, self._outer, open_both)
             difference -= self._alpha * expected_gram(r, s)
-            values, vectors = np.linalg.eigh(difference)
-            top = np.where(-values[:, 0] > values[:, -1], 0, -1)
-            index = np.arange(len(r))
-            u, value = vectors[index, :, top], values[index, top]
+            u, value = extreme_of(*np.linalg.eigh(difference), sign)
         else:
             def product(x: np.ndarray) -> np.ndarray:
                 gated = ((x @ self._rows.T) * open_both) @ self._rows
                 return gated - self._alpha * expected_apply(r, s, x)
 
-            first = (r - s) + 0.1 * r if near is None else near.u
-            u, value = extreme_pairs(product, first)
-        return Frozen(u, u, np.where(value < 0, -1.0, 1.0), np.ldexp(np.abs(value), 2 * self._exponent))
+            first, steps = ((r - s) + 0.1 * r, 8) if near is None else (near.u, 3)
+            u, value = extreme_pairs(product, first, steps, sign)
+        signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(r), sign)
+        return Frozen(u, u, signs, np.ldexp(signs * value * sure, 2 * self._exponent))
 
     def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
         """sign u^T (A - alpha Q) u along the circle of one letter, the other held (Fact 11)."""
@@ -174,38 +178,27 @@ class WDC:
         along, across, held = (x @ self._rows.T for x in (base, tangent, other))
         coefficients = frozen.sign[:, None] * (held > 0) * (frozen.u @ self._rows.T) ** 2
 
-        def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-            return np.sum(x * y, axis=-1, keepdims=True)
-
-        c0, c1 = dot(base, other), dot(tangent, other)
-        p0, p1, q = dot(base, frozen.u), dot(tangent, frozen.u), dot(other, frozen.u)
-        weight = -frozen.sign[:, None] * self._alpha / (2 * np.pi)
+        expected, kinks = expected_on_circle(base, tangent, other, frozen.u)
+        weight = -frozen.sign[:, None] * self._alpha
 
         def smooth(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            c = np.clip(c0 * cos + c1 * sin, -1.0, 1.0)  # cos theta
-            p = p0 * cos + p1 * sin
-            sine = np.sqrt(1.0 - c * c)
-            m = np.divide(2 * p * q - c * (p * p + q * q), sine, out=np.zeros_like(c),
-                          where=sine > 1e-8)  # sin(theta) u^T M u
-            theta = np.arccos(c)
-            return weight * (np.pi - theta + m), weight * (theta - m)
+            here, opposite = expected(cos, sin)
+            return weight * here, weight * opposite
 
-        kinks = np.arctan2(c1, c0) + np.array([0.0, np.pi])  # theta is least and largest there
         return gates.scan(along, across, coefficients, smooth, kinks).scaled(2 * self._exponent)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
     ) -> Sequence[np.ndarray]:
-        """Soft-gate gradient, toward the other letter, random: directions, not yet orthogonal."""
+        """Soft-gate gradient, a direction that slides along walls, toward the other letter."""
         (letter,) = block
         base, other = unit(points[letter]), unit(points["s" if letter == "r" else "r"])
         along, held = base @ self._rows.T, other @ self._rows.T
         coefficients = (held > 0) * (frozen.u @ self._rows.T) ** 2
-        return (
-            gates.soft_gradient(self._rows, along, coefficients, rng),
-            other,
-            rng.standard_normal(base.shape),
-        )
+        soft = gates.soft_gradient(self._rows, along, coefficients, rng)
+        choice = rng.random((len(base), 1))
+        mixed = np.where(choice < 0.5, soft, np.where(choice < 0.75, other, rng.standard_normal(base.shape)))
+        return soft, gates.off_walls(self._rows, along, mixed, rng), other
 
     def free_step(self, points: Points, frozen: Frozen) -> Points:
         """Fact 17: r apart from s up to the first wall (upper sign), or toward it (lower sign)."""

@@ -40,7 +40,7 @@ class BranchAndBound:
     gap, rtol : float
         Stop once ``upper - lower <= max(gap, rtol * upper)``.
     nodes : int
-        Regions to visit at most.
+        Regions to visit; the wave of tasks under way when they are used up is finished.
 
     Examples
     --------
@@ -109,7 +109,8 @@ class BranchAndBound:
                        f"gap {known.gap:.3g} after {visited:,} nodes")
 
     def _goal(self, known: Bracket) -> float:
-        return max(known.lower + self.gap, known.lower / (1 - self.rtol))
+        nearly = 1 - 1e-9  # so that upper - lower, itself rounded, stays within the gap asked for
+        return max(known.lower + nearly * self.gap, known.lower / (1 - nearly * self.rtol))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,7 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
             yield _State(visited, "nodes" if visited >= nodes else "time")
             return
         wave = [stack.pop() for _ in range(min(_WAVE, len(stack)))]
-        task = min(_TASK, 1 + (nodes - visited) // len(wave))
+        task = int(np.clip(visited // _WAVE, 1000, _TASK))  # whatever `nodes` is: budgets only cut off
         explored = list(run.map(partial(_explore, condition, t, task, run.deadline), wave))
         visited += sum(e.visited for e in explored)
         best = max(explored, key=lambda e: e.value)

@@ -1,0 +1,282 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from conftest import MATRICES, exact_dot, fractions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wdccheck import _kernels, gates, rounding
+from wdccheck.cells import group_by_line
+from wdccheck.gates import LineSigns
+from wdccheck.geometry import unit
+from wdccheck.regions import Boxes
+
+SEEDS = st.integers(0, 2**32 - 1)
+KINDS = st.sampled_from(sorted(set(MATRICES) - {"tiny", "huge", "mixed scales"}))
+
+
+# -- great circles --------------------------------------------------------------------------------
+
+
+def wave(rng, batch):
+    """A smooth part with at most two maxima, and the same as scan wants it."""
+    a, b, c, d = rng.standard_normal((4, batch, 1))
+
+    def at(t):
+        return a * np.cos(t) + b * np.sin(t) + c * np.cos(2 * t) + d * np.sin(2 * t)
+
+    def smooth(cos, sin):
+        t = np.arctan2(sin, cos)
+        return at(t), at(t + np.pi)
+
+    return at, smooth
+
+
+def direct(along, across, coefficients, at, t):
+    """The profile's function, plainly; t of shape (B, p)."""
+    products = along[:, :, None] * np.cos(t)[:, None, :] + across[:, :, None] * np.sin(t)[:, None, :]
+    return np.sum(coefficients[:, :, None] * (products > 0), axis=1) + at(t)
+
+
+def circle(rng, kind, batch=3, k=3):
+    W = MATRICES[kind](rng, k)
+    r = unit(rng.standard_normal((batch, k)))
+    if kind == "integer":
+        r = rng.integers(-2, 3, (batch, k)) + np.eye(k)[0] * 5.0  # rows exactly on walls
+    t = rng.standard_normal((batch, k))
+    return r @ W.T, t @ W.T
+
+
+def check_profile(along, across, coefficients, rng):
+    batch = len(along)
+    at, smooth = wave(rng, batch)
+    profile = gates.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
+    angle, value = profile.best()
+    scale = np.abs(coefficients).sum() + 1
+    # the value is attained at the angle ...
+    found = direct(along, across, coefficients, at, angle[:, None])[:, 0]
+    np.testing.assert_allclose(found, value, atol=1e-6 * scale)
+    # ... and nothing on a fine grid, or beside a wall, exceeds it (the inner maxima are parabolic)
+    grid = np.tile(np.linspace(0, 2 * np.pi, 1000) + 1e-3 / np.pi, (batch, 1))  # off the walls
+    walls = np.arctan2(-along, across)  # along cos t + across sin t = 0 there
+    beside = np.concatenate([walls + shift for shift in (-1e-7, 1e-7, np.pi - 1e-7, np.pi + 1e-7)], axis=1)
+    tried = direct(along, across, coefficients, at, np.concatenate([grid, beside], axis=1))
+    assert (tried.max(axis=1) <= value + 2e-2 * (np.abs(at(grid)).max() + 1e-5)).all()
+    assert (direct(along, across, coefficients, at, beside).max(axis=1) <= value + 1e-5 * scale).all()
+    return profile
+
+
+@given(SEEDS, KINDS)
+def test_scan_finds_the_best_point_of_the_circle(seed, kind):
+    rng = np.random.default_rng(seed)
+    along, across = circle(rng, kind)
+    coefficients = rng.standard_normal(along.shape)
+    coefficients[rng.random(along.shape) < 0.2] = 0.0
+    check_profile(along, across, coefficients, rng)
+
+
+@given(SEEDS, KINDS)
+def test_scan_with_nonnegative_summands_and_few_rows(seed, kind):
+    rng = np.random.default_rng(seed)
+    along, across = circle(rng, kind)
+    coefficients = rng.random(along.shape) * (rng.random(along.shape) < 0.4)
+    coefficients[0] = 0.0  # no row matters on the first circle
+    check_profile(along, across, coefficients, rng)
+
+
+@given(SEEDS)
+def test_scan_one_sided_values(seed):
+    rng = np.random.default_rng(seed)
+    along, across = rng.standard_normal((2, 2, 6))
+    coefficients = rng.standard_normal((2, 6))
+    profile = check_profile(along, across, coefficients, rng)
+    assert profile.breaks.shape == (2, 12)
+    assert (np.diff(profile.breaks, axis=1) >= 0).all()
+    assert ((profile.breaks >= 0) & (profile.breaks < 2 * np.pi)).all()
+    rng = np.random.default_rng(seed)
+    rng.standard_normal((2, 2, 6)), rng.standard_normal((2, 6))
+    at, _ = wave(rng, 2)
+    gap = np.diff(profile.breaks, axis=1, append=profile.breaks[:, :1] + 2 * np.pi)
+    clear = (gap > 1e-5) & (np.roll(gap, 1, axis=1) > 1e-5)
+    for side, values in ((1e-8, profile.after), (-1e-8, profile.before)):
+        expected = direct(along, across, coefficients, at, profile.breaks + side)
+        np.testing.assert_allclose(values[clear], expected[clear], atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [
+    [[1.0, 0.0], [1.0, 0.0], [2.0, 0.0]],  # duplicates: ties
+    [[1.0, 0.0], [-1.0, 0.0]],  # opposite rows
+    [[0.0, 0.0], [0.0, 0.0]],  # along = across = 0: never open
+    [[0.0, 1.0], [0.0, -1.0], [1.0, 0.0], [-1.0, 0.0]],  # walls at the base point
+    [[1.0, 1e-300], [-1.0, -1e-300], [1e-300, 1.0]],
+    [[0.0, 1.0], [0.0, 0.0], [1.0, 1.0]],
+])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_scan_of_ties_and_idle_rows(rows, sign):
+    along, across = np.array(rows).T[:, None, :]
+    coefficients = sign * np.array([[1.0, 2.0, 4.0, 8.0][: len(rows)]])
+    check_profile(along, across, coefficients, np.random.default_rng(0))
+
+
+def test_scan_sees_a_corner_of_the_smooth_part():
+    def smooth(cos, sin):
+        t = np.arctan2(sin, cos)
+        return -np.abs(t - 0.3), -np.abs(t + np.pi - 0.3)
+
+    profile = gates.scan(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)), smooth, np.array([[0.3]]))
+    angle, value = profile.best()
+    assert angle[0] == pytest.approx(0.3) and value[0] == pytest.approx(0.0)
+
+
+@given(SEEDS, KINDS)
+def test_soft_gradient_is_finite(seed, kind):
+    rng = np.random.default_rng(seed)
+    W = MATRICES[kind](rng, 3)
+    along = unit(rng.standard_normal((5, 3))) @ W.T
+    t = gates.soft_gradient(W, along, np.ones(along.shape), rng)
+    assert t.shape == (5, 3) and np.isfinite(t).all()
+
+
+@given(SEEDS, KINDS, st.integers(1, 5))
+def test_off_walls_is_finite_and_shaped_like_its_aim(seed, kind, k):
+    rng = np.random.default_rng(seed)
+    W = MATRICES[kind](rng, k)
+    r, toward = unit(rng.standard_normal((5, k))), rng.standard_normal((5, k))
+    t = gates.off_walls(W, r @ W.T, toward, rng)
+    assert t.shape == (5, k) and np.isfinite(t).all()
+
+
+# -- signs over boxes -----------------------------------------------------------------------------
+
+
+def some_boxes(rng, k, count=12, most=14):
+    boxes = Boxes.cover({"r": k})
+    for _ in range(int(rng.integers(0, most))):
+        boxes = boxes.split()
+        boxes = boxes.take(rng.permutation(len(boxes))[:count])
+    return boxes
+
+
+@given(SEEDS, KINDS, st.integers(1, 4))
+def test_line_signs_are_proved_and_nearly_complete(seed, kind, k):
+    rng = np.random.default_rng(seed)
+    rows = group_by_line(MATRICES[kind](rng, k)).rows[:6]
+    boxes = some_boxes(rng, k)
+    errors = rounding.gate_error(rows)
+    signs = gates.line_signs(rows, np.abs(rows), errors, boxes, 0)
+    c, h = fractions(boxes.center[0].T), fractions(boxes.half[0].T)
+    for i, w in enumerate(fractions(rows)):
+        for b in range(len(boxes)):
+            middle, reach = exact_dot(w, c[b]), exact_dot([abs(x) for x in w], h[b])
+            assert not signs.positive[i, b] or middle > reach
+            assert not signs.negative[i, b] or middle < -reach
+            if abs(middle) > reach + 4 * errors[i]:
+                assert not signs.undecided[i, b]
+    assert not (signs.positive & signs.negative).any()
+    taken = signs.take(np.array([0]))
+    np.testing.assert_array_equal(taken.undecided, signs.undecided[:, :1])
+
+
+# -- crowded flats --------------------------------------------------------------------------------
+
+
+def undecided_on(mask):
+    return LineSigns(~mask[:, None], np.zeros_like(mask[:, None]))
+
+
+def crowded(rows, mask):
+    outer = _kernels.outer_products(unit(np.asarray(rows, float)))
+    return bool(gates.crowded(outer, undecided_on(np.asarray(mask)))[0])
+
+
+def test_crowded_flats():
+    pencil = [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert crowded(pencil, [True, True, True, False])  # three lines through a flat of rank 2
+    assert not crowded(pencil, [True, True, False, True])  # independent
+    assert not crowded(pencil, [True, False, True, False])  # two lines never depend
+    assert not crowded(pencil, [True, True, True, True])  # of full rank: at the origin only
+    assert not crowded(pencil, [False] * 4)
+    assert crowded([[1e-9, 0, 0], [0, 1e3, 0], [1, -1, 0]], [True] * 3)  # whatever the lengths
+
+
+@given(SEEDS, st.integers(3, 5))
+def test_general_position_is_never_crowded_below_full_rank(seed, k):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((k + 3, k))
+    mask = np.zeros(k + 3, dtype=bool)
+    mask[: k - 1] = True
+    assert not crowded(rows, mask)
+    rows[k - 1] = rng.standard_normal(k - 1) @ rows[: k - 1]
+    mask[k - 1] = True
+    assert crowded(rows, mask)
+
+
+# -- realizable patterns --------------------------------------------------------------------------
+
+
+def lattice(k, width=2):
+    """All small integer points but 0: on the hyperplanes of integer rows and off them."""
+    points = np.array(list(product(range(-width, width + 1), repeat=k)), dtype=float)
+    return points[points.any(axis=1)]
+
+
+def weights_at(lines, signs_r, signs_s):
+    return lines.positive * ((signs_r > 0) & (signs_s > 0)) + lines.negative * ((signs_r < 0) & (signs_s < 0))
+
+
+def consistent(signs, decided):
+    return signs[((decided == 0) | (signs == decided)).all(axis=1)]
+
+
+@given(SEEDS, st.integers(2, 3), st.sampled_from(["integer", "negated integer", "pencil"]))
+@settings(max_examples=60)
+def test_every_pattern_of_a_lattice_point_is_dominated(seed, k, kind):
+    rng = np.random.default_rng(seed)
+    W = rng.integers(-1, 2, (5, k)).astype(float)
+    if kind == "pencil":
+        W = np.vstack([W[:2], W[:1] + W[1:2], W[:1] - W[1:2], np.eye(k)])
+    if kind == "negated integer":
+        W = np.vstack([W, -2 * W[:3]])
+    lines = group_by_line(W)
+    if not len(lines.rows):
+        return
+    signs = np.sign(lattice(k) @ lines.rows.T).astype(np.int8)
+    base = signs[rng.integers(0, len(signs), 2)]
+    hidden = rng.random(base.shape) < rng.uniform(0, 1)
+    r, s = np.where(hidden, 0, base).astype(np.int8)
+    weights = gates._maximal_weights(lines, r, s)
+    if weights is None:
+        return
+    high = np.maximum(lines.positive * ((r >= 0) & (s >= 0)), lines.negative * ((r <= 0) & (s <= 0)))
+    assert (weights <= high).all()  # never worse than the plain sandwich
+    at_r, at_s = np.unique(consistent(signs, r), axis=0), np.unique(consistent(signs, s), axis=0)
+    reached = weights_at(lines, at_r[:, None, :], at_s[None, :, :]).reshape(-1, len(r))
+    covered = (reached[:, None, :] <= weights[None, :, :]).all(axis=2).any(axis=1)
+    assert covered.all()
+
+
+def test_patterns_of_a_triple_through_one_flat():
+    # x > 0 and y > 0 force x + y > 0, so of -(x + y), x, y at most two are open on one side
+    lines = group_by_line(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 0.0]]))
+    weights = gates._maximal_weights(lines, np.zeros(3, np.int8), np.zeros(3, np.int8))
+    assert sorted(weights.tolist()) == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+
+
+def test_independent_lines_gain_nothing():
+    lines = group_by_line(np.eye(3))
+    assert gates._maximal_weights(lines, np.zeros(3, np.int8), np.zeros(3, np.int8)) is None
+    full = group_by_line(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    assert gates._maximal_weights(full, np.zeros(3, np.int8), np.zeros(3, np.int8)) is None
+
+
+def test_patterns_go_to_the_boxes_with_their_signs():
+    lines = group_by_line(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))
+    columns = np.array([[0, 0, 0, 1], [1, 1, -1, 1], [0, 0, 0, 1], [0, 0, 0, -1]]).T
+    signs = LineSigns(columns > 0, columns < 0)
+    known = {}
+    found = {tuple(boxes): weights for boxes, weights in gates.patterns(lines, signs, signs, known)}
+    assert set(found) == {(0, 2), (3,)}
+    assert (found[0, 2][:, 3] == 1).all() and (found[(3,)][:, 3] == 0).all()
+    again = {tuple(boxes) for boxes, _ in gates.patterns(lines, signs, signs, known)}
+    assert again == set(found) and len(known) == 3

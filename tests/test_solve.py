@@ -1,0 +1,175 @@
+"""The loop around the engines: merging, limits, checkpoints, interruption, refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from wdccheck.brackets import Reason, Stop
+from wdccheck.errors import CertificateMismatch
+
+
+def gaussian(n, k, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
+
+
+@dataclass(frozen=True)
+class Fake:
+    """Yields one bracket with the given sides."""
+
+    lower: float = 0.0
+    upper: float = math.inf
+    unit = "calls"
+
+    def improve(self, condition, known, run):
+        changes = {"upper": self.upper, "upper_by": repr(self)} if self.upper < known.upper else {}
+        if self.lower > known.lower:
+            changes |= {"lower": self.lower, "lower_by": repr(self), "witness": known.witness}
+        yield replace(known, engines=(run.work(self, 1),), **changes)
+
+
+@dataclass(frozen=True)
+class Interrupting:
+    """Ctrl-C after a first result."""
+
+    unit = "calls"
+
+    def improve(self, condition, known, run):
+        yield replace(known, upper=5.0, upper_by="before")
+        raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Works in small pieces until its deadline."""
+
+    unit = "naps"
+
+    def improve(self, condition, known, run):
+        while not run.expired():
+            time.sleep(0.01)
+            yield known
+        yield replace(known, stopped={**known.stopped, "lower": Stop(Reason.TIME, "napped")})
+
+
+def test_the_default_engines_always_cap():
+    for W in (gaussian(30, 2), gaussian(40, 20)):
+        result = wc.bracket(wc.WDC(W), time_limit=3)
+        assert 0 < result.lower <= result.upper < math.inf
+        assert set(result.stopped) == {"lower", "upper"}
+
+
+def test_a_search_alone_leaves_upper_infinite():
+    result = wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100))
+    assert result.upper == math.inf
+    assert result.lower_by.startswith("MonteCarlo")
+    assert result.verdict(1e9) is wc.Verdict.UNDECIDED
+
+
+def test_engines_share_incumbents_and_ties_go_to_the_earlier():
+    result = wc.bracket(wc.WDC(gaussian(30, 2)), Fake(upper=3.0), Fake(upper=3.0), Fake(upper=4.0))
+    assert result.upper == 3.0
+    assert [w.engine for w in result.engines] == [repr(Fake(upper=3.0))] * 2 + [repr(Fake(upper=4.0))]
+
+
+def test_contradiction_raises_with_both_sides_saved():
+    with pytest.raises(wc.UnsoundBound) as caught:
+        wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100), Fake(upper=1e-3))
+    assert caught.value.first.lower > caught.value.second.upper
+    folder = str(caught.value).split("both saved in ")[1]
+    saved = wc.load(f"{folder}/first.json")
+    assert saved.lower == caught.value.first.lower
+
+
+def test_ctrl_c_returns_the_bracket_so_far():
+    result = wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100), Interrupting(), wc.Spectral())
+    assert result.upper == 5.0
+    assert result.lower > 0
+    assert {stop.reason for stop in result.stopped.values()} == {Reason.INTERRUPTED}
+
+
+def test_time_limit_is_shared_and_kept():
+    begun = time.monotonic()
+    result = wc.bracket(wc.WDC(gaussian(30, 2)), Slow(), Slow(), time_limit=0.4)
+    assert time.monotonic() - begun < 2.4
+    assert [round(w.seconds, 1) for w in result.engines] == [] or len(result.engines) <= 2
+
+
+def test_target_stops_before_later_engines():
+    result = wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100), Interrupting(), target=1e-6)
+    assert result.lower > 1e-6
+    assert result.verdict(1e-6) is wc.Verdict.VIOLATED
+    assert result.stopped["lower"].reason is Reason.TARGET
+
+
+def test_rng_forms_and_reproducibility():
+    condition = wc.WDC(gaussian(30, 4))
+
+    def lower(rng):
+        return wc.bracket(condition, wc.MonteCarlo(64), rng=rng).lower
+
+    assert lower(3) == lower(3) == lower(np.random.SeedSequence(3)) == lower(np.int64(3))
+    assert lower(3) != lower(4)
+    assert lower(np.random.default_rng(1)) == lower(np.random.default_rng(1))
+
+
+def test_checkpoint_is_kept_and_resumed(tmp_path):
+    path = tmp_path / "state.json"
+    condition = wc.WDC(gaussian(30, 3))
+    first = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(4096), checkpoint=path)
+    assert wc.load(path).lower == first.lower
+    resumed = wc.bracket(condition, wc.Spectral(), checkpoint=path)
+    assert (resumed.lower, resumed.upper) == (first.lower, first.upper)
+
+
+def test_checkpoint_of_another_condition_is_refused(tmp_path):
+    path = tmp_path / "state.json"
+    wc.bracket(wc.WDC(gaussian(30, 3)), wc.Spectral(), checkpoint=path)
+    for other in (wc.WDC(gaussian(30, 3, 1)), wc.WDC(gaussian(30, 3), alpha=2.0)):
+        with pytest.raises(CertificateMismatch):
+            wc.bracket(other, wc.Spectral(), checkpoint=path)
+
+
+def test_checkpoint_with_a_forged_witness_is_refused(tmp_path):
+    path = tmp_path / "state.json"
+    condition = wc.WDC(gaussian(30, 3))
+    wc.bracket(condition, wc.Spectral(), checkpoint=path)
+    data = json.loads(path.read_text())
+    data["lower"] = data["upper"]
+    path.write_text(json.dumps(data))
+    with pytest.raises(CertificateMismatch, match="witness"):
+        wc.bracket(condition, wc.Spectral(), checkpoint=path)
+
+
+@pytest.mark.parametrize("arguments", [
+    {"rng": -1}, {"rng": "seed"}, {"rng": True}, {"workers": 0}, {"workers": -2}, {"workers": 1.5},
+    {"time_limit": 0}, {"time_limit": math.nan}, {"time_limit": "10"}, {"target": -1.0},
+    {"target": math.inf},
+])
+def test_refuses_senseless_arguments(arguments):
+    with pytest.raises(wc.InvalidInput, match=next(iter(arguments))):
+        wc.bracket(wc.WDC(gaussian(5, 2)), wc.Spectral(), **arguments)
+
+
+def test_refuses_what_is_no_condition_or_engine():
+    with pytest.raises(wc.InvalidInput, match="condition"):
+        wc.bracket(gaussian(5, 2))
+    with pytest.raises(wc.InvalidInput, match="engines"):
+        wc.bracket(wc.WDC(gaussian(5, 2)), "MonteCarlo")
+
+
+def test_progress_sees_every_engine(capsys):
+    seen = []
+    wc.bracket(wc.WDC(gaussian(30, 2)), progress=seen.append)
+    assert {event.engine for event in seen} >= {"Spectral", "MonteCarlo", "BranchAndBound"}
+    assert all(event.lower <= event.upper for event in seen)
+    wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(5000), progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "MonteCarlo: " in captured.err
