@@ -102,7 +102,7 @@ def test_a_sweep_never_lowers_the_deviation():
     frozen = condition.freeze(points)
     for sweep in range(6):
         before = condition.deviation(points)
-        points, frozen = ascent._sweep(condition, points, frozen, rng, free=sweep % 2 == 0)
+        points, frozen = ascent._sweep(condition, points, frozen, rng, None, free=sweep % 2 == 0)
         after = condition.deviation(points)
         assert (after >= before * (1 - 1e-12)).all()
         np.testing.assert_allclose(after, frozen.value, rtol=1e-9)

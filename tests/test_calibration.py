@@ -44,7 +44,7 @@ def test_start_alpha_does_not_matter():
 
 
 def test_contractive_layers_are_vacuous_and_said_to_be():
-    W = gaussian(12, 8)  # n < 2k: Fact 6
+    W = gaussian(8, 5)  # n < 2k: Fact 6
     with pytest.warns(VacuousWarning, match="1/2"):
         alpha = wc.calibrate(wc.WDC(W))
     found = calibration(wc.WDC(W))
@@ -53,6 +53,9 @@ def test_contractive_layers_are_vacuous_and_said_to_be():
     assert found.lower <= 0.5
     largest = np.linalg.norm(W, 2) ** 2
     assert 0 < alpha <= 2 * largest * (1 + 1e-9)
+    proved = wc.bracket(wc.WDC(W, found.proved_alpha), wc.Spectral())
+    assert proved.upper <= 0.5 * found.proved_alpha
+    assert alpha <= found.proved_alpha
     smaller = wc.bracket(wc.WDC(W, 0.8 * alpha), wc.Spectral(), wc.Ascent(starts=64))
     assert smaller.lower / (0.8 * alpha) > 0.5
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from wdccheck.data import DIGITS_ERROR, digits
+from wdccheck.data import DIGITS_ERROR, generator
 from wdccheck.data.digits import _gradients, balance, codes, evaluate, images, main, pca, train
 
 
@@ -15,13 +15,13 @@ def sets():
 
 
 def test_the_packaged_file_is_small():
-    net = digits()
+    net = generator()
     assert net.dims == (3, 32, 64)
     assert len(files("wdccheck.data").joinpath("digits.npz").read_bytes()) <= 100_000
 
 
 def test_the_stated_errors(sets):
-    figures = evaluate(digits(), *sets)
+    figures = evaluate(generator(), *sets)
     assert figures.test_mse == pytest.approx(DIGITS_ERROR["generator_mse"], abs=1e-4)
     assert figures.pca_test_mse == pytest.approx(DIGITS_ERROR["pca3_mse"], abs=1e-4)
     assert figures.test_mse < 0.6 * figures.pca_test_mse
@@ -37,7 +37,7 @@ def test_the_split(sets):
 
 
 def test_layer_1_is_in_radial_isotropic_position():
-    W1 = digits().layers[0]
+    W1 = generator().layers[0]
     np.testing.assert_allclose(W1.T @ W1, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(W1, axis=1), np.sqrt(3 / 32), rtol=1e-9)
 
@@ -70,7 +70,7 @@ def test_gradients_against_differences():
 
 
 def test_codes_recover_images_of_the_generator():
-    net = digits()
+    net = generator()
     wanted = net(np.random.default_rng(7).standard_normal((50, 3)))
     error = np.mean((net(codes(net, wanted)) - wanted) ** 2, axis=1)
     assert np.median(error) < 1e-6 * np.mean(wanted**2)

@@ -31,16 +31,19 @@ class Calibration:
     Attributes
     ----------
     alpha : float
-        The minimizer found; the smallest one where the minimum is vacuous.
+        The minimizer found; where the minimum is vacuous, the smallest minimizer found.
     lower : float
         A proved lower bound on the minimum over all alpha of epsilon(alpha)/alpha.
     vacuous : bool
         The minimum is 1/2, the value that every alpha >= 2 ||W||^2 gives (Fact 9).
+    proved_alpha : float
+        Where the minimum is vacuous, an alpha that is proved to give 1/2; otherwise `alpha`.
     """
 
     alpha: float
     lower: float
     vacuous: bool
+    proved_alpha: float
 
 
 def calibrate(condition: Scaled) -> float:
@@ -79,13 +82,16 @@ def calibrate(condition: Scaled) -> float:
 
 
 def calibration(
-    condition: Scaled, *, time_limit: float | None = None, workers: int = 1, rng: Rng = 0
+    condition: Scaled, *, smallest: bool = True, time_limit: float | None = None, workers: int = 1,
+    rng: Rng = 0,
 ) -> Calibration:
     """Like :func:`calibrate`, with the proved lower bound on the minimum.
 
     Parameters
     ----------
-    condition : Condition
+    condition : Scaled
+    smallest : bool
+        Where the minimum is vacuous, go on to look for the smallest minimizer.
     time_limit : float, optional
         Wall seconds; the lines found until then are used.
     workers : int
@@ -99,7 +105,7 @@ def calibration(
     lines = [condition.measure(point) for point in points]
     beta, value, vacuous = _lowest(lines)
     for number in range(_ROUNDS):
-        if run.expired() or not 0 < beta < math.inf:
+        if run.expired() or not 0 < beta < math.inf or (vacuous and not smallest):
             break
         level = 0.5 if vacuous else value
         heights = [abs(beta * m.gram - m.expectation) for m in lines]
@@ -110,8 +116,14 @@ def calibration(
         points.append(point)
         lines.append(scaled.measure(point))
         beta, value, vacuous = _lowest(lines)
-    alpha = 1 / beta if 0 < beta < math.inf else condition.alpha
-    return Calibration(float(alpha), _proved(lines), vacuous)
+    alpha = float(1 / beta) if 0 < beta < math.inf else condition.alpha
+    return Calibration(alpha, _proved(lines), vacuous, _safe(condition, alpha) if vacuous else alpha)
+
+
+def _safe(condition: Scaled, alpha: float) -> float:
+    """Twice the cap at `alpha`: the cap at that scale is half of it (Fact 9)."""
+    caps = [cap.value for cap in condition.with_alpha(alpha).caps()]
+    return max(alpha, 2 * min(caps, default=0.0))
 
 
 def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points | None:

@@ -121,13 +121,13 @@ def certify(
     names) or a .npy file (one layer); by default the trained generator of digits that comes with
     this package.
     """
-    from wdccheck.data import digits
+    from wdccheck.data import generator
     from wdccheck.report import certify as certify_network
     from wdccheck.weights import read_network
 
     _writable(json_path)
     report = certify_network(
-        digits() if weights is None else read_network(weights), alpha=alpha, gap=gap, target=eps,
+        generator() if weights is None else read_network(weights), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     return _finish(report, report.to_dict(), eps, json_path, report.interrupted)
 

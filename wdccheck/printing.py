@@ -30,10 +30,19 @@ def up(value: float, digits: int = 5) -> str:
 
 
 def between(lower: float, name: str, upper: float) -> str:
-    """``lower <= name <= upper``, rounded outward."""
+    """``lower <= name <= upper``, rounded outward, with the digits that tell the two apart.
+
+    Examples
+    --------
+    >>> from wdccheck.printing import between
+    >>> between(0.25, "eps", 0.5), between(0.4999999, "eps", 0.5)
+    ('0.25000 <= eps <= 0.50000', '0.49999990 <= eps <= 0.50000000')
+    """
     if math.isinf(upper):
         return f"{down(lower)} <= {name} (no upper bound)"
-    return f"{down(lower)} <= {name} <= {up(upper)}"
+    relative = (upper - lower) / upper if upper > 0 else 1.0
+    digits = 5 if relative > 1e-4 else min(10, 1 + math.ceil(-math.log10(max(relative, 1e-10))))
+    return f"{down(lower, digits)} <= {name} <= {up(upper, digits)}"
 
 
 def item(label: str, text: str) -> list[str]:

@@ -25,11 +25,12 @@ from wdccheck.progress import Event, Progress, Terminal, resolve
 from wdccheck.rows import Row
 from wdccheck.solve import Rng, bracket, default_engines, seed_sequence
 from wdccheck.spectral import Spectral
+from wdccheck.upper.branch_and_bound import BranchAndBound
 
 __all__ = ["Report", "Row", "certify", "certify_layer"]
 
-CALIBRATION_SHARE = 0.2
-"""Part of a layer's time that the search for the best alpha may take."""
+CALIBRATION_SHARE = 0.2  # of a layer's time
+CLOSED = 0.002  # a layer counts as closed at this gap relative to `upper`, unless another is given
 
 Shown = Progress | Callable[[Event], None] | bool | None
 
@@ -146,7 +147,7 @@ def certify(
     alpha : float or "best"
         The scale of every layer; "best" minimizes epsilon/alpha layer by layer (Fact 4).
     gap : float, optional
-        ``upper - lower`` of epsilon at which a layer is closed enough.
+        ``upper - lower`` of epsilon at which a layer is closed enough; by default 0.2 % of `upper`.
     target : float, optional
         Stop a layer once it is decided whether ``epsilon/alpha <= target``.
     time_limit : float or None
@@ -225,11 +226,12 @@ def certify_layer(
         except KeyboardInterrupt:
             shown.close()
             return _closed_formulas(condition, rng)
-    condition = condition.with_alpha(alpha_value(alpha) if chosen is None else chosen.alpha)
+    condition = condition.with_alpha(alpha_value(alpha) if chosen is None else chosen.proved_alpha)
     left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
-    engines = () if gap is None else default_engines(condition, gap)
-    known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left,
-                    target=None if target is None else target * condition.alpha,
+    goal = None if target is None else target * condition.alpha
+    proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap=gap, rtol=0.0)
+    known = bracket(condition, *default_engines(condition, proof, goal), rng=rng, workers=workers,
+                    time_limit=left, target=goal,
                     checkpoint=checkpoint, progress=shown)
     return Row(known, chosen)
 
@@ -239,7 +241,7 @@ def _calibration(
 ) -> Calibration:
     """The best alpha, or the one that an interrupted call had found: its checkpoint is for that alpha."""
     if checkpoint is None:
-        return calibration(condition, time_limit=limit, workers=workers, rng=rng)
+        return calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
     path, sha256 = Path(checkpoint).with_suffix(".alpha.json"), condition.describe()["sha256"]
     if path.exists():
         stored = certificate.read(path)
@@ -248,10 +250,10 @@ def _calibration(
                                       f"one for {str(stored.get('sha256'))[:8]}")
         return Calibration(alpha_value(stored.get("alpha")),
                            certificate.decode_float(stored.get("lower"), f"{path}: lower"),
-                           bool(stored.get("vacuous")))
-    chosen = calibration(condition, time_limit=limit, workers=workers, rng=rng)
+                           bool(stored.get("vacuous")), alpha_value(stored.get("proved_alpha")))
+    chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
     certificate.write(path, {"sha256": sha256, "alpha": chosen.alpha, "lower": chosen.lower,
-                             "vacuous": chosen.vacuous})
+                             "vacuous": chosen.vacuous, "proved_alpha": chosen.proved_alpha})
     return chosen
 
 

@@ -92,7 +92,10 @@ class Row:
     def to_text(self, threshold: float | None = None) -> str:
         """The row as `wdccheck` prints it, at most 100 columns wide."""
         known, (n, k) = self.bracket, self.shape
-        chosen = ", chosen to minimize eps/alpha" if self.calibration else ""
+        chosen = ""
+        if self.calibration is not None:
+            chosen = (", for which 1/2 is proved" if self.calibration.vacuous
+                      else ", chosen to minimize eps/alpha")
         name = f"layer {self.layer}" if self.layer else "matrix"
         lines = [
             f"{name}: {n} x {k}, alpha = {self.alpha:.6g}{chosen}",
@@ -130,8 +133,8 @@ def _side(side: str, engine: str, known: Bracket) -> list[str]:
 def _calibrated(chosen: Calibration | None) -> list[str]:
     if chosen is None:
         return []
-    bound = down(chosen.lower)
+    bound = down(chosen.lower, 9 if chosen.vacuous else 5)
     if chosen.vacuous:
-        return item("any alpha", f"none brings eps/alpha below {bound}, and every large one gives 1/2: "
+        return item("any alpha", f"none brings eps/alpha below {bound}, and every larger one gives 1/2: "
                                  "the WDC is vacuous here, it says nothing of this layer")
     return item("any alpha", f"none brings eps/alpha below {bound}")

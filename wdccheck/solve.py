@@ -107,17 +107,17 @@ def bracket(
 
 
 def default_engines(
-    condition: Condition, gap: float | None = None, target: float | None = None
+    condition: Condition, proof: BranchAndBound | None = None, target: float | None = None
 ) -> tuple[Engine, ...]:
     """Closed formulas, sampling, ascent, and branch and bound where the condition has regions.
 
     With a target, a short branch and bound comes before the ascent: proving a bound that is
-    not tight takes less than looking for the maximum.
+    not tight takes less than looking for the maximum. `proof` replaces the last engine.
     """
     search: tuple[Engine, ...] = (Spectral(), MonteCarlo(), Ascent())
     if condition.regions() is None:
         return search
-    proof = BranchAndBound() if gap is None else BranchAndBound(gap=gap, rtol=0.0)
+    proof = BranchAndBound() if proof is None else proof
     if target is not None:
         return (*search[:2], BranchAndBound(nodes=300_000), search[2], proof)
     return (*search, proof)

@@ -44,7 +44,7 @@ class Spectral:
         run.report("Spectral", known, done, None, self.unit)
         exact = known.upper <= known.lower * (1 + 1e-9)
         if exact:
-            both = Stop(Reason.EXACT, f"{known.lower_by} meets {known.upper_by}")
+            both = Stop(Reason.EXACT, "the two formulas meet")
             known = replace(known, stopped={"lower": both, "upper": both})
         elif "lower" not in known.stopped:
             stop = Stop(Reason.BUDGET, f"{done} closed formulas evaluated")

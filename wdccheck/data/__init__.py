@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from wdccheck.network import ReLUNetwork
 from wdccheck.weights import read_network
 
-__all__ = ["DIGITS_ERROR", "digits"]
+__all__ = ["DIGITS_ERROR", "generator"]
 
 DIGITS_ERROR = {"generator_mse": 0.0244, "pca3_mse": 0.0444}
 """Mean squared error per pixel, pixels in [0, 1], over the 360 test images that training never
@@ -15,12 +15,12 @@ saw, each reconstructed from its best code: by the generator, and by the mean an
 principal components of the same training images. ``python -m wdccheck.data.digits`` prints it."""
 
 
-def digits() -> ReLUNetwork:
+def generator() -> ReLUNetwork:
     """The generator 3 -> 32 -> 64 trained by :mod:`wdccheck.data.digits` on scikit-learn's digits.
 
     Examples
     --------
-    >>> digits().dims
+    >>> generator().dims
     (3, 32, 64)
     """
     with as_file(files(__name__) / "digits.npz") as path:

@@ -1,0 +1,24 @@
+"""The README's first screen is run, and prints what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_first_snippet_prints_what_stands_below_it():
+    code, shown = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL).groups()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stderr == ""
+    number = r"\d\.\d+"
+    assert re.sub(number, "#", done.stdout) == re.sub(number, "#", shown)
+    for printed, quoted in zip(re.findall(number, done.stdout), re.findall(number, shown), strict=True):
+        assert abs(float(printed) - float(quoted)) <= 2e-4  # another linear algebra library may differ
+
+
+def test_certify_is_quoted_with_the_bundled_generator():
+    assert "WDC of the ReLU network 3-32-64, sha256 9b75aaf7" in README
