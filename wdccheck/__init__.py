@@ -15,6 +15,7 @@ _HOME = {
     "Bracket": "wdccheck.brackets",
     "BranchAndBound": "wdccheck.upper.branch_and_bound",
     "InvalidInput": "wdccheck.errors",
+    "JointWDC": "wdccheck.conditions.joint_wdc",
     "MonteCarlo": "wdccheck.lower.monte_carlo",
     "NotProved": "wdccheck.errors",
     "ReLUNetwork": "wdccheck.network",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from wdccheck.brackets import Verdict as Verdict
     from wdccheck.brackets import load as load
     from wdccheck.calibration import calibrate as calibrate
+    from wdccheck.conditions.joint_wdc import JointWDC as JointWDC
     from wdccheck.conditions.wdc import WDC as WDC
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved

@@ -17,14 +17,14 @@ from wdccheck.geometry import unit
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Profile
 
-__all__ = ["LineSigns", "common_gates", "crowded", "line_signs", "patterns", "scan", "soft_gradient"]
+__all__ = [
+    "LineSigns", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
+]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(cos t, sin t), each (B, p), to the smooth part at t and at t + pi, each (B, p)."""
 
 _GRID = 16
-
-
 _STILL = 1e-7
 """A circle that keeps this close to a wall, relatively, slides along it: its gate is left as it is."""
 
@@ -50,7 +50,7 @@ def scan(
     reach = np.abs(along) + np.abs(across)
     still = reach <= _STILL * np.max(reach, axis=-1, keepdims=True)
     steady = np.sum(coefficients, axis=-1, keepdims=True, where=still & (along > 0))
-    along, across, coefficients = _relevant(along, across, coefficients, ~still)
+    along, across, coefficients = relevant(along, across, coefficients, ~still)
     opens = np.where(along > 0, -1.0, 1.0)  # +1: gate i opens in [0, pi); -1: it closes there
     distance = np.abs(along)
     facing = opens * across
@@ -75,7 +75,7 @@ def scan(
     )
 
 
-def _relevant(
+def relevant(
     along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, moving: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The moving rows whose gate changes the sum, to the front; the rest is filled with nothing at pi."""

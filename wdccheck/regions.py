@@ -40,14 +40,14 @@ class Boxes:
     def cover(dimensions: Mapping[str, int], symmetric: Sequence[str] = ()) -> Boxes:
         """Whole faces for every letter.
 
-        `symmetric` names two letters whose exchange changes no deviation: one of each pair of
-        mirrored faces is then enough.
+        `symmetric` names pairs of letters, one after the other, whose exchange changes no
+        deviation: one of each pair of mirrored faces is then enough.
         """
         letters = tuple(dimensions)
         faces = [[(j, sign) for j in range(k) for sign in (1.0, -1.0)] for k in dimensions.values()]
         choices = list(product(*faces))
-        if symmetric:
-            a, b = (letters.index(letter) for letter in symmetric)
+        for first, second in zip(symmetric[::2], symmetric[1::2], strict=True):
+            a, b = letters.index(first), letters.index(second)
             choices = [choice for choice in choices if choice[a] <= choice[b]]
         center, half = [], []
         for position, k in enumerate(dimensions.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from wdccheck.brackets import Bracket, Work
 from wdccheck.conditions.condition import Condition
 from wdccheck.progress import Event, Progress, Silent
 
-__all__ = ["Engine", "Run"]
+__all__ = ["Engine", "Run", "raised"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -98,3 +98,12 @@ class Run:
     def with_(self, **changes: Any) -> Run:
         """A copy with some attributes changed."""
         return replace(self, **changes)
+
+
+def raised(
+    known: Bracket, condition: Condition, witness: Mapping[str, np.ndarray], value: float, by: str
+) -> Bracket:
+    """`known` with the lower bound `value` at `witness`, and which inequality attains it."""
+    parts = condition.parts(witness)
+    part = max(parts, key=lambda name: float(parts[name])) if len(parts) > 1 else None
+    return replace(known, lower=value, witness=witness, part=part, lower_by=by)

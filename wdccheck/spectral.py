@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition
-from wdccheck.run import Run
+from wdccheck.run import Run, raised
 
 __all__ = ["Spectral"]
 
@@ -38,7 +38,7 @@ class Spectral:
             done += 1
             value = condition.lower_bound(start.point)
             if value > known.lower or known.witness is None:
-                known = replace(known, lower=value, witness=start.point, lower_by=start.reason)
+                known = raised(known, condition, start.point, value, start.reason)
             if run.expired():
                 break
         run.report("Spectral", known, done, None, self.unit)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Block", "Profile", "join", "sample", "split_block", "step", "unit_tangent"]
+__all__ = ["Block", "Profile", "gathered", "join", "sample", "split_block", "step", "unit_tangent"]
 
 Block = tuple[str, ...]
 """One or two letters scaled jointly: ("r",), ("x1", "x2")."""
@@ -110,3 +110,22 @@ class Profile:
         ])
         best = np.argmax(values, axis=0)
         return angles[best, index], values[best, index]
+
+
+def gathered(profiles: Sequence[Profile], members: Sequence[np.ndarray]) -> Profile:
+    """Profiles of disjoint parts of a batch as one; `members` are the places of each in the batch.
+
+    The narrower ones repeat their first breakpoint: the arcs between its copies are empty, and the
+    ones around them stay what they are.
+    """
+    if len(profiles) == 1:
+        return profiles[0]
+    fields = [[getattr(profile, name) for profile in profiles] for name in
+              ("breaks", "after", "before", "inner", "at_inner")]
+    order = np.argsort(np.concatenate(members))
+    wide = []
+    for values in fields:
+        width = max(v.shape[1] for v in values)
+        padded = [np.pad(v, ((0, 0), (width - v.shape[1], 0)), mode="edge") for v in values]
+        wide.append(np.concatenate(padded)[order])
+    return Profile(*wide)

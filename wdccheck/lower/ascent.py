@@ -12,7 +12,7 @@ from wdccheck import spheres
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition, Frozen, Points
 from wdccheck.errors import InvalidInput
-from wdccheck.run import Run
+from wdccheck.run import Run, raised
 
 __all__ = ["Ascent"]
 
@@ -173,7 +173,7 @@ def _raised(condition: Condition, known: Bracket, island: _Island, name: str) ->
     value = condition.lower_bound(witness)
     if known.witness is not None and value <= known.lower:
         return known
-    return replace(known, lower=max(value, known.lower), witness=witness, lower_by=name)
+    return raised(known, condition, witness, max(value, known.lower), name)
 
 
 def _evolve(

@@ -12,7 +12,7 @@ from wdccheck import spheres
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition
 from wdccheck.errors import InvalidInput
-from wdccheck.run import Run
+from wdccheck.run import Run, raised
 
 __all__ = ["MonteCarlo"]
 
@@ -55,7 +55,7 @@ class MonteCarlo:
         for value, witness in run.map(partial(_draw, condition, block), seeds):
             done += block
             if value > known.lower or known.witness is None:
-                known = replace(known, lower=value, witness=witness, lower_by=repr(self))
+                known = raised(known, condition, witness, value, repr(self))
             run.report("MonteCarlo", known, done, blocks * block, self.unit)
             known = replace(known, engines=(run.work(self, done),))
             yield known

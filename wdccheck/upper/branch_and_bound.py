@@ -12,7 +12,7 @@ import numpy as np
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition, Regions
 from wdccheck.errors import InvalidInput
-from wdccheck.run import Run
+from wdccheck.run import Run, raised
 from wdccheck.upper.relax import proved_below
 
 __all__ = ["BranchAndBound"]
@@ -92,8 +92,8 @@ class BranchAndBound:
             if state.outcome == "proved":
                 finished += 1
                 known = replace(known, upper=t, upper_by=repr(self))
-            elif state.outcome == "refuted":
-                known = replace(known, lower=state.value, lower_by=repr(self), witness=state.witness)
+            elif state.outcome == "refuted" and state.witness is not None:
+                known = raised(known, condition, state.witness, state.value, repr(self))
             elif state.outcome == "stuck":
                 stuck = t
             else:

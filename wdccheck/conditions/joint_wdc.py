@@ -1,0 +1,302 @@
+"""The joint weight distribution condition of a pair (B, C): two inequalities over h, x, m, y."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from wdccheck import arrays, gates, rounding, spheres
+from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
+from wdccheck.conditions.joint_starts import joint_points, joint_seeds
+from wdccheck.conditions.weighted import WeightedPair
+from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
+from wdccheck.conditions.weighted_forms import weighted_forms
+from wdccheck.eigen import proved_norm
+from wdccheck.errors import InvalidInput
+from wdccheck.forms import Gated, Sandwich
+from wdccheck.geometry import unit
+from wdccheck.regions import Boxes
+from wdccheck.spheres import Block, Profile
+
+__all__ = ["JointWDC"]
+
+_EMBED = 2**16  # entries up to which weights travel inside a result
+_PRODUCTS = 2**24  # entries up to which the rows b_i (x) c_i are formed
+_LARGEST = 3  # dimension beyond which boxes of four letters are hopeless
+_PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class JointWDC:
+    r"""epsilon = sup over nonzero h, x in R^n and m, y in R^p of the larger of two deviations.
+
+    Part "B": ||l B_{+,h}^T diag(C_{+,m} m . C_{+,y} y) B_{+,x} - alpha (m^T Q_{m,y} y) Q_{h,x}||_2
+    over |m| |y|, [HJ] eq. 6; part "C": the same with (B, h, x) and (C, m, y) exchanged, [HJ] eq. 7.
+    All computation happens in units in which B, C and alpha are at most 1 (Fact 3: powers of two).
+
+    Parameters
+    ----------
+    B : array_like of shape (l, n)
+    C : array_like of shape (l, p)
+        Real, finite, with equally many rows.
+    alpha : float
+        Positive.
+
+    Raises
+    ------
+    InvalidInput
+        B, C or alpha is unusable, their rows do not match, or epsilon itself is no float64.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> condition = wc.JointWDC([[1.0]], [[1.0]])
+    >>> one = [1.0]
+    >>> float(condition.deviation({"h": one, "x": one, "m": one, "y": one}))
+    0.75
+    """
+
+    B: np.ndarray
+    C: np.ndarray
+    alpha: float = 1.0
+    _exponents: tuple[int, int] = field(init=False, default=(0, 0))
+
+    def __post_init__(self) -> None:
+        B, C = arrays.weights("B", self.B), arrays.weights("C", self.C)
+        if len(B) != len(C):
+            raise InvalidInput("B and C", "the same number of rows", f"shapes {B.shape} and {C.shape}")
+        for name, value in (("B", B), ("C", C), ("alpha", arrays.alpha_value(self.alpha))):
+            object.__setattr__(self, name, value)
+        largest = [float(np.abs(W).max()) for W in (B, C)]
+        exponents = _exponents(largest, self.alpha)
+        if not -480 <= sum(exponents) <= 480:
+            raise InvalidInput("B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, so "
+                               "that epsilon is a float64", f"max |B| = {largest[0]:g}, max |C| = "
+                               f"{largest[1]:g}, alpha = {self.alpha:g}")
+        for name, W, e in (("B", B, exponents[0]), ("C", C, exponents[1])):
+            if not np.array_equal(np.ldexp(np.ldexp(W, -e), e), W):
+                raise InvalidInput(name, "nonzero entries that stay normal floats once scaled by the "
+                                   "largest", f"smallest {np.abs(W[W != 0]).min():g}")
+        object.__setattr__(self, "_exponents", exponents)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state["B"].flags.writeable = state["C"].flags.writeable = False  # pickle forgets it
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        (count, n), p = self.B.shape, self.C.shape[1]
+        return f"JointWDC({count}x{n}, {count}x{p}, alpha={self.alpha:.6g}, {self._sha256[:8]})"
+
+    # -- the definition ------------------------------------------------------------------
+
+    @property
+    def spheres(self) -> dict[Block, int]:
+        """h and x in R^n, m and y in R^p."""
+        n, p = self.B.shape[1], self.C.shape[1]
+        return {("h",): n, ("x",): n, ("m",): p, ("y",): p}
+
+    def deviation(self, points: Points) -> np.ndarray:
+        """The larger of the two parts; gates by exact sign.
+
+        Raises
+        ------
+        InvalidInput
+            A direction is zero, not finite, or of the wrong length.
+        """
+        return np.maximum(*self.parts(points).values())
+
+    def parts(self, points: Points) -> dict[str, np.ndarray]:
+        """Both deviations, "B" of [HJ] eq. 6 and "C" of eq. 7; h, x (..., n), m, y (..., p), broadcast."""
+        given = {x: arrays.direction(x, points[x], d) for (x,), d in self.spheres.items()}
+        shape = np.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
+        flat = {x: np.broadcast_to(value, (*shape, value.shape[-1])).reshape(-1, value.shape[-1])
+                for x, value in given.items()}
+        return {name: np.ldexp(pair.deviation(flat), self._scale).reshape(shape)
+                for name, pair in self._pairs.items()}
+
+    def lower_bound(self, point: Points) -> float:
+        """The deviation at one point rounded down by its error, doubled for what :meth:`parts` loses."""
+        m = self.measure(point)
+        margin = 16 * (self.B.shape[1] + self.C.shape[1]) * rounding.UNIT * (m.gram + self.alpha)
+        value = abs(m.gram - self.alpha * m.expectation)
+        error = 2 * (m.gram_error + self.alpha * m.expectation_error) + margin
+        return rounding.round_down(value - error, 4) if value > error else 0.0
+
+    def measure(self, point: Points) -> Measured:
+        """The terms of the larger part along its inner maximizer: see WeightedPair.measure."""
+        checked = {x: arrays.direction(x, point[x], d) for (x,), d in self.spheres.items()}
+        _, m = max((pair.measure(checked) for pair in self._pairs.values()), key=lambda found: found[0])
+        return Measured(math.ldexp(m.gram, self._scale), math.ldexp(m.gram_error, self._scale),
+                        m.expectation, m.expectation_error)
+
+    @property
+    def vacuous(self) -> float:
+        """sup ||kappa Q||, the epsilon/alpha of any large alpha: kappa and Q are at most 1/2."""
+        return 0.25
+
+    # -- search ----------------------------------------------------------------------------
+
+    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
+        """The extreme eigenvector of the larger part, padded with zeros where the other part's would be."""
+        n = self.B.shape[1]
+        sides = (None, None) if near is None else (near.u[:, :n], near.u[:, n:])
+        (u, first), (v, second) = (pair.extreme(points, side, sign)
+                                   for pair, side in zip(self._pairs.values(), sides, strict=True))
+        by_first = np.abs(first) >= np.abs(second) if sign is None else sign * first >= sign * second
+        both = np.concatenate([u * by_first[:, None], v * ~by_first[:, None]], axis=1)
+        value = np.where(by_first, first, second)
+        signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(value), sign)
+        return Frozen(both, both, signs, np.ldexp(signs * value, self._scale))
+
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+        """The frozen form along the circle of one letter: a gated sum, or one of sinusoids (Fact 11)."""
+        (letter,) = block
+        profiles, members = [], []
+        for pair, some, here, u in self._split(points, frozen):
+            profiles.append(circle_of(pair, here, letter, tangent[some], u, frozen.sign[some]))
+            members.append(some)
+        return spheres.gathered(profiles, members).scaled(self._scale)
+
+    def tangents(
+        self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
+    ) -> Sequence[np.ndarray]:
+        """Toward gates of large coefficient, or along the gradient; toward the partner; anywhere."""
+        (letter,) = block
+        base, other = unit(points[letter]), unit(points[_PARTNER[letter]])
+        rows = self._rows[0 if letter in "hx" else 1]
+        along, toward = base @ rows.T, np.empty_like(base)
+        for pair, some, here, u in self._split(points, frozen):
+            coefficients = coefficients_of(pair, here, letter, u)
+            if letter in pair.gating:
+                toward[some] = gates.soft_gradient(rows, along[some], coefficients, rng)
+            else:
+                toward[some] = (coefficients * (along[some] > 0)) @ rows
+        choice = rng.random((len(base), 1))
+        astray = np.where(choice < 0.75, other, rng.standard_normal(base.shape))
+        mixed = np.where(choice < 0.5, toward, astray)
+        return toward, gates.off_walls(rows, along, mixed, rng), other
+
+    def free_step(self, points: Points, frozen: Frozen) -> Points:
+        """None is known."""
+        return points
+
+    def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+        """Pairs as of the WDC on both sides, many of them aligned."""
+        return joint_seeds(*self._rows, rng, n)
+
+    # -- theorems --------------------------------------------------------------------------
+
+    def starts(self) -> Iterator[Start]:
+        """The starts of the WDC on one side, aligned directions on the other; see joint_points."""
+        yield from joint_points(*self._rows)
+
+    def caps(self) -> Iterator[Cap]:
+        """epsilon <= max(l s, alpha/4) with s = sup over unit m, u of sum_i (c_i.m)^2 (b_i.u)^2.
+
+        For unit m, y, u and any gates, u^T A u <= l sum_i |c_i.m| |c_i.y| (b_i.u)^2, by Cauchy-Schwarz
+        at most l s; and alpha kappa Q <= alpha/4. The mirrored part has the same s. It is at most
+        ||B||^2 max |c_i|^2, ||C||^2 max |b_i|^2, and ||T||^2 where T has the rows b_i (x) c_i, since
+        (c_i.m)(b_i.u) = (b_i (x) c_i).(u (x) m). An entry of T errs by u |T_ij| + 2^-1074, so ||T|| by at
+        most a relative u sqrt(rank), its square by less than 4 u sqrt(min(l, np)).
+        """
+        B, C = self._rows
+        for V, W, reason in ((B, C, "l ||B||^2 max |c_i|^2"), (C, B, "l ||C||^2 max |b_i|^2")):
+            yield self._cap(proved_norm(V) * float(np.max(np.sum(W * W, axis=1)))
+                            * (1 + rounding.gamma(W.shape[1] + 8)), reason)
+        if B.size * C.shape[1] <= _PRODUCTS:
+            T = (B[:, :, None] * C[:, None, :]).reshape(len(B), -1)
+            yield self._cap(proved_norm(T) * (1 + 4 * rounding.UNIT * math.sqrt(min(T.shape))),
+                            "l ||T||^2, rows b_i x c_i")
+
+    def _cap(self, square: float, reason: str) -> Cap:
+        value = rounding.round_up(len(self.B) * (square + 2.0**-900), 4) if square > 2.0**-990 else 0.0
+        return Cap(max(math.ldexp(value, self._scale), self.alpha / 4), f"trivial cap {reason}, or alpha/4")
+
+    def dominated_by(self) -> Iterator[Condition]:
+        """Nothing bounds the joint-WDC but itself."""
+        yield from ()
+
+    # -- regions ---------------------------------------------------------------------------
+
+    def regions(self) -> Regions | None:
+        """Boxes of all four letters; h, x and m, y may be exchanged; None beyond dimension 3."""
+        n, p = self.B.shape[1], self.C.shape[1]
+        if max(n, p) > _LARGEST:
+            return None
+        return Boxes.cover({"h": n, "x": n, "m": p, "y": p}, symmetric=("h", "x", "m", "y"))
+
+    def forms(self, regions: Regions) -> tuple[Sandwich, ...]:
+        """Fact 10 for both parts, with weights caught at the corners of the boxes."""
+        assert isinstance(regions, Boxes)
+        scale = math.ldexp(1.0, self._scale)
+        return tuple(form for pair in self._pairs.values() for form in weighted_forms(pair, regions, scale))
+
+    def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:
+        """None is known."""
+        yield from ()
+
+    def gated(self) -> tuple[Gated, ...]:
+        """Weights that depend on the point are no plain data yet."""
+        return ()
+
+    # -- derived data ------------------------------------------------------------------------
+
+    def with_alpha(self, alpha: float) -> JointWDC:
+        """The same matrices with another alpha."""
+        return JointWDC(self.B, self.C, alpha)
+
+    def describe(self) -> dict[str, Any]:
+        """See :class:`Condition`; pairs of up to 65 536 entries carry their weights."""
+        return {
+            "kind": "joint-WDC", "alpha": self.alpha, "layer": None,
+            "shape": [*self.B.shape, self.C.shape[1]], "sha256": self._sha256, "options": {},
+            **({"weights": {"B": arrays.encode(self.B), "C": arrays.encode(self.C)}}
+               if self.B.size + self.C.size <= _EMBED else {}),
+        }
+
+    def _split(
+        self, points: Points, frozen: Frozen
+    ) -> Iterator[tuple[WeightedPair, np.ndarray, Points, np.ndarray]]:
+        """Each part with the members of the batch that it maximizes, as unit vectors, and their u."""
+        n = self.B.shape[1]
+        second = frozen.u[:, n:].any(axis=1)
+        for name, chosen in (("B", ~second), ("C", second)):
+            some = np.flatnonzero(chosen)
+            if len(some):
+                u = frozen.u[some, :n] if name == "B" else frozen.u[some, n:]
+                yield self._pairs[name], some, {x: unit(p[some]) for x, p in points.items()}, u
+
+    @property
+    def _scale(self) -> int:
+        return 2 * sum(self._exponents)
+
+    @cached_property
+    def _sha256(self) -> str:
+        return arrays.hash_arrays([self.B, self.C])
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.ldexp(self.B, -self._exponents[0]), np.ldexp(self.C, -self._exponents[1])
+
+    @cached_property
+    def _pairs(self) -> dict[str, WeightedPair]:
+        (B, C), alpha = self._rows, math.ldexp(self.alpha, -self._scale)
+        return {"B": WeightedPair(B, C, ("h", "x"), ("m", "y"), alpha),
+                "C": WeightedPair(C, B, ("m", "y"), ("h", "x"), alpha)}
+
+
+def _exponents(largest: list[float], alpha: float) -> tuple[int, int]:
+    """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
+    half = -(-math.frexp(alpha)[1] // 2)
+    b, c = (math.frexp(x)[1] for x in largest)
+    if not largest[0]:
+        return half - c, c
+    if not largest[1]:
+        return b, half - b
+    lacking = max(half - b - c, 0)
+    return b + lacking // 2, c + lacking - lacking // 2

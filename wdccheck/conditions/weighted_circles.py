@@ -1,0 +1,54 @@
+"""One inequality of the joint-WDC along the great circle of one letter, for the search (Fact 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from wdccheck import gates
+from wdccheck.conditions.weighted import WeightedPair
+from wdccheck.geometry import angle, expected_apply, expected_inner, expected_on_circle
+from wdccheck.spheres import Profile
+from wdccheck.waves import wave_scan
+
+__all__ = ["circle_of", "coefficients_of"]
+
+Points = Mapping[str, np.ndarray]  # unit vectors, (B, dim)
+
+
+def coefficients_of(pair: WeightedPair, points: Points, letter: str, u: np.ndarray) -> np.ndarray:
+    """What row i adds to u^T A u while the gate of `letter` is open, (B, l).
+
+    For a weighing letter m, per unit of c_i.m.
+    """
+    squares = len(pair.rows) * (u @ pair.rows.T) ** 2
+    for x in pair.weighing:
+        squares *= 1.0 if x == letter else pair.weight(points[x])
+    for x in pair.gating:
+        squares *= 1.0 if x == letter else points[x] @ pair.rows.T > 0
+    return squares
+
+
+def circle_of(
+    pair: WeightedPair, points: Points, letter: str, tangent: np.ndarray, u: np.ndarray, sign: np.ndarray
+) -> Profile:
+    """sign u^T (A - alpha kappa Q) u along the circle of `letter`, the other letters held."""
+    base, letters = points[letter], pair.gating if letter in pair.gating else pair.weighing
+    other = points[letters[1] if letter == letters[0] else letters[0]]
+    coefficients = sign[:, None] * coefficients_of(pair, points, letter, u)
+    weight = -sign[:, None] * pair.alpha
+    if letter in pair.weighing:
+        r, s = (points[x] for x in pair.gating)
+        weight = weight * np.sum(u * expected_apply(r, s, u), axis=-1, keepdims=True)
+        cosines = tuple(np.sum(x * other, axis=-1, keepdims=True) for x in (base, tangent))
+        return wave_scan(base @ pair.others.T, tangent @ pair.others.T, coefficients, weight,
+                         (cosines[0], cosines[1]))
+    weight = weight * expected_inner(angle(*(points[x] for x in pair.weighing)))[:, None]
+    expected, kinks = expected_on_circle(base, tangent, other, u)
+
+    def smooth(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        here, opposite = expected(cos, sin)
+        return weight * here, weight * opposite
+
+    return gates.scan(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, smooth, kinks)
