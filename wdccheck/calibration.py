@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -21,7 +22,7 @@ __all__ = ["Calibration", "calibrate", "calibration"]
 _ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
 _SEEDS = 256
-_VACUOUS = 1e-6  # the minimum counts as 1/2 from here on: no search tells it apart
+_VACUOUS = 1e-6  # the minimum counts as vacuous from here on: no search tells it apart
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Calibration:
     lower : float
         A proved lower bound on the minimum over all alpha of epsilon(alpha)/alpha.
     vacuous : bool
-        The minimum is 1/2, the value that every alpha >= 2 ||W||^2 gives (Fact 9).
+        The minimum is the value that every large alpha gives: 1/2 for the WDC (Fact 9), where
+        alpha >= 2 ||W||^2 is large, 1/4 for the joint-WDC.
     proved_alpha : float
-        Where the minimum is vacuous, an alpha that is proved to give 1/2; otherwise `alpha`.
+        Where the minimum is vacuous, an alpha that is proved to give it; otherwise `alpha`.
     """
 
     alpha: float
@@ -62,7 +64,7 @@ def calibrate(condition: Scaled) -> float:
     Returns
     -------
     float
-        If the minimum is vacuous (1/2), the smallest minimizer, with a :class:`VacuousWarning`.
+        If the minimum is vacuous (1/2 for the WDC), the smallest minimizer, with a :class:`VacuousWarning`.
 
     Examples
     --------
@@ -74,8 +76,8 @@ def calibrate(condition: Scaled) -> float:
     result = calibration(condition)
     if result.vacuous:
         warnings.warn(
-            f"{condition!r}: epsilon/alpha is at least 1/2 for every alpha, so the condition says "
-            "nothing at any scale; the smallest alpha that gives 1/2 is returned",
+            f"{condition!r}: epsilon/alpha is at least {Fraction(condition.vacuous)} for every alpha, so the "
+            "condition says nothing at any scale; the smallest alpha that gives this value is returned",
             VacuousWarning, stacklevel=2,
         )
     return result.alpha
@@ -103,11 +105,11 @@ def calibration(
     run = Run(seed_sequence(rng), workers, deadline)
     points = _first_points(condition, run)
     lines = [condition.measure(point) for point in points]
-    beta, value, vacuous = _lowest(lines)
+    beta, value, vacuous = _lowest(lines, condition.vacuous)
     for number in range(_ROUNDS):
         if run.expired() or not 0 < beta < math.inf or (vacuous and not smallest):
             break
-        level = 0.5 if vacuous else value
+        level = condition.vacuous if vacuous else value
         heights = [abs(beta * m.gram - m.expectation) for m in lines]
         scaled, near = condition.with_alpha(1 / beta), points[int(np.argmax(heights))]
         point = _higher(scaled, near, level * (1 + _TOLERANCE), run.with_(seed=run.block_seed(number)))
@@ -115,15 +117,15 @@ def calibration(
             break
         points.append(point)
         lines.append(scaled.measure(point))
-        beta, value, vacuous = _lowest(lines)
+        beta, value, vacuous = _lowest(lines, condition.vacuous)
     alpha = float(1 / beta) if 0 < beta < math.inf else condition.alpha
     return Calibration(alpha, _proved(lines), vacuous, _safe(condition, alpha) if vacuous else alpha)
 
 
 def _safe(condition: Scaled, alpha: float) -> float:
-    """Twice the cap at `alpha`: the cap at that scale is half of it (Fact 9)."""
+    """Where the cap is the vacuous value: a cap is max(something, vacuous * alpha) (Fact 9)."""
     caps = [cap.value for cap in condition.with_alpha(alpha).caps()]
-    return max(alpha, 2 * min(caps, default=0.0))
+    return max(alpha, min(caps, default=0.0) / condition.vacuous)
 
 
 def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points | None:
@@ -153,8 +155,8 @@ def _first_points(condition: Scaled, run: Run) -> list[Points]:
     return points
 
 
-def _lowest(lines: list[Measured]) -> tuple[float, float, bool]:
-    """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is 1/2.
+def _lowest(lines: list[Measured], most: float) -> tuple[float, float, bool]:
+    """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is `most`.
 
     The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
     pairs are tried, which is the dual of the one-dimensional linear program.
@@ -162,16 +164,16 @@ def _lowest(lines: list[Measured]) -> tuple[float, float, bool]:
     g = np.array([m.gram for m in lines])
     q = np.array([m.expectation for m in lines])
     if not (g > 0).any():
-        return math.inf, 0.5, True
+        return math.inf, most, True
     total = g[:, None] + g[None, :]
     with np.errstate(invalid="ignore", divide="ignore"):
         heights = (q[None, :] * g[:, None] - q[:, None] * g[None, :]) / total
     heights = np.where(total > 0, heights, -np.inf)
     rising, falling = np.unravel_index(int(np.argmax(heights)), heights.shape)
     value = float(heights[rising, falling])
-    if value >= 0.5 * (1 - _VACUOUS):
+    if value >= most * (1 - _VACUOUS):
         positive = g > 0
-        return float(np.min((0.5 + q[positive]) / g[positive])), value, True
+        return float(np.min((most + q[positive]) / g[positive])), value, True
     return float((q[rising] + q[falling]) / (g[rising] + g[falling])), value, False
 
 

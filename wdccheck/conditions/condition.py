@@ -172,6 +172,10 @@ class Scaled(Condition, Protocol):
     def alpha(self) -> float:
         """The scale."""
 
+    @property
+    def vacuous(self) -> float:
+        """The least constant such that every large alpha has epsilon = vacuous * alpha (Fact 9)."""
+
     def with_alpha(self, alpha: float) -> Scaled:
         """The same condition with another scale."""
 

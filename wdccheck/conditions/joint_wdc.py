@@ -12,11 +12,11 @@ import numpy as np
 
 from wdccheck import arrays, gates, rounding, spheres
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
+from wdccheck.conditions.joint_caps import square_caps
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
 from wdccheck.conditions.weighted import WeightedPair
 from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
 from wdccheck.conditions.weighted_forms import weighted_forms
-from wdccheck.eigen import proved_norm
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import unit
@@ -26,7 +26,6 @@ from wdccheck.spheres import Block, Profile
 __all__ = ["JointWDC"]
 
 _EMBED = 2**16  # entries up to which weights travel inside a result
-_PRODUCTS = 2**24  # entries up to which the rows b_i (x) c_i are formed
 _LARGEST = 3  # dimension beyond which boxes of four letters are hopeless
 _PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
 
@@ -65,6 +64,7 @@ class JointWDC:
     C: np.ndarray
     alpha: float = 1.0
     _exponents: tuple[int, int] = field(init=False, default=(0, 0))
+    vacuous = 0.25  # kappa and Q are at most 1/2
 
     def __post_init__(self) -> None:
         B, C = arrays.weights("B", self.B), arrays.weights("C", self.C)
@@ -134,11 +134,6 @@ class JointWDC:
         return Measured(math.ldexp(m.gram, self._scale), math.ldexp(m.gram_error, self._scale),
                         m.expectation, m.expectation_error)
 
-    @property
-    def vacuous(self) -> float:
-        """sup ||kappa Q||, the epsilon/alpha of any large alpha: kappa and Q are at most 1/2."""
-        return 0.25
-
     # -- search ----------------------------------------------------------------------------
 
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
@@ -196,26 +191,10 @@ class JointWDC:
         yield from joint_points(*self._rows)
 
     def caps(self) -> Iterator[Cap]:
-        """epsilon <= max(l s, alpha/4) with s = sup over unit m, u of sum_i (c_i.m)^2 (b_i.u)^2.
-
-        For unit m, y, u and any gates, u^T A u <= l sum_i |c_i.m| |c_i.y| (b_i.u)^2, by Cauchy-Schwarz
-        at most l s; and alpha kappa Q <= alpha/4. The mirrored part has the same s. It is at most
-        ||B||^2 max |c_i|^2, ||C||^2 max |b_i|^2, and ||T||^2 where T has the rows b_i (x) c_i, since
-        (c_i.m)(b_i.u) = (b_i (x) c_i).(u (x) m). An entry of T errs by u |T_ij| + 2^-1074, so ||T|| by at
-        most a relative u sqrt(rank), its square by less than 4 u sqrt(min(l, np)).
-        """
-        B, C = self._rows
-        for V, W, reason in ((B, C, "l ||B||^2 max |c_i|^2"), (C, B, "l ||C||^2 max |b_i|^2")):
-            yield self._cap(proved_norm(V) * float(np.max(np.sum(W * W, axis=1)))
-                            * (1 + rounding.gamma(W.shape[1] + 8)), reason)
-        if B.size * C.shape[1] <= _PRODUCTS:
-            T = (B[:, :, None] * C[:, None, :]).reshape(len(B), -1)
-            yield self._cap(proved_norm(T) * (1 + 4 * rounding.UNIT * math.sqrt(min(T.shape))),
-                            "l ||T||^2, rows b_i x c_i")
-
-    def _cap(self, square: float, reason: str) -> Cap:
-        value = rounding.round_up(len(self.B) * (square + 2.0**-900), 4) if square > 2.0**-990 else 0.0
-        return Cap(max(math.ldexp(value, self._scale), self.alpha / 4), f"trivial cap {reason}, or alpha/4")
+        """epsilon <= max(l s, alpha/4): see :func:`~wdccheck.conditions.joint_caps.square_caps`."""
+        for square, reason in square_caps(*self._rows):
+            value = math.ldexp(square, self._scale)
+            yield Cap(max(value, self.alpha / 4), f"trivial cap {reason}, or alpha/4")
 
     def dominated_by(self) -> Iterator[Condition]:
         """Nothing bounds the joint-WDC but itself."""

@@ -59,6 +59,7 @@ class WDC:
     alpha: float = 1.0
     layer: int | None = None
     _exponent: int = field(init=False, default=0)
+    vacuous = 0.5  # sup ||Q||
 
     def __post_init__(self) -> None:
         W = arrays.weights("W", self.W)
