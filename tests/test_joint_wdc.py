@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -233,7 +234,7 @@ def test_bad_directions_are_refused(bad):
     condition = wc.JointWDC(np.eye(2), np.eye(2))
     for letter in "hxmy":
         with pytest.raises(wc.InvalidInput, match=f"^{letter}: "):
-            condition.deviation({**dict.fromkeys("hxmy", [1.0, 0.5]), letter: bad})
+            condition.deviation({**{key: [1.0, 0.5] for key in "hxmy"}, letter: bad})
 
 
 def test_factors_far_apart_are_no_matter():
@@ -258,3 +259,21 @@ def test_repr_describe_pickle(tmp_path):
     found = wc.bracket(condition, wc.Spectral())
     found.save(tmp_path / "pair.json")
     assert wc.load(tmp_path / "pair.json").part == found.part in ("B", "C")
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**100, 2.0**-100])
+def test_results_are_verified_by_other_code(tmp_path, scale):
+    for seed, (n, p) in enumerate([(1, 1), (2, 3), (4, 1), (2, 2)]):
+        B, C = gaussian(6, n, p, seed)
+        found = wc.bracket(wc.JointWDC(scale * B, C, scale * scale), wc.Spectral(), wc.Ascent(starts=64))
+        found.save(tmp_path / "pair.json")
+        checks = wc.verify(tmp_path / "pair.json")
+        assert [check.passed for check in checks] == [True, True], checks
+        for forged in ({"lower": found.lower * 1.001}, {"part": {"B": "C", "C": "B"}[found.part]},
+                       {"witness": {**found.witness, "h": -found.witness["h"]}}):
+            if found.lower * 1.001 > found.upper:
+                continue
+            replace(found, **forged).save(tmp_path / "forged.json")
+            parts = plain_parts(B, C, 1.0, found.witness)
+            if "part" not in forged or abs(parts["B"] - parts["C"]) > 1e-6:
+                assert wc.verify(tmp_path / "forged.json", rerun=False)[0].passed is False, forged

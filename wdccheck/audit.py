@@ -14,6 +14,8 @@ import numpy as np
 from wdccheck import arrays, certificate, checker, thresholds
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
+from wdccheck.conditions.condition import Condition
+from wdccheck.conditions.joint_wdc import JointWDC
 from wdccheck.conditions.wdc import WDC
 from wdccheck.errors import InvalidInput
 from wdccheck.lower.ascent import Ascent
@@ -75,7 +77,7 @@ def verify(
     checks: list[Check] = []
     for name, entry, row in _entries(data, source):
         known = Bracket.from_dict(entry, f"{source}: {name}" if name else source)
-        if known.condition["kind"] == "WDC":
+        if known.condition["kind"] in ("WDC", "joint-WDC"):
             arrays.alpha_value(known.alpha)
         W = _find(matrices, str(known.condition["sha256"]))
         found = [checker.reevaluate(known.to_dict(), W)]
@@ -163,13 +165,12 @@ def _recompute(
     what = "upper bound"
     if not np.isfinite(known.upper):
         return Check(what, True, "none is claimed")
-    W = checker.stored_weights(known.to_dict()) if W is None else W
-    if W is None or known.condition["kind"] != "WDC":
+    condition = _condition(known, W)
+    if condition is None:
         return Check(what, None, "it could not be recomputed without the weights")
     engines = [_with_budget(work) for work in known.engines]
     if not engines:
         return Check(what, None, "no engines are recorded")
-    condition = WDC(W, arrays.alpha_value(known.alpha), layer=1)  # a layer: no advice on its shape
     claimed = known.upper * (1 + _REPRODUCED)
     fresh = bracket(condition, *engines, rng=known.engines[0].seed, workers=workers, target=claimed,
                     progress=progress)
@@ -178,6 +179,18 @@ def _recompute(
     if fresh.lower > known.upper:
         detail += f"; it found a deviation of {fresh.lower!r}"
     return Check(what, bool(fresh.upper <= claimed), detail, float(fresh.upper))
+
+
+def _condition(known: Bracket, W: np.ndarray | None) -> Condition | None:
+    """What was bounded; None where its weights are not at hand."""
+    alpha, data = arrays.alpha_value(known.alpha), known.to_dict()
+    if known.condition["kind"] == "joint-WDC":
+        pair = checker.stored_pair(data)
+        return None if pair is None else JointWDC(*pair, alpha)
+    W = checker.stored_weights(data) if W is None else W
+    if W is None or known.condition["kind"] != "WDC":
+        return None
+    return WDC(W, alpha, layer=1)  # a layer: no advice on its shape
 
 
 def _with_budget(work: Work) -> Any:

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Check", "reevaluate", "sha256_of", "stored_weights"]
+__all__ = [
+    "RELATIVE", "SLACK", "Check", "expectation", "letter_of", "open_rows", "reevaluate", "scaled_up",
+    "sha256_of", "stored_weights", "unit",
+]
 
 RELATIVE = 1e-9
 """``lower <= deviation(witness) <= lower * (1 + RELATIVE)`` is what a result promises."""
@@ -88,6 +91,10 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
     """
     what = "lower bound"
     condition = certificate["condition"]
+    if condition["kind"] == "joint-WDC":
+        from wdccheck.checker.joint import reevaluate_joint
+
+        return reevaluate_joint(certificate)
     if condition["kind"] != "WDC":
         return Check(what, None, f"no checker for the condition {condition['kind']!r}")
     W = stored_weights(certificate) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -98,7 +105,7 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
     lower = float(certificate["lower"])
     if certificate["witness"] is None:
         return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
-    r, s = (_letter(certificate["witness"], letter, W.shape[1]) for letter in "rs")
+    r, s = (letter_of(certificate["witness"], letter, W.shape[1]) for letter in "rs")
     if r is None or s is None:
         return Check(what, False, f"the witness is not two nonzero directions of dimension {W.shape[1]}")
     value, scale = _deviation(W, r, s, float(condition["alpha"]))
@@ -107,7 +114,8 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
     return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
 
 
-def _letter(witness: Mapping[str, Any], letter: str, k: int) -> np.ndarray | None:
+def letter_of(witness: Mapping[str, Any], letter: str, k: int) -> np.ndarray | None:
+    """The direction (k,) stored as `letter`; None if it is none."""
     try:
         value = np.array([float.fromhex(x) for x in witness[letter]["hex"]])
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -117,18 +125,19 @@ def _letter(witness: Mapping[str, Any], letter: str, k: int) -> np.ndarray | Non
 
 def _deviation(W: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> tuple[float, float]:
     """``||A_{r,s} - alpha Q_{r,s}||`` and ``trace(A) + alpha``, at any scale of W, r, s, alpha."""
-    active = [a and b for a, b in zip(_open(W, r), _open(W, s), strict=True)]
+    active = [a and b for a, b in zip(open_rows(W, r), open_rows(W, s), strict=True)]
     V = W[np.array(active)]
     # With V = 2^e V' and alpha = 4^e alpha' nothing overflows, whatever the units of W.
     rows = math.frexp(float(np.abs(V).max()))[1] if V.any() else -5000
     e = max(rows, (math.frexp(alpha)[1] + 1) // 2)
     V, alpha = np.ldexp(V, -e), math.ldexp(alpha, -2 * e)
     A = V.T @ V
-    value = float(np.linalg.norm(A - alpha * _Q(r, s), 2))
-    return _ldexp(value, 2 * e), _ldexp(float(np.trace(A)) + alpha, 2 * e)
+    value = float(np.linalg.norm(A - alpha * expectation(r, s), 2))
+    return scaled_up(value, 2 * e), scaled_up(float(np.trace(A)) + alpha, 2 * e)
 
 
-def _ldexp(value: float, exponent: int) -> float:
+def scaled_up(value: float, exponent: int) -> float:
+    """``value * 2**exponent``, or inf."""
     try:
         return math.ldexp(value, exponent)
     except OverflowError:
@@ -142,13 +151,14 @@ def _integers(vector: np.ndarray) -> list[int]:
     return [p * (common // q) for p, q in ratios]
 
 
-def _open(W: np.ndarray, x: np.ndarray) -> list[bool]:
+def open_rows(W: np.ndarray, x: np.ndarray) -> list[bool]:
     """``w_i . x > 0`` for every row, in exact arithmetic."""
     exact = _integers(x)
     return [sum(a * b for a, b in zip(_integers(w), exact, strict=True)) > 0 for w in W]
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
+def unit(x: np.ndarray) -> np.ndarray:
+    """x (k,) over its length, whatever that is; 0 stays 0."""
     largest = float(np.abs(x).max())
     if largest == 0:
         return x
@@ -156,11 +166,11 @@ def _unit(x: np.ndarray) -> np.ndarray:
     return x / math.sqrt(math.fsum(x * x))
 
 
-def _Q(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+def expectation(r: np.ndarray, s: np.ndarray) -> np.ndarray:
     """``(pi - theta)/(2 pi) I + sin(theta)/(2 pi) M`` for r, s (k,): (k, k)."""
-    plus, minus = _unit(r) + _unit(s), _unit(r) - _unit(s)
+    plus, minus = unit(r) + unit(s), unit(r) - unit(s)
     p, m = (math.sqrt(math.fsum(x * x)) for x in (plus, minus))
     rest = 2 * math.atan2(p, m)  # pi - theta, without the cancellation
-    b, d = _unit(plus), _unit(minus)
+    b, d = unit(plus), unit(minus)
     swap = np.outer(b, b) - np.outer(d, d)
     return (rest * np.eye(len(r)) + math.sin(rest) * swap) / (2 * math.pi)
