@@ -124,6 +124,20 @@ def test_exit_statuses_of_a_verdict(eps, status, word, eye, capsys, monkeypatch)
     assert f"eps/alpha <= {float(eps)}: {word}" in capsys.readouterr().out
 
 
+def test_bracket_of_a_pair(tmp_path, capsys):
+    names = [str(tmp_path / f"{name}.npy") for name in "BC"]
+    for name, k in zip(names, (1, 2), strict=True):
+        np.save(name, np.random.default_rng(k).standard_normal((6, k)))
+    path = tmp_path / "pair.json"
+    assert main(["bracket", "joint-wdc", *names, "--json", str(path), *QUICK]) == 0
+    assert "pair: 6 x 1 and 6 x 2, alpha = 1" in capsys.readouterr().out
+    assert wc.load(path).part in ("B", "C")
+    assert main(["verify", str(path), "--quiet"]) == 0
+    np.save(names[0], np.ones((5, 1)))
+    assert main(["bracket", "joint-wdc", *names, *QUICK]) == 2
+    assert "B and C: the same number of rows" in capsys.readouterr().err
+
+
 def test_a_checkpoint_of_one_bracket(eye, tmp_path):
     path = tmp_path / "so-far.json"
     for _ in range(2):

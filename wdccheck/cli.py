@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wdccheck import __version__
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
+from wdccheck.options import run_options, search_options
 
 if TYPE_CHECKING:
     from wdccheck.report import Report
@@ -34,73 +34,6 @@ Exit status:
   70   an error of this program: please report it
   130  interrupted; the bounds so far are printed, and saved with --json or --checkpoint"""
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _number(positive: bool, word: str | None = None) -> Callable[[str], float | str]:
-    """An option's type: a finite number >= 0, or > 0, or a certain word."""
-
-    def convert(value: str) -> float | str:
-        if value == word:
-            return value
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number) and (number > 0 or (number == 0 and not positive)):
-            return number
-        required = f"a finite number {'> 0' if positive else '>= 0'}" + (f" or {word!r}" if word else "")
-        raise click.BadParameter(f"{required} required, found {value!r}")
-
-    return convert
-
-
-def _workers(value: str) -> int:
-    """An option's type: an integer >= 1, or -1."""
-    try:
-        number = int(value)
-    except ValueError:
-        number = 0
-    if number >= 1 or number == -1:
-        return number
-    raise click.BadParameter(f"an integer >= 1, or -1 for every core, required, found {value!r}")
-
-
-def _search_options(alpha: str, checkpoint: str) -> Callable[[Command], Command]:
-    """The options that `certify` and `bracket` share."""
-    options = [
-        click.option("--alpha", type=_number(True, "best"), metavar="best|NUMBER", default=alpha,
-                     show_default=True, help="Scale of a layer; 'best' minimizes eps/alpha."),
-        click.option("--gap", type=_number(False), metavar="NUMBER",
-                     help="Close enough: upper - lower of eps."),
-        click.option("--eps", type=_number(False), metavar="NUMBER",
-                     help="Decide whether eps/alpha is at most this, then stop."),
-        click.option("--time-limit", type=_number(True), metavar="SECONDS", default="180", show_default=True,
-                     help="For everything together."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-                     help="Seed of the random numbers."),
-        click.option("--checkpoint", type=click.Path(), help=checkpoint),
-        click.option("--json", "json_path", metavar="FILE|-",
-                     help="Write the result as JSON too; to standard output alone if '-'."),
-    ]
-    return _apply([*options, *_RUN_OPTIONS])
-
-
-def _apply(options: list[Callable[[Any], Any]]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_RUN_OPTIONS: list[Callable[[Any], Any]] = [
-    click.option("--workers", type=_workers, metavar="N", default="-1", show_default=True,
-                 help="Processes; -1: every core."),
-    click.option("--quiet", is_flag=True, help="No progress on standard error."),
-]
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wdccheck")
@@ -110,7 +43,7 @@ def cli() -> None:
 
 @cli.command(epilog=STATUS)
 @click.argument("weights", type=click.Path(), required=False)
-@_search_options("best", "Folder with one file per layer (layer1.json, ...); a later call resumes from it.")
+@search_options("best", "Folder with one file per layer (layer1.json, ...); a later call resumes from it.")
 def certify(
     weights: str | None, alpha: float | str, gap: float | None, eps: float | None, time_limit: float,
     seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
@@ -140,14 +73,12 @@ def bracket_group() -> None:
 @bracket_group.command(epilog=STATUS)
 @click.argument("weights", type=click.Path())
 @click.option("--layer", type=click.IntRange(min=1), help="Which layer of a .npz file, counted from 1.")
-@_search_options("1", "File of the bracket so far; a later call resumes from it.")
+@search_options("1", "File of the bracket so far; a later call resumes from it.")
 def wdc(
     weights: str, layer: int | None, alpha: float | str, gap: float | None, eps: float | None,
     time_limit: float, seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """The WDC of one matrix: WEIGHTS is a .npy or .npz file of shape (n_out, n_in)."""
-    from wdccheck import kernel
-    from wdccheck.brackets import Reason
     from wdccheck.conditions.wdc import WDC
     from wdccheck.report import certify_layer
     from wdccheck.weights import read_network
@@ -159,16 +90,34 @@ def wdc(
     row = certify_layer(
         WDC(layers[(layer or 1) - 1], layer=layer), alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
         workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    provenance = {"wdccheck": __version__, "kernel": kernel()}
-    interrupted = any(stop.reason is Reason.INTERRUPTED for stop in row.bracket.stopped.values())
-    return _finish(row, {**provenance, **row.bracket.to_dict()}, eps, json_path, interrupted)
+    return _finish_row(row, eps, json_path)
+
+
+@bracket_group.command(name="joint-wdc", epilog=STATUS)
+@click.argument("first", metavar="B", type=click.Path())
+@click.argument("second", metavar="C", type=click.Path())
+@search_options("1", "File of the bracket so far; a later call resumes from it.")
+def joint_wdc(
+    first: str, second: str, alpha: float | str, gap: float | None, eps: float | None, time_limit: float,
+    seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """The joint-WDC of two matrices with equally many rows: B and C are .npy or one-array .npz files."""
+    from wdccheck.conditions.joint_wdc import JointWDC
+    from wdccheck.report import certify_layer
+    from wdccheck.weights import read_matrix
+
+    _writable(json_path)
+    row = certify_layer(
+        JointWDC(read_matrix(first), read_matrix(second)), alpha=alpha, gap=gap, target=eps,
+        time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    return _finish_row(row, eps, json_path)
 
 
 @cli.command()
 @click.argument("file", type=click.Path())
 @click.option("--weights", type=click.Path(), help="The network or layer, if FILE does not carry it.")
 @click.option("--no-rerun", is_flag=True, help="Leave the upper bounds unchecked.")
-@_apply(_RUN_OPTIONS)
+@run_options
 def verify(file: str, weights: str | None, no_rerun: bool, workers: int, quiet: bool) -> int:
     """Check a saved result again.
 
@@ -271,6 +220,16 @@ def _finish(result: Report | Row, data: dict[str, Any], eps: float | None, path:
         certificate.write(path, data)
     click.echo(text)
     return INTERRUPTED if interrupted else status
+
+
+def _finish_row(row: Row, eps: float | None, path: str | None) -> int:
+    """The same for one condition."""
+    from wdccheck import kernel
+    from wdccheck.brackets import Reason
+
+    provenance = {"wdccheck": __version__, "kernel": kernel()}
+    interrupted = any(stop.reason is Reason.INTERRUPTED for stop in row.bracket.stopped.values())
+    return _finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted)
 
 
 def _writable(path: str | None) -> None:

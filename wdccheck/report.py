@@ -18,6 +18,7 @@ from wdccheck import certificate, parallel, thresholds
 from wdccheck.arrays import alpha_value
 from wdccheck.brackets import Bracket, Reason, Stop, Verdict
 from wdccheck.calibration import Calibration, calibration
+from wdccheck.conditions.joint_wdc import JointWDC
 from wdccheck.conditions.wdc import WDC
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.network import ReLUNetwork
@@ -32,6 +33,7 @@ __all__ = ["Report", "Row", "certify", "certify_layer"]
 CALIBRATION_SHARE = 0.2  # of a layer's time
 CLOSED = 0.002  # a layer counts as closed at this gap relative to `upper`, unless another is given
 
+Layer = WDC | JointWDC
 Shown = Progress | Callable[[Event], None] | bool | None
 
 
@@ -197,7 +199,7 @@ def certify(
 
 
 def certify_layer(
-    condition: WDC, *, alpha: float | str = "best", gap: float | None = None,
+    condition: Layer, *, alpha: float | str = "best", gap: float | None = None,
     target: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
     progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
 ) -> Row:
@@ -237,7 +239,7 @@ def certify_layer(
 
 
 def _calibration(
-    condition: WDC, checkpoint: str | os.PathLike[str] | None, limit: float | None, workers: int, rng: Rng
+    condition: Layer, checkpoint: str | os.PathLike[str] | None, limit: float | None, workers: int, rng: Rng
 ) -> Calibration:
     """The best alpha, or the one that an interrupted call had found: its checkpoint is for that alpha."""
     if checkpoint is None:
@@ -257,12 +259,11 @@ def _calibration(
     return chosen
 
 
-def _closed_formulas(condition: WDC, rng: Rng) -> Row:
-    """The row of a layer whose search for alpha was interrupted: at the alpha that its trace suggests.
-
-    A Gaussian layer N(0, alpha/n) has ``trace(W^T W)/k`` near alpha.
-    """
-    alpha = float(np.sum(np.square(condition.W)) / condition.W.shape[1])
+def _closed_formulas(condition: Layer, rng: Rng) -> Row:
+    """The row of a layer whose search for alpha was interrupted: at the alpha that its trace suggests."""
+    # a Gaussian layer N(0, alpha/n) has trace(W^T W)/k near alpha; of a pair, the product
+    layers = (condition.W,) if isinstance(condition, WDC) else (condition.B, condition.C)
+    alpha = math.prod(float(np.sum(np.square(W)) / W.shape[1]) for W in layers)
     if not (math.isfinite(alpha) and alpha > 0):
         alpha = 1.0
     known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)

@@ -42,7 +42,7 @@ class Row:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, k)."""
+        """(n, k); for a pair (l, n, p)."""
         return tuple(self.bracket.condition["shape"])
 
     @property
@@ -91,20 +91,26 @@ class Row:
 
     def to_text(self, threshold: float | None = None) -> str:
         """The row as `wdccheck` prints it, at most 100 columns wide."""
-        known, (n, k) = self.bracket, self.shape
+        known, (n, *widths), least = self.bracket, self.shape, self._vacuous
         chosen = ""
         if self.calibration is not None:
-            chosen = (", for which 1/2 is proved" if self.calibration.vacuous
+            chosen = (f", for which {least} is proved" if self.calibration.vacuous
                       else ", chosen to minimize eps/alpha")
-        name = f"layer {self.layer}" if self.layer else "matrix"
+        name = f"layer {self.layer}" if self.layer else "matrix" if len(widths) == 1 else "pair"
+        size = " and ".join(f"{n} x {k}" for k in widths)
         lines = [
-            f"{name}: {n} x {k}, alpha = {self.alpha:.6g}{chosen}",
+            f"{name}: {size}, alpha = {self.alpha:.6g}{chosen}",
             f"    {between(known.lower, 'eps', known.upper):<40}  gap {up(known.gap, 3)}",
             f"    {between(self.ratio_lower, 'eps/alpha', self.ratio_upper)}",
             *_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known),
-            *_calibrated(self.calibration), *self._margin(threshold),
+            *_calibrated(self.calibration, least), *self._margin(threshold),
         ]
         return "\n".join(lines)
+
+    @property
+    def _vacuous(self) -> str:
+        """epsilon/alpha of any large alpha."""
+        return "1/4" if self.bracket.condition["kind"] == "joint-WDC" else "1/2"
 
     def _margin(self, threshold: float | None) -> list[str]:
         if threshold is None:
@@ -130,11 +136,12 @@ def _side(side: str, engine: str, known: Bracket) -> list[str]:
     return item(side, name + (f"; stopped by {stop}" if stop else ""))
 
 
-def _calibrated(chosen: Calibration | None) -> list[str]:
+def _calibrated(chosen: Calibration | None, least: str) -> list[str]:
     if chosen is None:
         return []
     bound = down(chosen.lower, 9 if chosen.vacuous else 5)
     if chosen.vacuous:
-        return item("any alpha", f"none brings eps/alpha below {bound}, and every larger one gives 1/2: "
-                                 "the WDC is vacuous here, it says nothing of this layer")
+        return item("any alpha", f"none brings eps/alpha below {bound}, and every larger one gives {least}: "
+                                 + ("the WDC is vacuous here, it says nothing of this layer"
+                                    if least == "1/2" else "the joint-WDC is vacuous here"))
     return item("any alpha", f"none brings eps/alpha below {bound}")

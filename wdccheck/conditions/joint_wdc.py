@@ -65,6 +65,7 @@ class JointWDC:
     alpha: float = 1.0
     _exponents: tuple[int, int] = field(init=False, default=(0, 0))
     vacuous = 0.25  # kappa and Q are at most 1/2
+    layer = None  # of a pair of layers
 
     def __post_init__(self) -> None:
         B, C = arrays.weights("B", self.B), arrays.weights("C", self.C)
