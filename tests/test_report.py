@@ -229,3 +229,8 @@ def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
     (row,) = report.rows
     assert report.interrupted and 0 < row.bracket.lower <= row.bracket.upper < math.inf
     assert row.bracket.stopped["upper"].reason is Reason.INTERRUPTED
+
+
+def test_the_seed_of_a_report_is_that_of_every_layer():
+    made = wc.certify(network(), alpha=1.0, rng=np.random.default_rng(5), time_limit=0.5)
+    assert {str(work.seed) for row in made.rows for work in row.bracket.engines} == {made.seed}

@@ -173,3 +173,10 @@ def test_progress_sees_every_engine(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "MonteCarlo: " in captured.err
+
+
+def test_the_first_engine_runs_even_if_its_time_has_passed():
+    result = wc.bracket(wc.WDC(gaussian(20, 8)), time_limit=1e-9)
+    assert math.isfinite(result.upper)
+    assert result.lower > 0
+    assert {work.engine for work in result.engines} == {"Spectral()"}

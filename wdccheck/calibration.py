@@ -101,8 +101,7 @@ def calibration(
         raise InvalidInput("condition", "a condition with a scale alpha", repr(condition)[:60])
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     run = Run(seed_sequence(rng), workers, deadline)
-    points = _first_points(condition, run)
-    lines = [condition.measure(point) for point in points]
+    points, lines = _first_lines(condition, run)
     beta, value, vacuous = _lowest(lines)
     for number in range(_ROUNDS):
         if run.expired() or not 0 < beta < math.inf or (vacuous and not smallest):
@@ -138,19 +137,28 @@ def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points |
     return None
 
 
-def _first_points(condition: Scaled, run: Run) -> list[Points]:
+def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measured]]:
     """Points of theorems, and the highest of many seeds at alphas around the scale they give."""
-    points: list[Points] = [start.point for start in condition.starts()]
-    scale = max(condition.measure(point).gram for point in points)
+    points: list[Points] = []
+    lines: list[Measured] = []
+    for start in condition.starts():
+        points.append(start.point)
+        lines.append(condition.measure(start.point))
+        if run.expired():
+            return points, lines
+    scale = max(line.gram for line in lines)
     if not (scale > 0 and math.isfinite(4 * scale)):
-        return points
+        return points, lines
     seeds = condition.seeds(np.random.default_rng(run.block_seed(_ROUNDS)), _SEEDS)
     for factor in (0.25, 1.0, 4.0):
+        if run.expired():
+            break
         frozen = condition.with_alpha(scale * factor).freeze(seeds)
         for sign in (1.0, -1.0):
             best = int(np.argmax(np.where(frozen.sign == sign, frozen.value, -np.inf)))
             points.append({letter: value[best] for letter, value in seeds.items()})
-    return points
+            lines.append(condition.measure(points[-1]))
+    return points, lines
 
 
 def _lowest(lines: list[Measured]) -> tuple[float, float, bool]:

@@ -133,8 +133,8 @@ def _steps(
     """Run the engines one after the other; every bracket yielded is merged and valid."""
     saved = known
     for position, engine in enumerate(engines):
-        if run.expired() or run.decided(known) or _closed(known):
-            break
+        if (position and run.expired()) or run.decided(known) or _closed(known):
+            break  # the first engine always runs: it may have a bound at hand, whatever the time
         begun = time.monotonic()
         share = run.remaining() / (len(engines) - position)
         own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)

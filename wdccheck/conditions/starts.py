@@ -23,12 +23,12 @@ def theorem_pairs(rows: np.ndarray) -> Iterator[Start]:
     ----------
     rows : ndarray of shape (n, k)
     """
-    k = rows.shape[1]
+    n, k = rows.shape
     if k == 1:
         for a, b in product((1.0, -1.0), repeat=2):
             yield Start({"r": np.array([a]), "s": np.array([b])}, "Fact 8: k = 1, all four pairs")
         return
-    _, _, vt = np.linalg.svd(rows, full_matrices=True)
+    _, _, vt = np.linalg.svd(rows, full_matrices=n < k)  # vt (k, k) either way, and never n x n numbers
     for end in (0, k - 1):
         for r in (vt[end], -vt[end]):
             yield Start({"r": r, "s": r}, "Fact 5: r = s along an extreme singular vector")

@@ -61,7 +61,8 @@ class WDC:
     _exponent: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        W = arrays.weights("W", self.W)
+        thing = "W" if self.layer is None else f"layer {self.layer}"
+        W = arrays.weights(thing, self.W)
         object.__setattr__(self, "W", W)
         object.__setattr__(self, "alpha", arrays.alpha_value(self.alpha))
         if self.layer is None:
@@ -72,10 +73,10 @@ class WDC:
         _, e_a = math.frexp(math.sqrt(self.alpha))
         exponent = max(e_w, e_a) if largest else e_a
         if not -480 <= exponent <= 480:
-            raise InvalidInput("W and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288, so that "
+            raise InvalidInput(f"{thing} and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288, so that "
                                "epsilon is a float64", f"max |W| = {largest:g}, alpha = {self.alpha:g}")
         if not np.array_equal(np.ldexp(np.ldexp(W, -exponent), exponent), W):
-            raise InvalidInput("W", "nonzero entries that stay normal floats after scaling by the "
+            raise InvalidInput(thing, "nonzero entries that stay normal floats after scaling by the "
                                "largest", f"smallest {np.abs(W[W != 0]).min():g}, largest {largest:g}")
         object.__setattr__(self, "_exponent", exponent)
 
