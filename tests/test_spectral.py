@@ -75,3 +75,14 @@ def test_many_rows_take_no_square_of_their_number():
         assert tracemalloc.get_traced_memory()[1] < 2**26
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("W", [[[1.0]], [[1.0], [-1.0]], [[0.3], [-0.7], [0.0], [1.1]], [[0.0]]])
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 2.0])
+def test_one_dimension_is_exact(W, alpha):
+    W = np.array(W)
+    result = wc.bracket(wc.WDC(W, alpha))
+    known = max(abs(np.sum(W[s * W > 0] ** 2) - alpha / 2) for s in (1, -1))
+    assert result.upper == pytest.approx(known, rel=1e-14)
+    assert result.lower == pytest.approx(known, rel=1e-13)
+    assert result.stopped["upper"].reason is Reason.EXACT

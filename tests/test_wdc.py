@@ -564,5 +564,5 @@ def test_forms_dominate_at_length(kind):
 
 def test_a_layer_at_fault_is_named():
     for W in (np.eye(2) * 1e200, [[5e-324, 1.0], [1.0, 0.0]]):
-        with pytest.raises(InvalidInput, match="^layer 2"):
+        with pytest.raises(InvalidInput, match=r"^layer 2"):
             WDC(W, layer=2)

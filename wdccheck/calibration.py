@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from wdccheck import certificate, parallel
+from wdccheck.arrays import alpha_value
 from wdccheck.brackets import Bracket
 from wdccheck.conditions.condition import Measured, Points, Scaled
-from wdccheck.errors import InvalidInput, VacuousWarning
+from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.lower.ascent import Ascent
 from wdccheck.run import Run
 from wdccheck.solve import Rng, seed_sequence
 
-__all__ = ["Calibration", "calibrate", "calibration"]
+__all__ = ["Calibration", "calibrate", "calibration", "kept_calibration"]
 
 _ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
@@ -74,8 +77,8 @@ def calibrate(condition: Scaled) -> float:
     result = calibration(condition)
     if result.vacuous:
         warnings.warn(
-            f"{condition!r}: epsilon/alpha is at least 1/2 for every alpha, so the condition says "
-            "nothing at any scale; the smallest alpha that gives 1/2 is returned",
+            f"{condition!r}: no alpha brings epsilon/alpha below 1/2 (to one part in a million), so the "
+            "condition says nothing at any scale; the smallest alpha found that gives 1/2 is returned",
             VacuousWarning, stacklevel=2,
         )
     return result.alpha
@@ -100,7 +103,12 @@ def calibration(
     if not isinstance(condition, Scaled):
         raise InvalidInput("condition", "a condition with a scale alpha", repr(condition)[:60])
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
-    run = Run(seed_sequence(rng), workers, deadline)
+    with parallel.one_blas_thread():
+        return _cutting_planes(condition, smallest, Run(seed_sequence(rng), workers, deadline))
+
+
+def _cutting_planes(condition: Scaled, smallest: bool, run: Run) -> Calibration:
+    """Add the line of a higher witness at the present beta until there is none."""
     points, lines = _first_lines(condition, run)
     beta, value, vacuous = _lowest(lines)
     for number in range(_ROUNDS):
@@ -123,6 +131,32 @@ def _safe(condition: Scaled, alpha: float) -> float:
     """Twice the cap at `alpha`: the cap at that scale is half of it (Fact 9)."""
     caps = [cap.value for cap in condition.with_alpha(alpha).caps()]
     return max(alpha, 2 * min(caps, default=0.0))
+
+
+def kept_calibration(
+    condition: Scaled, path: Path | None, limit: float | None, workers: int, rng: Rng
+) -> Calibration:
+    """A calibration that any minimizer satisfies, kept in a file: a resumed call goes on at its alpha.
+
+    Raises
+    ------
+    CertificateMismatch
+        The file is of other weights.
+    """
+    if path is None:
+        return calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
+    sha256 = condition.describe()["sha256"]
+    if path.exists():
+        stored = certificate.read(path)
+        if stored.get("sha256") != sha256:
+            raise CertificateMismatch(str(path), f"an alpha for the weights {sha256[:8]}",
+                                      f"one for {str(stored.get('sha256'))[:8]}")
+        return Calibration(alpha_value(stored.get("alpha")),
+                           certificate.decode_float(stored.get("lower"), f"{path}: lower"),
+                           bool(stored.get("vacuous")), alpha_value(stored.get("proved_alpha")))
+    chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
+    certificate.write(path, {"sha256": sha256, **asdict(chosen)})
+    return chosen
 
 
 def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points | None:

@@ -56,7 +56,8 @@ def bracket(
     target : float, optional
         Stop as soon as ``verdict(target)`` is decided.
     checkpoint : path, optional
-        Kept up to date with the bracket so far; if it exists, the run starts from it.
+        Kept up to date with the bracket so far; if it exists, the run starts from it. Its witness
+        is evaluated again, its upper bound is trusted: use only files of your own runs.
     progress : bool, callable or Progress, optional
         True shows a live line on stderr.
 
@@ -86,8 +87,8 @@ def bracket(
         raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
     started = time.monotonic()
     deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
-    if target is not None and not (math.isfinite(target) and target >= 0):
-        raise InvalidInput("target", "a finite number >= 0", repr(target))
+    if target is not None and not (isinstance(target, int | float | np.number) and 0 <= target < math.inf):
+        raise InvalidInput("target", "a finite number >= 0", repr(target)[:60])
     display = resolve(progress)
     run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
     known = _resume(condition, checkpoint)
@@ -96,8 +97,9 @@ def bracket(
         if not hasattr(engine, "improve"):
             raise InvalidInput("engines", "engines such as Ascent()", repr(engine)[:60])
     try:
-        for found in _steps(condition, chosen, known, run, checkpoint):
-            known = found
+        with parallel.one_blas_thread():
+            for found in _steps(condition, chosen, known, run, checkpoint):
+                known = found
     except KeyboardInterrupt:
         stop = Stop(Reason.INTERRUPTED, "interrupted from the keyboard")
         known = replace(known, stopped={"lower": stop, "upper": stop})
