@@ -223,8 +223,7 @@ def certify_layer(
         limit = None if time_limit is None else CALIBRATION_SHARE * time_limit
         shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
         try:
-            path = None if checkpoint is None else Path(checkpoint).with_suffix(".alpha.json")
-            chosen = kept_calibration(condition, path, limit, workers, rng)
+            chosen = kept_calibration(condition, _alpha_file(checkpoint), limit, workers, rng)
         except KeyboardInterrupt:
             shown.close()
             return _closed_formulas(condition, rng)
@@ -237,6 +236,13 @@ def certify_layer(
     known = bracket(condition, *default_engines(condition, proof, goal), rng=rng, workers=workers,
                     time_limit=left, target=goal, checkpoint=checkpoint, progress=shown)
     return Row(known, chosen)
+
+
+def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    try:
+        return None if checkpoint is None else Path(checkpoint).with_suffix(".alpha.json")
+    except (TypeError, ValueError):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
 
 
 def _closed_formulas(condition: WDC, rng: Rng) -> Row:

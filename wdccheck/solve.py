@@ -183,6 +183,8 @@ def _explained(known: Bracket, run: Run) -> Bracket:
 
 def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> Bracket:
     fresh = Bracket(condition.describe())
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60])
     if checkpoint is None or not Path(checkpoint).exists():
         return fresh
     saved = brackets.load(checkpoint)
