@@ -1,6 +1,7 @@
 # make certify: set up, then bracket the bundled trained generator from both sides
 # make test:    set up, then lint, types, layout and tests
 # make check-all: the longer checks, after `make test`
+# make bench: the table of benchmarks/README.md
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 
-.PHONY: certify test check-all clean
+.PHONY: certify test check-all bench clean
 .DELETE_ON_ERROR:
 
 certify: $(VENV)/.runtime
@@ -26,6 +27,9 @@ test: $(VENV)/.test
 check-all: $(VENV)/.test certify
 	$(BIN)/python -m pytest -q -m slow
 	$(BIN)/wdccheck verify build/certify.json
+
+bench: $(VENV)/.runtime
+	$(BIN)/python benchmarks/brackets.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

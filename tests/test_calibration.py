@@ -77,3 +77,20 @@ def test_a_time_limit_still_gives_a_valid_bound():
         found = calibration(wc.WDC(gaussian(50, 5)), time_limit=0.2)
     assert 0 <= found.lower <= 0.5
     assert found.alpha > 0
+
+
+class Counting(wc.WDC):
+    """Counts the points it measures."""
+
+    measured = 0
+
+    def measure(self, point):
+        Counting.measured += 1
+        return super().measure(point)
+
+
+def test_out_of_time_it_measures_one_point_and_no_more():
+    condition = Counting(gaussian(40, 8))
+    found = calibration(condition, time_limit=1e-9)
+    assert Counting.measured == 1
+    assert 0 <= found.lower <= 0.5

@@ -206,10 +206,29 @@ def test_an_unknown_condition_is_not_checked(genuine, tmp_path):
 def test_summaries_of_a_report_are_checked(tmp_path):
     report = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=1).to_dict()
     names = [check.what for check in verify(report, tmp_path, rerun=False)]
-    assert names == ["layer 1: lower bound", "layer 1: summary", "layer 2: lower bound", "layer 2: summary"]
+    assert names == ["layer 1: lower bound", "layer 1: summary", "layer 2: lower bound", "layer 2: summary",
+                     "network"]
     assert not refuted(verify(report, tmp_path, rerun=False))
     report["rows"][1]["ratio_lower"] = 0.0
     assert [c.what for c in refuted(verify(report, tmp_path, rerun=False))] == ["layer 2: summary"]
+
+
+@pytest.mark.parametrize("forge", [
+    lambda d: d["rows"].pop(),
+    lambda d: d["rows"].clear(),
+    lambda d: d["rows"].reverse(),
+    lambda d: d["rows"].__setitem__(1, d["rows"][0]),
+    lambda d: d["network"].update(dims=[3, 21, 10]),
+    lambda d: d["network"].update(dims="none"),
+    lambda d: d["network"].update(sha256="0" * 64),
+    lambda d: d.update(threshold=1.0),
+    lambda d: d.pop("interrupted"),
+])
+def test_a_report_of_other_layers_is_refuted(forge, tmp_path):
+    data = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=0.2).to_dict()
+    assert not refuted(verify(data, tmp_path, rerun=False))
+    forge(data)
+    assert "network" in [check.what for check in refuted(verify(data, tmp_path, rerun=False))]
 
 
 @pytest.mark.parametrize("engine", [

@@ -19,8 +19,13 @@ QUICK = ["--workers", "1", "--quiet", "--time-limit", "1"]
 
 
 def start(*arguments, **options):
+    # a shell starts background jobs deaf to Ctrl-C; these must hear it wherever the tests run
     return subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, **options)
+                            text=True, preexec_fn=hear_ctrl_c, **options)
+
+
+def hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run(*arguments):

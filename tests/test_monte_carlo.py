@@ -41,7 +41,7 @@ def test_stops_early_when_the_target_is_decided():
     assert result.engines[0].work < 10**6
 
 
-@pytest.mark.parametrize("samples", [0, -3, True])
+@pytest.mark.parametrize("samples", [0, -3, True, 1.5, "10"])
 def test_refuses_senseless_samples(samples):
     with pytest.raises(wc.InvalidInput, match="samples"):
         wc.MonteCarlo(samples)

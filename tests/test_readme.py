@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+from wdccheck.printing import between
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_first_snippet_prints_what_stands_below_it():
@@ -20,5 +24,10 @@ def test_the_first_snippet_prints_what_stands_below_it():
         assert abs(float(printed) - float(quoted)) <= 2e-4  # another linear algebra library may differ
 
 
-def test_certify_is_quoted_with_the_bundled_generator():
-    assert "WDC of the ReLU network 3-32-64, sha256 9b75aaf7" in README
+def test_certify_is_quoted_from_the_committed_result():
+    shown = README[README.index("layer 1: 32 x 3"):README.index("theorems without a margin")]
+    rows = json.loads((ROOT / "certificates" / "digits" / "report.json").read_text(encoding="utf-8"))["rows"]
+    for row in rows:
+        assert f"{row['alpha']:.6g}" in shown
+        assert between(row["lower"], "eps", row["upper"]) in shown
+        assert between(row["ratio_lower"], "eps/alpha", row["ratio_upper"]) in shown

@@ -182,7 +182,8 @@ def test_pandas_is_optional(report, monkeypatch):
 
 
 def test_a_frame_has_a_line_per_layer(report):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     frame = report.to_frame()
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["layer"]) == [1, 2]
@@ -192,7 +193,7 @@ def test_a_checkpoint_is_resumed_with_its_alpha(tmp_path, monkeypatch):
     first = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
     assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
         "layer1.alpha.json", "layer1.json", "layer2.alpha.json", "layer2.json"]
-    monkeypatch.setattr(module, "calibration", None)  # not searched for again
+    monkeypatch.setattr("wdccheck.calibration.calibration", None)  # not searched for again
     second = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
     for a, b in zip(first.rows, second.rows, strict=True):
         assert (a.alpha, a.calibration) == (b.alpha, b.calibration)
@@ -224,8 +225,19 @@ def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "calibration", interrupted)
+    monkeypatch.setattr(module, "kept_calibration", interrupted)
     report = wc.certify(network())
     (row,) = report.rows
     assert report.interrupted and 0 < row.bracket.lower <= row.bracket.upper < math.inf
     assert row.bracket.stopped["upper"].reason is Reason.INTERRUPTED
+
+
+def test_the_seed_of_a_report_is_that_of_every_layer():
+    made = wc.certify(network(), alpha=1.0, rng=np.random.default_rng(5), time_limit=0.5)
+    assert {str(work.seed) for row in made.rows for work in row.bracket.engines} == {made.seed}
+
+
+def test_a_checkpoint_without_a_name_is_refused():
+    for path in ("", "/"):
+        with pytest.raises(InvalidInput, match="checkpoint"):
+            module.certify_layer(wc.WDC(np.eye(2)), checkpoint=path)

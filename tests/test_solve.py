@@ -172,4 +172,17 @@ def test_progress_sees_every_engine(capsys):
     wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(5000), progress=True)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "MonteCarlo: " in captured.err
+    assert "MonteCarlo, " in captured.err
+
+
+def test_the_first_engine_runs_even_if_its_time_has_passed():
+    result = wc.bracket(wc.WDC(gaussian(20, 8)), time_limit=1e-9)
+    assert math.isfinite(result.upper)
+    assert result.lower > 0
+    assert {work.engine for work in result.engines} == {"Spectral()"}
+
+
+@pytest.mark.parametrize("target", [-1.0, math.nan, math.inf, "0.5"])
+def test_a_target_that_is_none(target):
+    with pytest.raises(wc.InvalidInput, match="target"):
+        wc.bracket(wc.WDC(np.eye(2)), target=target)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Reason
+from wdccheck.conditions.starts import theorem_pairs
 
 
 def spectral(W, alpha=1.0):
@@ -62,3 +65,24 @@ def test_fact_9_cap_is_named_and_valid():
     assert result.stopped["upper"].reason is Reason.CAP_ONLY
     assert result.upper == pytest.approx(np.linalg.norm(W, 2) ** 2, rel=1e-9)
     assert result.upper >= np.linalg.norm(W, 2) ** 2
+
+
+def test_many_rows_take_no_square_of_their_number():
+    W = np.random.default_rng(0).standard_normal((20_000, 3))
+    tracemalloc.start()
+    try:
+        assert next(iter(theorem_pairs(W))).point["r"].shape == (3,)
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("W", [[[1.0]], [[1.0], [-1.0]], [[0.3], [-0.7], [0.0], [1.1]], [[0.0]]])
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 2.0])
+def test_one_dimension_is_exact(W, alpha):
+    W = np.array(W)
+    result = wc.bracket(wc.WDC(W, alpha))
+    known = max(abs(np.sum(W[s * W > 0] ** 2) - alpha / 2) for s in (1, -1))
+    assert result.upper == pytest.approx(known, rel=1e-14)
+    assert result.lower == pytest.approx(known, rel=1e-13)
+    assert result.stopped["upper"].reason is Reason.EXACT

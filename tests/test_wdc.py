@@ -560,3 +560,9 @@ def test_forms_dominate_at_length(kind):
             regions = some_regions(condition, rng, 200, 30)
             values = condition.deviation(regions.sample(rng, 40)).max(axis=1)
             assert (values <= claimed(condition.forms(regions)[0]) * (1 + 1e-12)).all()
+
+
+def test_a_layer_at_fault_is_named():
+    for W in (np.eye(2) * 1e200, [[5e-324, 1.0], [1.0, 0.0]]):
+        with pytest.raises(InvalidInput, match=r"^layer 2"):
+            WDC(W, layer=2)

@@ -6,6 +6,7 @@ import ast
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def verify(
     source, data = str(Path(path)), certificate.read(path)
     matrices = _matrices(weights)
     checks: list[Check] = []
+    layers: list[tuple[Bracket, np.ndarray | None]] = []
     for name, entry, row in _entries(data, source):
         known = Bracket.from_dict(entry, f"{source}: {name}" if name else source)
         if known.condition["kind"] in ("WDC", "joint-WDC"):
@@ -85,8 +87,9 @@ def verify(
             found.append(_recompute(known, W, workers, progress))
         if row is not None:
             found.append(_summary(known, row, data))
+            layers.append((known, checker.stored_weights(known.to_dict()) if W is None else W))
         checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in found]
-    return tuple(checks)
+    return tuple(checks if "rows" not in data else [*checks, _whole(layers, data)])
 
 
 def engine_from_repr(text: str) -> Any:
@@ -137,6 +140,26 @@ def _summary(known: Bracket, row: Mapping[str, Any], data: Mapping[str, Any]) ->
              if key not in ("ratio_lower_any_alpha", "vacuous") and row.get(key) != value]
     return Check("summary", not wrong, f"not those of the bracket: {', '.join(wrong)}" if wrong else
                  "derived from the bracket again")
+
+
+def _whole(layers: list[tuple[Bracket, np.ndarray | None]], data: Mapping[str, Any]) -> Check:
+    """Whether the rows are the layers of the network that the report names, none left out."""
+    try:
+        dims, sha256, interrupted = data["network"]["dims"], data["network"]["sha256"], data["interrupted"]
+        shapes = [[n, k] for k, n in pairwise(dims)]
+        threshold = thresholds.explicit(len(shapes))
+        wrong = [] if data["threshold"] == threshold else [f"threshold is {threshold!r}"]
+    except (TypeError, KeyError):
+        return Check("network", False, "the report is malformed")
+    found = [list(known.condition["shape"] if W is None else W.shape) for known, W in layers]
+    if not found or found != shapes[:len(found)] or (interrupted is not True and len(found) < len(shapes)):
+        wrong.append(f"rows of shapes {found} are not the layers of dims {dims}")
+    if [known.condition.get("layer") for known, _ in layers] != list(range(1, len(layers) + 1)):
+        wrong.append("layers are not numbered from 1")
+    given = [W for _, W in layers if W is not None]
+    if len(given) == len(shapes) and arrays.hash_arrays(given) != sha256:
+        wrong.append("the sha256 of the weights is not the one recorded")
+    return Check("network", not wrong, "; ".join(wrong) or f"{len(found)} of {len(shapes)} layers, in order")
 
 
 def _matrices(weights: Any) -> list[np.ndarray] | None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
+from wdccheck import certificate, parallel
+from wdccheck.arrays import alpha_value
 from wdccheck.brackets import Bracket
 from wdccheck.conditions.condition import Measured, Points, Scaled
-from wdccheck.errors import InvalidInput, VacuousWarning
+from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.lower.ascent import Ascent
 from wdccheck.run import Run
 from wdccheck.solve import Rng, seed_sequence
 
-__all__ = ["Calibration", "calibrate", "calibration"]
+__all__ = ["Calibration", "calibrate", "calibration", "kept_calibration"]
 
 _ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
@@ -76,8 +79,9 @@ def calibrate(condition: Scaled) -> float:
     result = calibration(condition)
     if result.vacuous:
         warnings.warn(
-            f"{condition!r}: epsilon/alpha is at least {Fraction(condition.vacuous)} for every alpha, so the "
-            "condition says nothing at any scale; the smallest alpha that gives this value is returned",
+            f"{condition!r}: no alpha brings epsilon/alpha below {Fraction(condition.vacuous)} (to one part "
+            "in a million), so the condition says nothing at any scale; the smallest alpha found that gives "
+            "this value is returned",
             VacuousWarning, stacklevel=2,
         )
     return result.alpha
@@ -102,9 +106,13 @@ def calibration(
     if not isinstance(condition, Scaled):
         raise InvalidInput("condition", "a condition with a scale alpha", repr(condition)[:60])
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
-    run = Run(seed_sequence(rng), workers, deadline)
-    points = _first_points(condition, run)
-    lines = [condition.measure(point) for point in points]
+    with parallel.one_blas_thread():
+        return _cutting_planes(condition, smallest, Run(seed_sequence(rng), workers, deadline))
+
+
+def _cutting_planes(condition: Scaled, smallest: bool, run: Run) -> Calibration:
+    """Add the line of a higher witness at the present beta until there is none."""
+    points, lines = _first_lines(condition, run)
     beta, value, vacuous = _lowest(lines, condition.vacuous)
     for number in range(_ROUNDS):
         if run.expired() or not 0 < beta < math.inf or (vacuous and not smallest):
@@ -128,6 +136,32 @@ def _safe(condition: Scaled, alpha: float) -> float:
     return max(alpha, min(caps, default=0.0) / condition.vacuous)
 
 
+def kept_calibration(
+    condition: Scaled, path: Path | None, limit: float | None, workers: int, rng: Rng
+) -> Calibration:
+    """A calibration that any minimizer satisfies, kept in a file: a resumed call goes on at its alpha.
+
+    Raises
+    ------
+    CertificateMismatch
+        The file is of other weights.
+    """
+    if path is None:
+        return calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
+    sha256 = condition.describe()["sha256"]
+    if path.exists():
+        stored = certificate.read(path)
+        if stored.get("sha256") != sha256:
+            raise CertificateMismatch(str(path), f"an alpha for the weights {sha256[:8]}",
+                                      f"one for {str(stored.get('sha256'))[:8]}")
+        return Calibration(alpha_value(stored.get("alpha")),
+                           certificate.decode_float(stored.get("lower"), f"{path}: lower"),
+                           bool(stored.get("vacuous")), alpha_value(stored.get("proved_alpha")))
+    chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
+    certificate.write(path, {"sha256": sha256, **asdict(chosen)})
+    return chosen
+
+
 def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points | None:
     """A point where epsilon/alpha exceeds `level`, or None if ascent finds none."""
     known = Bracket(condition.describe(), lower=condition.lower_bound(near), witness=near)
@@ -140,19 +174,28 @@ def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points |
     return None
 
 
-def _first_points(condition: Scaled, run: Run) -> list[Points]:
+def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measured]]:
     """Points of theorems, and the highest of many seeds at alphas around the scale they give."""
-    points: list[Points] = [start.point for start in condition.starts()]
-    scale = max(condition.measure(point).gram for point in points)
+    points: list[Points] = []
+    lines: list[Measured] = []
+    for start in condition.starts():
+        points.append(start.point)
+        lines.append(condition.measure(start.point))
+        if run.expired():
+            return points, lines
+    scale = max(line.gram for line in lines)
     if not (scale > 0 and math.isfinite(4 * scale)):
-        return points
+        return points, lines
     seeds = condition.seeds(np.random.default_rng(run.block_seed(_ROUNDS)), _SEEDS)
     for factor in (0.25, 1.0, 4.0):
+        if run.expired():
+            break
         frozen = condition.with_alpha(scale * factor).freeze(seeds)
         for sign in (1.0, -1.0):
             best = int(np.argmax(np.where(frozen.sign == sign, frozen.value, -np.inf)))
             points.append({letter: value[best] for letter, value in seeds.items()})
-    return points
+            lines.append(condition.measure(points[-1]))
+    return points, lines
 
 
 def _lowest(lines: list[Measured], most: float) -> tuple[float, float, bool]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from wdccheck.brackets import Bracket
+from typing import Any
 
 __all__ = [
     "CertificateMismatch",
@@ -60,11 +57,11 @@ class UnsoundBound(WdccheckError, AssertionError):
         The two results that contradict each other.
     """
 
-    def __init__(self, message: str, first: Bracket, second: Bracket) -> None:
+    def __init__(self, message: str, first: Any, second: Any) -> None:
         super().__init__(message)
         self.first, self.second = first, second
 
-    def __reduce__(self) -> tuple[type, tuple[str, Bracket, Bracket]]:
+    def __reduce__(self) -> tuple[type, tuple[str, Any, Any]]:
         return type(self), (str(self), self.first, self.second)
 
 

@@ -35,8 +35,8 @@ def between(lower: float, name: str, upper: float) -> str:
     Examples
     --------
     >>> from wdccheck.printing import between
-    >>> between(0.25, "eps", 0.5), between(0.4999999, "eps", 0.5)
-    ('0.25000 <= eps <= 0.50000', '0.49999990 <= eps <= 0.50000000')
+    >>> between(1 / 3, "eps", 2 / 3), between(1 / 3, "eps", 1 / 3 + 1e-8)
+    ('0.33333 <= eps <= 0.66667', '0.333333333 <= eps <= 0.333333344')
     """
     if math.isinf(upper):
         return f"{down(lower)} <= {name} (no upper bound)"

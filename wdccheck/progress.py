@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+from wdccheck.errors import InvalidInput
 from wdccheck.printing import between, up
 
 __all__ = ["Event", "Progress", "Silent", "Terminal", "resolve"]
@@ -97,11 +99,14 @@ class Terminal:
 
 def describe(event: Event) -> str:
     """`event` as one line."""
+    title = f"{event.engine}, {event.elapsed:.1f} s"
+    if event.done == 0 and math.isinf(event.upper):
+        return title
     of_total = f"/{event.total:,}" if event.total else ""
     return (
-        f"{event.engine}: {between(event.lower, 'eps', event.upper)}"
+        f"{title}: {between(event.lower, 'eps', event.upper)}"
         f"  gap {up(event.upper - event.lower, 3)}"
-        f"  {event.done:,}{of_total} {event.unit}  {event.elapsed:.1f} s"
+        f"  {event.done:,}{of_total} {event.unit}"
     )
 
 
@@ -113,6 +118,8 @@ def resolve(progress: Progress | Callable[[Event], None] | bool | None) -> Progr
         return Terminal()
     if callable(progress):
         return _Calling(progress)
+    if not hasattr(progress, "update"):
+        raise InvalidInput("progress", "True, None, a function or a Progress", repr(progress)[:60])
     return progress
 
 

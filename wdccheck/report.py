@@ -17,11 +17,12 @@ import numpy as np
 from wdccheck import certificate, parallel, thresholds
 from wdccheck.arrays import alpha_value
 from wdccheck.brackets import Bracket, Reason, Stop, Verdict
-from wdccheck.calibration import Calibration, calibration
+from wdccheck.calibration import kept_calibration
 from wdccheck.conditions.joint_wdc import JointWDC
 from wdccheck.conditions.wdc import WDC
-from wdccheck.errors import CertificateMismatch, InvalidInput
+from wdccheck.errors import InvalidInput
 from wdccheck.network import ReLUNetwork
+from wdccheck.printing import up
 from wdccheck.progress import Event, Progress, Terminal, resolve
 from wdccheck.rows import Row
 from wdccheck.solve import Rng, bracket, default_engines, seed_sequence
@@ -224,39 +225,26 @@ def certify_layer(
         limit = None if time_limit is None else CALIBRATION_SHARE * time_limit
         shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
         try:
-            chosen = _calibration(condition, checkpoint, limit, workers, rng)
+            chosen = kept_calibration(condition, _alpha_file(checkpoint), limit, workers, rng)
         except KeyboardInterrupt:
             shown.close()
             return _closed_formulas(condition, rng)
-    condition = condition.with_alpha(alpha_value(alpha) if chosen is None else chosen.proved_alpha)
+    if chosen is not None:  # what is printed is the alpha that is used; up, lest 1/2 be no longer proved
+        alpha = float(up(chosen.proved_alpha, 6))
+    condition = condition.with_alpha(alpha_value(alpha))
     left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
     goal = None if target is None else target * condition.alpha
     proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap=gap, rtol=0.0)
     known = bracket(condition, *default_engines(condition, proof, goal), rng=rng, workers=workers,
-                    time_limit=left, target=goal,
-                    checkpoint=checkpoint, progress=shown)
+                    time_limit=left, target=goal, checkpoint=checkpoint, progress=shown)
     return Row(known, chosen)
 
 
-def _calibration(
-    condition: Layer, checkpoint: str | os.PathLike[str] | None, limit: float | None, workers: int, rng: Rng
-) -> Calibration:
-    """The best alpha, or the one that an interrupted call had found: its checkpoint is for that alpha."""
-    if checkpoint is None:
-        return calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
-    path, sha256 = Path(checkpoint).with_suffix(".alpha.json"), condition.describe()["sha256"]
-    if path.exists():
-        stored = certificate.read(path)
-        if stored.get("sha256") != sha256:
-            raise CertificateMismatch(str(path), f"an alpha for the weights {sha256[:8]}",
-                                      f"one for {str(stored.get('sha256'))[:8]}")
-        return Calibration(alpha_value(stored.get("alpha")),
-                           certificate.decode_float(stored.get("lower"), f"{path}: lower"),
-                           bool(stored.get("vacuous")), alpha_value(stored.get("proved_alpha")))
-    chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
-    certificate.write(path, {"sha256": sha256, "alpha": chosen.alpha, "lower": chosen.lower,
-                             "vacuous": chosen.vacuous, "proved_alpha": chosen.proved_alpha})
-    return chosen
+def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    try:
+        return None if checkpoint is None else Path(checkpoint).with_suffix(".alpha.json")
+    except (TypeError, ValueError):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
 
 
 def _closed_formulas(condition: Layer, rng: Rng) -> Row:

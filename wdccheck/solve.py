@@ -56,7 +56,8 @@ def bracket(
     target : float, optional
         Stop as soon as ``verdict(target)`` is decided.
     checkpoint : path, optional
-        Kept up to date with the bracket so far; if it exists, the run starts from it.
+        Kept up to date with the bracket so far; if it exists, the run starts from it. Its witness
+        is evaluated again, its upper bound is trusted: use only files of your own runs.
     progress : bool, callable or Progress, optional
         True shows a live line on stderr.
 
@@ -86,8 +87,8 @@ def bracket(
         raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
     started = time.monotonic()
     deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
-    if target is not None and not (math.isfinite(target) and target >= 0):
-        raise InvalidInput("target", "a finite number >= 0", repr(target))
+    if target is not None and not (isinstance(target, int | float | np.number) and 0 <= target < math.inf):
+        raise InvalidInput("target", "a finite number >= 0", repr(target)[:60])
     display = resolve(progress)
     run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
     known = _resume(condition, checkpoint)
@@ -96,8 +97,9 @@ def bracket(
         if not hasattr(engine, "improve"):
             raise InvalidInput("engines", "engines such as Ascent()", repr(engine)[:60])
     try:
-        for found in _steps(condition, chosen, known, run, checkpoint):
-            known = found
+        with parallel.one_blas_thread():
+            for found in _steps(condition, chosen, known, run, checkpoint):
+                known = found
     except KeyboardInterrupt:
         stop = Stop(Reason.INTERRUPTED, "interrupted from the keyboard")
         known = replace(known, stopped={"lower": stop, "upper": stop})
@@ -133,8 +135,8 @@ def _steps(
     """Run the engines one after the other; every bracket yielded is merged and valid."""
     saved = known
     for position, engine in enumerate(engines):
-        if run.expired() or run.decided(known) or _closed(known):
-            break
+        if (position and run.expired()) or run.decided(known) or _closed(known):
+            break  # the first engine always runs: it may have a bound at hand, whatever the time
         begun = time.monotonic()
         share = run.remaining() / (len(engines) - position)
         own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
@@ -181,6 +183,8 @@ def _explained(known: Bracket, run: Run) -> Bracket:
 
 def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> Bracket:
     fresh = Bracket(condition.describe())
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60])
     if checkpoint is None or not Path(checkpoint).exists():
         return fresh
     saved = brackets.load(checkpoint)

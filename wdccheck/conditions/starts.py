@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from wdccheck.conditions.condition import Start
 from wdccheck.geometry import unit
 
-__all__ = ["mixed_pairs", "theorem_pairs"]
+__all__ = ["line_value", "mixed_pairs", "theorem_pairs"]
 
 _DELTA = 1e-8
 """How far an antipodal pair is moved off its flat: far above rounding, Q of order 1e-8."""
@@ -23,12 +25,12 @@ def theorem_pairs(rows: np.ndarray) -> Iterator[Start]:
     ----------
     rows : ndarray of shape (n, k)
     """
-    k = rows.shape[1]
+    n, k = rows.shape
     if k == 1:
         for a, b in product((1.0, -1.0), repeat=2):
             yield Start({"r": np.array([a]), "s": np.array([b])}, "Fact 8: k = 1, all four pairs")
         return
-    _, _, vt = np.linalg.svd(rows, full_matrices=True)
+    _, _, vt = np.linalg.svd(rows, full_matrices=n < k)  # vt (k, k) either way, and never n x n numbers
     for end in (0, k - 1):
         for r in (vt[end], -vt[end]):
             yield Start({"r": r, "s": r}, "Fact 5: r = s along an extreme singular vector")
@@ -38,6 +40,14 @@ def theorem_pairs(rows: np.ndarray) -> Iterator[Start]:
     for first in np.argsort(-norms)[:3]:
         for pair in _antipodal_chain(rows, int(first)):
             yield Start(pair, "Fact 7: antipodal pair on a flat of rows")
+
+
+def line_value(W: np.ndarray, alpha: float) -> float:
+    """Epsilon of W (n, 1), rounded up (Fact 8): equal signs leave one side's squares, opposite ones 0."""
+    sides = (sum((Fraction(w) ** 2 for w in side.tolist()), Fraction(0)) for side in (W[W > 0], W[W < 0]))
+    exact = max(abs(side - Fraction(alpha) / 2) for side in sides)
+    nearest = float(exact)
+    return nearest if nearest >= exact else math.nextafter(nearest, math.inf)
 
 
 def _few_active(rows: np.ndarray) -> Iterator[np.ndarray]:

@@ -62,22 +62,22 @@ class WDC:
     vacuous = 0.5  # sup ||Q||
 
     def __post_init__(self) -> None:
-        W = arrays.weights("W", self.W)
+        thing = "W" if self.layer is None else f"layer {self.layer}"
+        W = arrays.weights(thing, self.W)
         object.__setattr__(self, "W", W)
         object.__setattr__(self, "alpha", arrays.alpha_value(self.alpha))
         if self.layer is None:
             arrays.warn_if_transposed("W", W)
         largest = float(np.abs(W).max())
         # the extreme powers of two of max(|W|, sqrt(alpha)), without forming a square
-        _, e_w = math.frexp(largest)
-        _, e_a = math.frexp(math.sqrt(self.alpha))
+        e_w, e_a = (math.frexp(x)[1] for x in (largest, math.sqrt(self.alpha)))
         exponent = max(e_w, e_a) if largest else e_a
         if not -480 <= exponent <= 480:
-            raise InvalidInput("W and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288, so that "
-                               "epsilon is a float64", f"max |W| = {largest:g}, alpha = {self.alpha:g}")
+            raise InvalidInput(f"{thing} and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288",
+                               f"max |W| = {largest:g}, alpha = {self.alpha:g}")
         if not np.array_equal(np.ldexp(np.ldexp(W, -exponent), exponent), W):
-            raise InvalidInput("W", "nonzero entries that stay normal floats after scaling by the "
-                               "largest", f"smallest {np.abs(W[W != 0]).min():g}, largest {largest:g}")
+            raise InvalidInput(thing, "nonzero entries that stay normal floats when the largest is 1",
+                               f"smallest {np.abs(W[W != 0]).min():g}, largest {largest:g}")
         object.__setattr__(self, "_exponent", exponent)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -166,7 +166,6 @@ class WDC:
             def product(x: np.ndarray) -> np.ndarray:
                 gated = ((x @ self._rows.T) * open_both) @ self._rows
                 return gated - self._alpha * expected_apply(r, s, x)
-
             first, steps = ((r - s) + 0.1 * r, 8) if near is None else (near.u, 3)
             u, value = extreme_pairs(product, first, steps, sign)
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(r), sign)
@@ -178,10 +177,8 @@ class WDC:
         base, other = unit(points[letter]), unit(points["s" if letter == "r" else "r"])
         along, across, held = (x @ self._rows.T for x in (base, tangent, other))
         coefficients = frozen.sign[:, None] * (held > 0) * (frozen.u @ self._rows.T) ** 2
-
         expected, kinks = expected_on_circle(base, tangent, other, frozen.u)
         weight = -frozen.sign[:, None] * self._alpha
-
         def smooth(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             here, opposite = expected(cos, sin)
             return weight * here, weight * opposite
@@ -223,9 +220,12 @@ class WDC:
         yield from starts.theorem_pairs(self._rows)
 
     def caps(self) -> Iterator[Cap]:
-        """Fact 9: epsilon <= max(||W||^2, alpha/2)."""
-        square = math.ldexp(proved_norm(self._rows), 2 * self._exponent)
-        yield Cap(max(square, self.alpha / 2), "Fact 9: max(||W||^2, alpha/2)")
+        """Fact 9: epsilon <= max(||W||^2, alpha/2), and for k = 1 epsilon itself (Fact 8)."""
+        if self.W.shape[1] == 1:
+            yield Cap(starts.line_value(self.W, self.alpha), "Fact 8: k = 1, all four pairs", exact=True)
+        else:
+            square = math.ldexp(proved_norm(self._rows), 2 * self._exponent)
+            yield Cap(max(square, self.alpha / 2), "Fact 9: max(||W||^2, alpha/2)")
 
     def dominated_by(self) -> Iterator[Condition]:
         """Nothing bounds the WDC but itself."""

@@ -41,7 +41,7 @@ class MonteCarlo:
     unit = "samples"
 
     def __post_init__(self) -> None:
-        if isinstance(self.samples, bool) or not self.samples >= 1:
+        if isinstance(self.samples, bool) or not isinstance(self.samples, int) or self.samples < 1:
             raise InvalidInput("samples", "an integer >= 1", repr(self.samples))
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:

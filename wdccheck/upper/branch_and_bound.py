@@ -98,7 +98,8 @@ class BranchAndBound:
                 stuck = t
             else:
                 reason = Reason.TIME if state.outcome == "time" else Reason.NODES
-                yield _stopped(known, reason, _shortfall(condition, finished, t, visited))
+                promising = finished > 0 or run.target is not None
+                yield _stopped(known, reason, _shortfall(condition, promising, t, visited))
                 return
             yield known
         if run.decided(known):
@@ -239,8 +240,8 @@ def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
     return replace(known, stopped={**known.stopped, "upper": Stop(reason, detail)})
 
 
-def _shortfall(condition: Condition, finished: int, t: float, visited: int) -> str:
-    if finished:
+def _shortfall(condition: Condition, promising: bool, t: float, visited: int) -> str:
+    if promising:
         return f"{visited:,} nodes; the round for {t:.6g} was not finished"
     sizes = "+".join(str(d) for d in condition.spheres.values())
     return (f"no progress in {visited:,} nodes: dimension {sizes} is too large for branch and bound "
