@@ -16,7 +16,8 @@ __all__ = ["Gated", "Sandwich"]
 class Sandwich:
     """The deviation is ``||A - E||_2`` for symmetric A and E caught between matrices.
 
-    For every point of region b::
+    A condition that gives several forms of a region claims the two bounds below for the largest of
+    them only; a condition that gives one claims, for every point of region b::
 
         low[b] - pad[b] I <= A <= high[b] + pad[b] I
         ||E - mean[b]||_2 <= slack[b]
