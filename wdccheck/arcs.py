@@ -13,8 +13,9 @@ __all__ = ["Arcs", "Values", "in_chunks", "linear_arcs", "profile", "quotients"]
 
 _THIN = 1e-12
 _VANISHING = 1e-20
-_PER_BREAK = 8  # entries of arcs that take as long as a breakpoint of a gated sum
 _ENTRIES = 2**21  # of one temporary array
+_PER_CIRCLE = 150_000  # entries beyond which only a part of the circle is looked at
+_BREAK = (0.25, 0.002)  # work of an entry and of each product in it, in breakpoints of a gated sum
 
 Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(arc numbers, angles) to values there."""
@@ -29,7 +30,7 @@ class Arcs:
     owner : ndarray of int, shape (A,)
         The circle of each arc.
     start, stop : ndarray of shape (A,)
-        Radians, within [0, 2 pi]; an arc is no longer than pi.
+        Radians, within [0, 2 pi]; an arc is no longer than pi, unless the vector is 0 there.
     p, q : ndarray of shape (A, c, n)
         c = 1: of a code; c = 2: of a first code, and of its difference with a second one.
     """
@@ -90,11 +91,18 @@ def _cut(
     return parent[kept], begin[kept], end[kept]
 
 
-def linear_arcs(base: np.ndarray, tangent: np.ndarray) -> Arcs:
-    """Two half circles each of cos t base + sin t tangent; base, tangent (B, c, k)."""
-    owner = np.repeat(np.arange(len(base)), 2)
-    start = np.tile([0.0, np.pi], len(base))
-    return Arcs(owner, start, start + np.pi, base[owner], tangent[owner])
+def linear_arcs(base: np.ndarray, tangent: np.ndarray, reach: float = np.pi) -> Arcs:
+    """cos t base + sin t tangent for t within `reach` <= pi of 0; base, tangent (B, c, k).
+
+    What is left out is an arc on which the vector is 0.
+    """
+    ends = np.array([0.0, reach, 2 * np.pi - reach, 2 * np.pi])
+    kept = np.diff(ends) > 0
+    count, here = len(base), np.tile(np.array([True, False, True])[kept], len(base))
+    owner = np.repeat(np.arange(count), int(kept.sum()))
+    start, stop = np.tile(ends[:-1][kept], count), np.tile(ends[1:][kept], count)
+    shown = here[:, None, None]
+    return Arcs(owner, start, stop, base[owner] * shown, tangent[owner] * shown)
 
 
 def quotients(arcs: Arcs, z: np.ndarray) -> tuple[Values, np.ndarray]:
@@ -134,28 +142,34 @@ def profile(arcs: Arcs, count: int, values: Values, inner: np.ndarray) -> Profil
     before[arcs.owner, column + 1] = values(number, arcs.stop)
     angles[arcs.owner, column] = inner
     at_inner[arcs.owner, column] = values(number, inner)
-    return Profile(breaks, after, before, angles, at_inner, work=arcs.p[0].size * width / _PER_BREAK)
+    return Profile(breaks, after, before, angles, at_inner)
 
 
 def in_chunks(
     layers: Sequence[np.ndarray], base: np.ndarray, tangent: np.ndarray,
-    finish: Callable[[Arcs, slice], Profile],
+    finish: Callable[[Arcs, slice], Profile], gates: int = 0,
 ) -> Profile:
-    """`finish` of the arcs behind all `layers`, a few circles at a time; base, tangent (B, c, k)."""
-    widths = [len(W) for W in layers] or [1]
-    each = 4 * base.shape[1] ** 2 * sum(widths) * max(widths)
-    size = max(1, _ENTRIES // each)
+    """`finish` of the arcs behind all `layers`, a few circles at a time; base, tangent (B, c, k).
+
+    `gates` is the number of rows whose gates will cut the arcs once more. Of a wide network only as
+    much of the circle is looked at, around the base, as a fixed amount of work allows.
+    """
+    widths = [*(len(W) for W in layers), gates or 1]
+    entries = 2 * base.shape[1] ** 2 * sum(widths) * max(widths)
+    share = min(1.0, _PER_CIRCLE / entries)
+    size = max(1, int(_ENTRIES // (entries * share)))
+    inputs = max((W.shape[1] for W in layers), default=0)
     parts = []
     for start in range(0, len(base), size):
         chunk = slice(start, start + size)
-        arcs = linear_arcs(base[chunk], tangent[chunk])
+        arcs = linear_arcs(base[chunk], tangent[chunk], share * np.pi)
         for W in layers:
             arcs = arcs.through(W)
         parts.append(finish(arcs, chunk))
-    return _joined(parts)
+    return _joined(parts, entries * share * (_BREAK[0] + _BREAK[1] * inputs))
 
 
-def _joined(parts: Sequence[Profile]) -> Profile:
+def _joined(parts: Sequence[Profile], work: float) -> Profile:
     width = max(part.breaks.shape[1] for part in parts)
 
     def wide(values: np.ndarray, fill: np.ndarray | float) -> np.ndarray:
@@ -168,5 +182,5 @@ def _joined(parts: Sequence[Profile]) -> Profile:
         np.concatenate([wide(part.before, -np.inf) for part in parts]),
         np.concatenate([wide(part.inner, 0.0) for part in parts]),
         np.concatenate([wide(part.at_inner, -np.inf) for part in parts]),
-        work=max(part.work for part in parts),
+        work=work,
     )

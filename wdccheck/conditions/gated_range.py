@@ -88,7 +88,7 @@ class GatedRange:
             return profile(cut, len(weight[chunk]), values, _peak(values, cut))
 
         base = unit(points[letter])
-        return in_chunks(self.layers, base[:, None], tangent[:, None], finish)
+        return in_chunks(self.layers, base[:, None], tangent[:, None], finish, len(self.rows))
 
     def tangents(
         self, letter: str, points: Points, frozen: Frozen, rng: np.random.Generator
