@@ -117,7 +117,7 @@ def proved_smallest(rows: np.ndarray) -> float:
         except np.linalg.LinAlgError:
             step *= 4
             continue
-        # the diagonal of the shifted matrix is rounded: 2 u trace covers it
-        lost = loss + float(rounding.cholesky_loss(k, np.asarray(trace))) + 2 * rounding.UNIT * trace
+        # the shift, the shifted diagonal and the last difference are rounded: u trace each at most
+        lost = loss + float(rounding.cholesky_loss(k, np.asarray(trace))) + 8 * rounding.UNIT * trace
         return rounding.round_down(bound - step - lost, 8)
     return 0.0

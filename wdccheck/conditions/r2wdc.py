@@ -114,8 +114,9 @@ class R2WDC:
         The gates are those of the exact G(x), G(y). With d = W u, e = W v of the open rows and the
         errors that u and v bring along, sum d e errs by the sum of |d| err(e) + |e| err(d) +
         err(d) err(e). r and s err by an angle of at most pi/2 err/||r||, which moves Q by 1/pi of it
-        (Fact 2); u^T Q v moves by at most half of err(u) ||v|| + ||u|| err(v) (Fact 1). 0 where a
-        vector is 0 or not known to any digit.
+        (Fact 2); u^T Q v moves by at most half of err(u) ||v|| + ||u|| err(v) (Fact 1). Lengths known to
+        a relative p, q <= 1/100 change a quotient by less than 1.5 (p + q) of it. 0 where a vector is
+        0 or known to fewer than two digits.
         """
         flat, _ = secant_pairs.codes(point, _LETTERS, self.net.dims[0])
         u, v = self._pairs.enclosed(flat)
@@ -123,11 +124,11 @@ class R2WDC:
         for x in "xy":
             value, error, gate = self._gated.enclosed(flat[x][0])
             length, loss = float(np.linalg.norm(value)), float(np.linalg.norm(error))
-            turned += loss / length if length > 4 * loss else math.inf
+            turned += loss / length if length > 100 * loss else math.inf
             directions.append(value)
             both &= gate
         lengths = [(float(np.linalg.norm(w.value)), float(np.linalg.norm(w.error))) for w in (u, v)]
-        if not (math.isfinite(turned) and all(length > 4 * loss for length, loss in lengths)):
+        if not (math.isfinite(turned) and all(length > 100 * loss for length, loss in lengths)):
             return Measured(0.0, 0.0, 0.0, 0.0)
         on, n = self._gated.rows[both], len(u.value)
         (d, d_error), (e, e_error) = (ranges.product(on, w.value, w.error) for w in (u, v))
@@ -135,7 +136,7 @@ class R2WDC:
         shrunk = sum(loss / length for length, loss in lengths) * 1.5 + 16 * rounding.gamma(n + 8)
         gram = math.fsum(d * e) * over
         gram_error = math.fsum(np.abs(d) * e_error + np.abs(e) * d_error + d_error * e_error
-                               + 4 * rounding.UNIT * np.abs(d * e)) * over + shrunk * abs(gram)
+                               + 4 * rounding.UNIT * np.abs(d * e)) * over * 1.05 + shrunk * abs(gram)
         expectation = float(u.value @ expected_gram(*directions) @ v.value) * over
         expectation_error = (rounding.expectation_error(n) + 2 * rounding.gamma(n + 4) * math.sqrt(n)
                              + turned + shrunk)
