@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
@@ -14,6 +15,7 @@ from test_ranges import exact_image, network
 import wdccheck as wc
 from wdccheck import spheres
 from wdccheck.brackets import Reason
+from wdccheck.checker import reevaluate
 from wdccheck.conditions.condition import Scaled
 
 LETTERS = ("x", "y", "x1", "x2", "x3", "x4")
@@ -70,7 +72,8 @@ def exact(net, layer, alpha, point):
     return abs(top) / mpmath.sqrt(dot(u, u) * dot(v, v))
 
 
-@pytest.mark.parametrize(("dims", "layer"), [((2, 6, 8), 1), ((2, 6, 8), 2), ((1, 4, 5), 2), ((3, 5, 4, 6), 3)])
+@pytest.mark.parametrize(
+    ("dims", "layer"), [((2, 6, 8), 1), ((2, 6, 8), 2), ((1, 4, 5), 2), ((3, 5, 4, 6), 3)])
 def test_the_definition(dims, layer):
     rng, net = instance(0, dims)
     condition, points = wc.R2WDC(net, layer, 0.7), random_points(rng, dims[0])
@@ -194,7 +197,8 @@ def test_invariances():
     moved = {x: p @ turn.T for x, p in points.items()}
     np.testing.assert_allclose(turned.deviation(moved), reference, atol=1e-12)
     for c in (1e-200, 1e200):
-        np.testing.assert_allclose(wc.R2WDC(net, 2, 0.5).deviation({**points, "x": c * points["x"]}), reference)
+        moved = {**points, "x": c * points["x"]}
+        np.testing.assert_allclose(wc.R2WDC(net, 2, 0.5).deviation(moved), reference)
 
 
 def test_zero_images_contribute_nothing_and_zero_differences_are_skipped():
@@ -233,6 +237,25 @@ def test_calibration():
     for other in (0.7 * alpha, 1.4 * alpha):
         found = wc.bracket(condition.with_alpha(other), wc.Spectral(), wc.Ascent(starts=64)).lower / other
         assert found > best
+
+
+def test_the_checker_confirms_witnesses_and_refutes_forgeries(tmp_path):
+    _, net = instance(15)
+    condition = wc.R2WDC(net, 2, 0.8)
+    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
+    assert reevaluate(result.to_dict()).passed is True
+    assert reevaluate(replace(result, lower=result.lower * (1 + 1e-8)).to_dict()).passed is False
+    assert reevaluate(replace(result, lower=result.lower * (1 - 1e-8)).to_dict()).passed is False
+    moved = {**result.witness, "x1": result.witness["x1"] + 1e-3}
+    assert reevaluate(replace(result, witness=moved).to_dict()).passed is False
+    short = {**result.witness, "x3": result.witness["x3"][:1]}
+    assert reevaluate(replace(result, witness=short).to_dict()).passed is False
+    other = {**result.condition, "sha256": "0" * 64}
+    assert reevaluate(replace(result, condition=other).to_dict()).passed is False
+    bare = {key: value for key, value in result.condition.items() if key != "network"}
+    assert reevaluate(replace(result, condition=bare).to_dict()).passed is None
+    result.save(tmp_path / "result.json")
+    assert [check.passed for check in wc.verify(tmp_path / "result.json")] == [True, None]
 
 
 def test_pickle_and_describe():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
@@ -16,6 +17,7 @@ from test_ranges import exact_image, network
 import wdccheck as wc
 from wdccheck import spheres
 from wdccheck.brackets import Reason
+from wdccheck.checker import reevaluate
 from wdccheck.conditions.condition import Condition
 
 LETTERS = ("x1", "x2", "x3", "x4")
@@ -255,6 +257,25 @@ def test_a_span_taken_from_samples_is_caught():
     seen = A[:, :2].T @ A[:, :2] - np.eye(2)  # P (A^T A - I) P on the sampled span
     assert np.linalg.norm(seen) == 0.0 < 98.9 < low
     assert low <= wc.bracket(condition, wc.Spectral()).upper
+
+
+def test_the_checker_confirms_witnesses_and_refutes_forgeries(tmp_path):
+    _, net, A = instance(15)
+    condition = wc.RRIC(A, net)
+    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
+    assert reevaluate(result.to_dict()).passed is True
+    assert reevaluate(replace(result, lower=result.lower * (1 + 1e-8)).to_dict()).passed is False
+    assert reevaluate(replace(result, lower=result.lower * (1 - 1e-8)).to_dict()).passed is False
+    moved = {**result.witness, "x1": result.witness["x1"] + 1e-3}
+    assert reevaluate(replace(result, witness=moved).to_dict()).passed is False
+    short = {**result.witness, "x3": result.witness["x3"][:1]}
+    assert reevaluate(replace(result, witness=short).to_dict()).passed is False
+    other = {**result.condition, "sha256": "0" * 64}
+    assert reevaluate(replace(result, condition=other).to_dict()).passed is False
+    bare = {key: value for key, value in result.condition.items() if key != "network"}
+    assert reevaluate(replace(result, condition=bare).to_dict()).passed is None
+    result.save(tmp_path / "result.json")
+    assert [check.passed for check in wc.verify(tmp_path / "result.json")] == [True, None]
 
 
 def test_pickle_and_describe():

@@ -54,7 +54,7 @@ class RRIC:
     >>> net = wc.ReLUNetwork([np.eye(2)])
     >>> condition = wc.RRIC(2 * np.eye(2), net)
     >>> x = np.array([1.0, 1.0])
-    >>> float(condition.deviation({"x1": x, "x2": -x, "x3": x, "x4": 0 * x}))
+    >>> round(float(condition.deviation({"x1": x, "x2": -x, "x3": x, "x4": 0 * x})), 12)
     3.0
     """
 
@@ -163,7 +163,7 @@ class RRIC:
         square, least = proved_norm(scaled), proved_smallest(scaled)
         over, under = math.ldexp(square, 2 * exponent) - 1, 1 - math.ldexp(least, 2 * exponent)
         yield Cap(rounding.round_up(max(over, under, 0.0), 2),
-                  f"Fact 12: ||P(A^T A - I)P||, P on the {int(chosen.sum())} outputs not provably dead")
+                  f"Fact 12: the norm of A^T A - I on the {int(chosen.sum())} outputs not provably dead")
 
     def dominated_by(self) -> Iterator[Condition]:
         """No other condition."""
