@@ -15,13 +15,14 @@ from wdccheck.errors import InvalidInput
 
 __all__ = [
     "ascent_direction", "enclosed", "exactly_open", "jacobian", "live", "open_gates", "product", "rescaled",
-    "secant_matrix", "secants", "until_wall",
+    "secant_matrix", "secants", "sharpened", "until_wall",
 ]
 
 Layers = Sequence[np.ndarray]
 
 _TINY = 2.0**-1074
 _RIDGE = 1e-12
+_POOR = 1e-12
 
 
 def rescaled(layers: Layers) -> tuple[np.ndarray, ...]:
@@ -95,6 +96,23 @@ def enclosed(
              np.where(shut, 0.0, error + np.where(opened, 0.0, own)))
         a, b = _rectified(*a), _rectified(*b)
     return d
+
+
+def sharpened(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`enclosed`, each difference times a power of two; from integers where floats leave less
+    than 12 digits of it. With x2 = 0, the images themselves.
+    """
+    value, error = enclosed(layers, x1, x2)
+    poor = np.linalg.norm(error, axis=1) > _POOR * np.linalg.norm(value, axis=1)
+    for b in np.flatnonzero(poor):
+        codes = _integers(np.stack([x1[b], x2[b]]))
+        for W in layers:
+            codes = np.maximum(codes @ _integers(W).T, 0)
+        difference = codes[0] - codes[1]
+        unit = 1 << max(abs(x) for x in difference).bit_length()
+        value[b] = [x / unit for x in difference]  # rounded once
+        error[b] = 2 * rounding.UNIT * np.abs(value[b]) + _TINY * (difference != 0)
+    return value, error
 
 
 def _crossing(a: np.ndarray, b: np.ndarray, p: np.ndarray) -> np.ndarray:

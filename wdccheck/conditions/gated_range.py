@@ -35,7 +35,7 @@ class GatedRange:
     def images(self, x: np.ndarray, exact: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Unit G(x) (B, n), the gates (B, m), and whether all are sure (B,).
 
-        `exact`: gates within rounding are decided in rational arithmetic.
+        `exact`: gates within rounding, and images known to few digits, are computed in integers.
         """
         opened, sure, value, _ = ranges.open_gates(self.layers, self.rows, _scaled(x))
         certain = np.asarray(sure.all(axis=1))
@@ -43,12 +43,14 @@ class GatedRange:
             for b in np.flatnonzero(~certain):
                 opened[b] = ranges.exactly_open(self.layers, self.rows, x[b])
             certain[:] = True
+            value, _ = ranges.sharpened(self.layers, _scaled(x), np.zeros_like(x))
         return unit(value), opened, certain
 
     def enclosed(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """G(x) (n,) of one code up to a power of two, the errors of its entries, its exact gates."""
-        opened, sure, value, error = ranges.open_gates(self.layers, self.rows, _scaled(x)[None])
+        opened, sure, _, _ = ranges.open_gates(self.layers, self.rows, _scaled(x)[None])
         exact = opened[0] if sure.all() else ranges.exactly_open(self.layers, self.rows, x)
+        value, error = ranges.sharpened(self.layers, _scaled(x)[None], np.zeros((1, len(x))))
         return value[0], error[0], exact
 
     def both(self, points: Points, exact: bool = False) -> tuple[np.ndarray, ...]:

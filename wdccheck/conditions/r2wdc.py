@@ -96,7 +96,7 @@ class R2WDC:
         """The quotient of the definition, gates by exact sign; letters (..., k), broadcast."""
         flat, shape = secant_pairs.codes(points, _LETTERS, self.net.dims[0])
         r, s, both, _ = self._gated.both(flat, exact=True)
-        u, v = self._pairs.vectors(flat)
+        u, v = self._pairs.sharp_vectors(flat)
         value = np.einsum("bn,bn->b", u, self._gated.apply(r, s, both, v))
         return np.ldexp(np.abs(value), self._scale).reshape(shape)
 

@@ -88,7 +88,8 @@ class RRIC:
     def deviation(self, points: Points) -> np.ndarray:
         """|<(A^T A - I) u, v>| / (||u|| ||v||), 0 where u or v is 0; letters (..., k), broadcast."""
         flat, shape = secant_pairs.codes(points, _LETTERS, self.net.dims[0])
-        return np.abs(self.freeze(flat, sign=1.0).value).reshape(shape)
+        u, v = self._pairs.sharp_vectors(flat)
+        return np.abs(self._pairs.frozen(u, v, self.A.deviation(v), 1.0).value).reshape(shape)
 
     def lower_bound(self, point: Points) -> float:
         """The deviation at one point rounded down by its error.
