@@ -18,6 +18,8 @@ _HOME = {
     "JointWDC": "wdccheck.conditions.joint_wdc",
     "MonteCarlo": "wdccheck.lower.monte_carlo",
     "NotProved": "wdccheck.errors",
+    "R2WDC": "wdccheck.conditions.r2wdc",
+    "RRIC": "wdccheck.conditions.rric",
     "ReLUNetwork": "wdccheck.network",
     "Report": "wdccheck.report",
     "Spectral": "wdccheck.spectral",
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from wdccheck.brackets import load as load
     from wdccheck.calibration import calibrate as calibrate
     from wdccheck.conditions.joint_wdc import JointWDC as JointWDC
+    from wdccheck.conditions.r2wdc import R2WDC as R2WDC
+    from wdccheck.conditions.rric import RRIC as RRIC
     from wdccheck.conditions.wdc import WDC as WDC
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved

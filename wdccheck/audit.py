@@ -17,6 +17,8 @@ from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
 from wdccheck.conditions.condition import Condition
 from wdccheck.conditions.joint_wdc import JointWDC
+from wdccheck.conditions.r2wdc import R2WDC
+from wdccheck.conditions.rric import RRIC
 from wdccheck.conditions.wdc import WDC
 from wdccheck.errors import InvalidInput
 from wdccheck.lower.ascent import Ascent
@@ -206,12 +208,22 @@ def _recompute(
 
 def _condition(known: Bracket, W: np.ndarray | None) -> Condition | None:
     """What was bounded; None where its weights are not at hand."""
-    alpha, data = arrays.alpha_value(known.alpha), known.to_dict()
-    if known.condition["kind"] == "joint-WDC":
+    kind, data = known.condition["kind"], known.to_dict()
+    if kind in ("R2WDC", "RRIC"):
+        stored = [checker.stored_matrix(entry) for entry in known.condition.get("network") or ()]
+        layers = [layer for layer in stored if layer is not None]
+        if not layers or len(layers) < len(stored):
+            return None
+        if kind == "R2WDC":
+            return R2WDC(ReLUNetwork(tuple(layers)), len(layers), arrays.alpha_value(known.alpha))
+        A = checker.stored_matrix(known.condition.get("measurements"))
+        return None if A is None else RRIC(A, ReLUNetwork(tuple(layers)))
+    alpha = arrays.alpha_value(known.alpha)
+    if kind == "joint-WDC":
         pair = checker.stored_pair(data)
         return None if pair is None else JointWDC(*pair, alpha)
     W = checker.stored_weights(data) if W is None else W
-    if W is None or known.condition["kind"] != "WDC":
+    if W is None or kind != "WDC":
         return None
     return WDC(W, alpha, layer=1)  # a layer: no advice on its shape
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from wdccheck import rounding
 
-__all__ = ["extreme_of", "extreme_pairs", "proved_norm"]
+__all__ = ["extreme_of", "extreme_pairs", "proved_norm", "proved_smallest"]
+
 
 def extreme_pairs(
     product: Callable[[np.ndarray], np.ndarray], first: np.ndarray, steps: int, sign: float | None = None
@@ -96,3 +97,27 @@ def proved_norm(rows: np.ndarray) -> float:
     return trace
 
 
+def proved_smallest(rows: np.ndarray) -> float:
+    """A proved lower bound on the smallest eigenvalue of rows^T rows; 0 where none is found.
+
+    rows^T rows - t I >= 0 by a Cholesky factorization, as in :func:`proved_norm`; rows (n, k) as there.
+    """
+    n, k = rows.shape
+    if n < k:
+        return 0.0
+    gram = rows.T @ rows
+    trace = float(np.sum(rows * rows)) * (1 + rounding.gamma(n * k + 8))
+    loss = rounding.gram_error(n, k) * trace + 4 * rounding.UNIT * k * trace
+    bound = float(np.linalg.eigvalsh(gram)[0])
+    step = 4 * (loss + float(rounding.cholesky_loss(k, np.asarray(k * trace)))) + 2.0**-1000
+    while step < bound:
+        shifted = gram - (bound - step) * np.eye(k)
+        try:
+            np.linalg.cholesky(shifted)
+        except np.linalg.LinAlgError:
+            step *= 4
+            continue
+        # the shift, the shifted diagonal and the last difference are rounded: u trace each at most
+        lost = loss + float(rounding.cholesky_loss(k, np.asarray(trace))) + 8 * rounding.UNIT * trace
+        return rounding.round_down(bound - step - lost, 8)
+    return 0.0

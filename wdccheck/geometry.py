@@ -9,7 +9,7 @@ import numpy as np
 from wdccheck import _kernels, rounding
 
 __all__ = [
-    "angle", "expected_apply", "expected_gram", "expected_inner", "expected_on_circle",
+    "angle", "expected_apply", "expected_gram", "expected_inner", "expected_on_arcs", "expected_on_circle",
     "expected_triangle", "gated_gram", "swap", "unit",
 ]
 
@@ -143,6 +143,42 @@ def expected_on_circle(
         return (np.pi - theta + m) / (2 * np.pi), (theta - m) / (2 * np.pi)
 
     return values, np.arctan2(c1, c0) + np.array([0.0, np.pi])
+
+
+def expected_on_arcs(
+    p: np.ndarray, q: np.ndarray, s: np.ndarray, u: np.ndarray, v: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """u^T Q_{r(t),s} v for r(t) = cos t p + sin t q, one vector function for each of A arcs.
+
+    Parameters
+    ----------
+    p, q, s, u, v : ndarray of shape (A, n)
+        s of length 1 or 0.
+
+    Returns
+    -------
+    callable
+        (arc numbers, angles) to the values and to whether r(t) and s are nonzero there.
+    """
+    pairs = {(x, y): np.einsum("an,an->a", f, g)
+             for x, f in (("p", p), ("q", q), ("s", s)) for y, g in
+             (("p", p), ("q", q), ("s", s), ("u", u), ("v", v))}
+    uv, nonzero = np.einsum("an,an->a", u, v), np.asarray(s.any(axis=1))
+
+    def values(arc: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cos, sin = np.cos(angle), np.sin(angle)
+        dot = {y: cos * pairs["p", y][arc] + sin * pairs["q", y][arc] for y in "pqsuv"}
+        square = cos * dot["p"] + sin * dot["q"]
+        seen = nonzero[arc] & (square > 1e-28 * (pairs["p", "p"][arc] + pairs["q", "q"][arc]))
+        length = np.sqrt(np.where(seen, square, 1.0))
+        c, ru, rv = np.clip(dot["s"] / length, -1.0, 1.0), dot["u"] / length, dot["v"] / length
+        su, sv = pairs["s", "u"][arc], pairs["s", "v"][arc]
+        sine = np.sqrt(1.0 - c * c)
+        m = np.divide(ru * sv + su * rv - c * (ru * rv + su * sv), sine, out=np.zeros_like(c),
+                      where=sine > 1e-8)  # sin(theta) u^T M v
+        return ((np.pi - np.arccos(c)) * uv[arc] + m) / (2 * np.pi), seen
+
+    return values
 
 
 def gated_gram(W: np.ndarray, r: np.ndarray, s: np.ndarray) -> np.ndarray:

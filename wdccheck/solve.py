@@ -117,7 +117,7 @@ def default_engines(
     not tight takes less than looking for the maximum. `proof` replaces the last engine.
     """
     search: tuple[Engine, ...] = (Spectral(), MonteCarlo(), Ascent())
-    if condition.regions() is None:
+    if all(x.regions() is None for x in (condition, *condition.dominated_by())):
         return search
     proof = BranchAndBound() if proof is None else proof
     if target is not None:
@@ -165,7 +165,8 @@ def _merged(known: Bracket, found: Bracket) -> Bracket:
 
 
 def _closed(known: Bracket) -> bool:
-    return known.witness is not None and known.upper <= known.lower * (1 + 1e-9)
+    """Whether both sides meet; a supremum over nothing is 0 without a witness."""
+    return known.upper <= known.lower * (1 + 1e-9) and (known.witness is not None or known.upper == 0)
 
 
 def _explained(known: Bracket, run: Run) -> Bracket:

@@ -31,6 +31,11 @@ class Spectral:
         done = 0
         for cap in condition.caps():
             done += 1
+            if cap.empty:
+                nothing = Stop(Reason.EMPTY, cap.reason)
+                yield replace(known, upper=0.0, upper_by=cap.reason, lower_by=cap.reason,
+                              stopped={"lower": nothing, "upper": nothing}, engines=(run.work(self, done),))
+                return
             if cap.value < known.upper:
                 known = replace(known, upper=cap.value, upper_by=cap.reason, stopped={
                     **known.stopped, "upper": Stop(Reason.CAP_ONLY, "a closed formula, not searched")})

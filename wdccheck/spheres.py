@@ -72,6 +72,9 @@ class Profile:
         Angles of maxima inside arcs; may include angles that are none.
     at_inner : ndarray of shape (B, q)
         Values there.
+    work : float
+        What the profile took, in units of a breakpoint of a plain gated sum; 0 where that is its
+        number of breakpoints.
     """
 
     breaks: np.ndarray
@@ -79,6 +82,7 @@ class Profile:
     before: np.ndarray
     inner: np.ndarray
     at_inner: np.ndarray
+    work: float = 0.0
 
     def scaled(self, exponent: int) -> Profile:
         """The same profile with values times 2**exponent."""
@@ -128,4 +132,5 @@ def gathered(profiles: Sequence[Profile], members: Sequence[np.ndarray]) -> Prof
         width = max(v.shape[1] for v in values)
         padded = [np.pad(v, ((0, 0), (width - v.shape[1], 0)), mode="edge") for v in values]
         wide.append(np.concatenate(padded)[order])
-    return Profile(*wide)
+    breaks, after, before, inner, at_inner = wide
+    return Profile(breaks, after, before, inner, at_inner, max(profile.work for profile in profiles))

@@ -8,9 +8,12 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+from wdccheck.checker import ranges
 
 __all__ = [
     "RELATIVE", "SLACK", "Check", "expectation", "letter_of", "open_rows", "reevaluate", "scaled_up",
@@ -95,6 +98,8 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
         from wdccheck.checker.joint import reevaluate_joint
 
         return reevaluate_joint(certificate)
+    if condition["kind"] in ("R2WDC", "RRIC"):
+        return _restricted(certificate)
     if condition["kind"] != "WDC":
         return Check(what, None, f"no checker for the condition {condition['kind']!r}")
     W = stored_weights(certificate) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -114,13 +119,41 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
     return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
 
 
-def letter_of(witness: Mapping[str, Any], letter: str, k: int) -> np.ndarray | None:
-    """The direction (k,) stored as `letter`; None if it is none."""
+def _restricted(certificate: Mapping[str, Any]) -> Check:
+    """The check of a result of R2WDC or RRIC, with the network that it carries."""
+    what, condition, witness = "lower bound", certificate["condition"], certificate["witness"]
+    network = [ranges.matrix(entry) for entry in condition.get("network") or ()]
+    A = ranges.matrix(condition.get("measurements"))
+    found = [W for W in ([A, *network] if condition["kind"] == "RRIC" else network) if W is not None]
+    if not network or len(found) != len(network) + (condition["kind"] == "RRIC"):
+        return Check(what, None, "the file does not carry the weights")
+    chain = [*found[1:], found[0]] if A is not None else found
+    chained = all(W.shape[1] == len(before) for before, W in pairwise(chain))
+    if not chained or ranges.hash_of(found) != condition["sha256"]:
+        return Check(what, False, "the sha256 of the weights is not the one recorded")
+    lower = float(certificate["lower"])
+    if witness is None:
+        return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
+    layers = found[1:] if condition["kind"] == "RRIC" else found
+    k = layers[0].shape[1]
+    names = ("x1", "x2", "x3", "x4") + (("x", "y") if condition["kind"] == "R2WDC" else ())
+    letters = {name: letter_of(witness, name, k, zero=True) for name in names}
+    given = {name: value for name, value in letters.items() if value is not None}
+    if len(given) < len(names):
+        return Check(what, False, f"the witness is not {len(names)} codes of dimension {k}")
+    measured = A if condition["kind"] == "RRIC" else None
+    value, scale = ranges.restricted(condition, given, layers, measured, expectation)
+    passed = lower - SLACK * scale <= value <= lower * (1 + RELATIVE) + SLACK * scale
+    return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
+
+
+def letter_of(witness: Mapping[str, Any], letter: str, k: int, zero: bool = False) -> np.ndarray | None:
+    """The direction (k,) stored as `letter`; None if it is none. `zero`: a zero vector will do."""
     try:
         value = np.array([float.fromhex(x) for x in witness[letter]["hex"]])
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return value if value.shape == (k,) and np.isfinite(value).all() and value.any() else None
+    return value if value.shape == (k,) and np.isfinite(value).all() and (zero or value.any()) else None
 
 
 def _deviation(W: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> tuple[float, float]:

@@ -58,11 +58,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cap:
-    """A closed upper bound and the theorem it comes from."""
+    """A closed upper bound and the theorem it comes from; `empty`: a supremum over nothing."""
 
     value: float
     reason: str
     exact: bool = False
+    empty: bool = False
 
 
 @dataclass(frozen=True, eq=False)

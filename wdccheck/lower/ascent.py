@@ -149,7 +149,7 @@ def _plan(condition: Condition, run: Run) -> tuple[int, int]:
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
         if dimension > 1:
             profile = condition.circle(points, block, tangent, frozen)
-            breaks += int(profile.breaks.shape[-1]) * (1 + dimension / 50)
+            breaks += max(profile.breaks.shape[-1] * (1 + dimension / 50), profile.work)
     work = 200 + breaks
     size = int(np.clip(2**17 // work, 8, 64))
     return size, int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))

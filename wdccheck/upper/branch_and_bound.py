@@ -12,6 +12,7 @@ import numpy as np
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition, Regions
 from wdccheck.errors import InvalidInput
+from wdccheck.printing import between
 from wdccheck.run import Run, raised
 from wdccheck.upper.relax import proved_below
 
@@ -71,6 +72,10 @@ class BranchAndBound:
                 known = replace(known, upper=cap.value, upper_by=cap.reason)
                 yield known
         roots = condition.regions()
+        others = () if roots is not None else [x for x in condition.dominated_by() if x.regions() is not None]
+        if others:
+            yield from self._bounded(others[0], known, run)
+            return
         if roots is None:
             sizes = "+".join(str(d) for d in condition.spheres.values())
             yield _stopped(known, Reason.CAP_ONLY, f"dimension {sizes} is beyond branch and bound; "
@@ -108,6 +113,24 @@ class BranchAndBound:
         exact = known.upper <= known.lower * (1 + 1e-9)
         yield _stopped(known, Reason.EXACT if exact else Reason.GAP,
                        f"gap {known.gap:.3g} after {visited:,} nodes")
+
+    def _bounded(self, other: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Upper bounds of a condition that dominates: they hold for the dominated one, too.
+
+        A lower bound of the dominated condition is one of the other; no witness is passed either way.
+        """
+        layer = other.describe()["layer"]
+        name = f"{other.describe()['kind']}{'' if layer is None else f' of layer {layer}'}"
+        for found in self.improve(other, Bracket(other.describe(), lower=known.lower), run):
+            if found.upper < known.upper:
+                known = replace(known, upper=found.upper, upper_by=f"{name}: {found.upper_by}")
+            known = replace(known, engines=found.engines)
+            stop = found.stopped.get("upper")
+            if stop is not None:
+                failed = stop.reason is Reason.TARGET and not run.decided(known)
+                known = _stopped(known, Reason.BUDGET if failed else stop.reason,
+                                 f"{name}: {between(found.lower, 'eps', found.upper)}")
+            yield known
 
     def _goal(self, known: Bracket) -> float:
         nearly = 1 - 1e-9  # so that upper - lower, itself rounded, stays within the gap asked for

@@ -1,0 +1,147 @@
+"""Range differences, their errors, exact gates, cones, and the range along circles."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import fractions
+
+import wdccheck as wc
+from wdccheck import arcs, ranges
+
+
+def network(rng, dims):
+    return [rng.standard_normal((n, k)) / np.sqrt(n) for k, n in pairwise(dims)]
+
+
+def exact_image(layers, x):
+    """G(x) of the stored floats, as Fractions."""
+    value = fractions(x)
+    for W in layers:
+        value = [max(sum((a * b for a, b in zip(row, value, strict=True)), Fraction(0)), Fraction(0))
+                 for row in fractions(W)]
+    return value
+
+
+def pairs(rng, k):
+    """Ordinary pairs, pairs that nearly coincide, equal codes, the zero code."""
+    x1, x2 = rng.standard_normal((2, 8, k))
+    x2[2:6] = x1[2:6] + 10.0 ** rng.uniform(-15, -6, (4, 1)) * x2[2:6]
+    x2[6] = x1[6]
+    x2[7] = 0.0
+    return x1, x2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_difference_errs_by_no_more_than_it_says(seed):
+    rng = np.random.default_rng(seed)
+    layers = network(rng, (3, 6, 7, 5))
+    if seed % 2:
+        layers[1][:2] = np.round(layers[1][:2])
+    x1, x2 = pairs(rng, 3)
+    value, error = ranges.enclosed(layers, x1, x2)
+    plain = ranges.secants(layers, x1, x2)
+    for b in range(len(x1)):
+        exact = [p - q for p, q in zip(exact_image(layers, x1[b]), exact_image(layers, x2[b]), strict=True)]
+        for found, e, other, true in zip(value[b], error[b], plain[b], exact, strict=True):
+            assert abs(Fraction(float(found)) - true) <= Fraction(float(e))
+            assert abs(Fraction(float(other)) - true) <= 2 * Fraction(float(e)) + Fraction(1, 10**300)
+
+
+def test_nearly_equal_codes_lose_no_accuracy():
+    rng = np.random.default_rng(0)
+    layers = network(rng, (3, 20, 30))
+    x = rng.standard_normal((1, 3))
+    step = 2.0**-40 * np.array([[1.0, -2.0, 0.5]])
+    moved = x + step
+    found = ranges.secants(layers, moved, x)
+    tangent = ranges.jacobian(layers, x)[0] @ (moved - x)[0]
+    assert np.linalg.norm(found - tangent) <= 1e-13 * np.linalg.norm(tangent)
+    naive = wc.ReLUNetwork(layers)(moved) - wc.ReLUNetwork(layers)(x)
+    assert np.linalg.norm(naive - tangent) > 1e-9 * np.linalg.norm(tangent)
+
+
+def test_equal_codes_have_difference_zero():
+    layers = network(np.random.default_rng(1), (2, 5, 5))
+    x = np.ones((1, 2))
+    value, error = ranges.enclosed(layers, x, x)
+    assert not value.any() and not error.any()
+
+
+def test_dead_coordinates():
+    layers = [np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[1.0, 5.0], [-1.0, 9.0], [0.0, 9.0]])]
+    assert ranges.live(layers, 2).tolist() == [True, False, False]
+    assert ranges.live([], 2).all()
+    rng = np.random.default_rng(2)
+    dead = ~ranges.live(layers, 2)
+    assert not wc.ReLUNetwork(layers)(rng.standard_normal((500, 2)))[:, dead].any()
+
+
+def test_gates_of_an_image_on_a_wall_are_decided_exactly():
+    layers = [np.array([[1.0, 0.0], [0.0, 1.0]])]
+    rows = np.array([[1.0, -1.0], [-1.0, 1.0], [1.0, 0.0], [0.0, -1.0]])
+    third = 1 / 3
+    x = np.array([third, np.nextafter(third, 1.0)])
+    gates, sure, _, _ = ranges.open_gates(layers, rows, x[None])
+    assert not sure[0, 0] and sure[0, 2]
+    assert ranges.exactly_open(layers, rows, x).tolist() == [False, True, True, False]
+    assert ranges.exactly_open(layers, rows, np.array([third, third])).tolist() == [False, False, True, False]
+    value = ranges.open_gates(layers, rows, np.array([[1.0, -1.0]]))
+    assert value[1].all(), "a unit that is surely closed makes sure gates"
+    assert gates.shape == sure.shape == (1, 4)
+
+
+def test_a_step_up_to_the_wall_stays_in_the_cone():
+    rng = np.random.default_rng(3)
+    layers = network(rng, (3, 10, 10))
+    x, target = rng.standard_normal((2, 50, 3))
+    t = ranges.until_wall(layers, x, target)
+    near = x + (t * (1 - 1e-9))[:, None] * (target - x)
+    assert np.array_equal(ranges.jacobian(layers, x), ranges.jacobian(layers, near))
+    beyond = x + np.minimum(t * (1 + 1e-6), 1.0)[:, None] * (target - x)
+    changed = (ranges.jacobian(layers, x) != ranges.jacobian(layers, beyond)).any(axis=(1, 2))
+    assert changed[t < 1].mean() > 0.9  # a unit whose inputs are all closed may leave Lambda alone
+
+
+def test_the_direction_of_ascent_is_the_maximizer():
+    rng = np.random.default_rng(4)
+    matrix, z = rng.standard_normal((1, 9, 4)), rng.standard_normal((1, 9))
+    best = ranges.ascent_direction(matrix, z)[0]
+
+    def value(xi):
+        image = xi @ matrix[0].T
+        return image @ z[0] / np.linalg.norm(image, axis=-1)
+
+    assert value(best) >= value(rng.standard_normal((1000, 4))).max()
+    assert value(best) >= value(best + 1e-3 * rng.standard_normal((1000, 4))).max()
+
+
+@pytest.mark.parametrize("reach", [np.pi, 0.7])
+def test_arcs_hold_the_network_on_a_circle(reach):
+    rng = np.random.default_rng(5)
+    layers = network(rng, (3, 7, 6))
+    base, tangent = rng.standard_normal((2, 2, 2, 3))
+    found = arcs.linear_arcs(base, tangent, reach)
+    for W in layers:
+        found = found.through(W)
+    net = wc.ReLUNetwork(layers)
+    for owner, start, stop, p, q in zip(found.owner, found.start, found.stop, found.p, found.q, strict=True):
+        for t in np.linspace(start, stop, 5):
+            first, delta = np.cos(t) * base[owner] + np.sin(t) * tangent[owner]
+            here = np.cos(t) * p + np.sin(t) * q
+            if reach < t < 2 * np.pi - reach:
+                assert not here.any()
+            elif min(abs(t - reach), abs(t - 2 * np.pi + reach)) > 1e-9:
+                np.testing.assert_allclose(here, [net(first), net(first) - net(first - delta)], atol=1e-12)
+    for owner in range(2):
+        mine = found.owner == owner
+        np.testing.assert_allclose(found.start[mine][1:], found.stop[mine][:-1], atol=1e-11)
+        assert found.start[mine][0] == 0 and found.stop[mine][-1] == 2 * np.pi
+
+
+def test_layers_of_wild_entries_are_refused():
+    with pytest.raises(wc.InvalidInput, match="layer 1: nonzero entries"):
+        ranges.rescaled([np.array([[1e300, 1e-300]])])
