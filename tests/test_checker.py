@@ -247,3 +247,9 @@ def test_engines_are_rebuilt_from_their_repr(engine):
 def test_nothing_else_is_evaluated(text):
     with pytest.raises(InvalidInput):
         audit.engine_from_repr(text)
+
+
+def test_a_forged_shape_is_refuted():
+    data = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).to_dict()
+    data["condition"] = {**data["condition"], "shape": [200, 2]}
+    assert reevaluate(data).passed is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 
 import mpmath
@@ -11,6 +12,7 @@ from conftest import MATRICES, exact_dot, exact_q, fractions
 
 import wdccheck as wc
 from wdccheck.forms import Sandwich
+from wdccheck.regions import Boxes
 from wdccheck.upper.relax import proved_below
 
 KINDS = sorted(set(MATRICES) - {"tiny", "huge"})
@@ -151,3 +153,131 @@ def test_lower_bounds_are_below_the_exact_deviation(kind):
             first = exact_part(condition.B, condition.C, condition.alpha, h, x, m, y)
             second = exact_part(condition.C, condition.B, condition.alpha, m, y, h, x)
             assert lower <= max(first, second)
+
+
+# -- points and boxes on walls, at every scale ------------------------------------------------------
+
+
+def plain_rows(rng, count, k):
+    """Gaussian or integer; in some of them row lengths differ by many orders."""
+    W = rng.standard_normal((count, k))
+    W = np.round(2 * W) if rng.random() < 0.4 else W
+    return W * 10.0 ** rng.uniform(-14, 0, (count, 1)) if rng.random() < 0.3 else W
+
+
+def near_wall(rng, W):
+    """A direction, often on a wall of W up to rounding or to one part in 10^8."""
+    k, w = W.shape[1], W[rng.integers(len(W))]
+    v = rng.standard_normal(k) if rng.random() < 0.7 else rng.integers(-2, 3, k).astype(float)
+    if rng.random() < 0.6 and k > 1 and w.any():
+        w = w / np.abs(w).max()
+        v = v - (v @ w) / (w @ w) * w + w * rng.choice([-1, 1]) * 10.0 ** rng.choice([-300, -16, -12, -8])
+    return v if v.any() else np.ones(k)
+
+
+def pair_of(rng, W):
+    """Equal, parallel, nearly antipodal or unrelated letters."""
+    a, kind = near_wall(rng, W), rng.random()
+    b = a * rng.choice([1.0, 3.7]) if kind < 0.3 else near_wall(rng, W)
+    return a, -a + 10.0 ** rng.choice([-300, -16, -8]) * b if 0.3 <= kind < 0.6 else b
+
+
+def box_around(rng, points):
+    """One dyadic box per letter, of any size down to 2^-30, that holds the direction of its point."""
+    equal, centers, halves = rng.random() < 0.5, [], []
+    depth = int(rng.integers(1, 30))
+    for value in points.values():
+        half = 2.0 ** -(depth if equal else int(rng.integers(1, 30)))
+        face = int(np.argmax(np.abs(value)))
+        v = value / np.abs(value[face])
+        c, h = np.clip((np.floor(v / (2 * half)) * 2 + 1) * half, -1 + half, 1 - half), np.full(len(v), half)
+        c[face], h[face] = np.sign(value[face]), 0.0
+        centers.append(c[:, None])
+        halves.append(h[:, None])
+    return Boxes(tuple(points), tuple(centers), tuple(halves))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_boxes_around_corners_claim_no_less_than_they_hold(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(60):
+        count, (n, p) = int(rng.integers(1, 7)), rng.integers(1, 4, 2)
+        B, C = plain_rows(rng, count, n), plain_rows(rng, count, p)
+        condition = wc.JointWDC(B, C, float(rng.choice([1e-3, 1.0, 10.0, 100.0, 1e4])))
+        points = dict(zip("hxmy", (*pair_of(rng, B), *pair_of(rng, C)), strict=True))
+        assert lies(condition, box_around(rng, points), rng) == 0, (B, C, condition.alpha, points)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_weights_larger_inside_a_box_than_at_its_corners(depth):
+    """(c.m)_+ / |m| has its maximum at m = c, the center: corners alone claim too little."""
+    half, center = 2.0**-depth, np.array([1.0, 0.5, -0.5])
+    one_box = (np.array([[1.0]]), np.array([[0.0]]))
+    side = (center[:, None], np.array([[0.0], [half], [half]]))
+    boxes = Boxes(tuple("hxmy"), *zip(one_box, one_box, side, side, strict=True))
+    condition = wc.JointWDC([[1.0]], center[None], 1e-6)
+    rng = np.random.default_rng(0)  # both parts are largest at the center; eq. 6 alone must say so
+    assert lies(condition, boxes, rng, lambda forms: forms[: len(forms) // 2]) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lower_bounds_hold_on_walls_and_at_every_scale(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        count, (n, p) = int(rng.integers(1, 5)), rng.integers(1, 4, 2)
+        e, f = (int(i) for i in rng.integers(-230, 230, 2))
+        B, C = np.ldexp(plain_rows(rng, count, n), e), np.ldexp(plain_rows(rng, count, p), f)
+        alpha = np.ldexp(10.0 ** rng.choice([-30, -16, -8, 0, 2]), 2 * (e + f))
+        try:
+            condition = wc.JointWDC(B, C, float(alpha))
+        except wc.InvalidInput:
+            continue
+        (h, x), (m, y) = pair_of(rng, B), pair_of(rng, C)
+        h, y = h * 10.0 ** rng.choice([-150, 0, 290]), y * 2.0 ** rng.choice([-400, 0, 900])
+        lower = condition.lower_bound({"h": h, "x": x, "m": m, "y": y})
+        with mpmath.workdps(400):
+            exact = max(exact_part(B, C, alpha, h, x, m, y), exact_part(C, B, alpha, m, y, h, x))
+            assert lower <= exact * (1 + mpmath.mpf(10) ** -90), (B, C, alpha, h, x, m, y)
+
+
+def test_each_pair_of_letters_may_be_exchanged_alone():
+    rng = np.random.default_rng(6)
+    condition = wc.JointWDC(rng.standard_normal((7, 3)), rng.standard_normal((7, 2)))
+    points = condition.seeds(rng, 50)
+    for a, b in ("hx", "my"):
+        exchanged = condition.parts({**points, a: points[b], b: points[a]})
+        for name, value in condition.parts(points).items():
+            np.testing.assert_allclose(exchanged[name], value, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("alpha", [5e-324, 1e-323, 1.5e-323, 1e-320])
+def test_caps_are_not_rounded_to_zero(alpha):
+    """No row of B meets one of C, so epsilon is alpha/4, less than any positive float."""
+    condition = wc.JointWDC([[1e-36, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1e-36]], alpha)
+    assert all(4 * fractions([cap.value])[0] >= fractions([alpha])[0] for cap in condition.caps())
+
+
+# -- forged files -------------------------------------------------------------------------------------
+
+
+def test_forged_files_are_refused_or_refuted(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "pair.json"
+    pair = wc.JointWDC(rng.standard_normal((5, 2)), rng.standard_normal((5, 2)))
+    wc.bracket(pair, wc.Spectral()).save(path)
+    data = json.loads(path.read_text())
+    other = {"B": "C", "C": "B"}[data["part"]]
+    weights = data["condition"]["weights"]
+    forged = [({"part": value}, False) for value in (other, None, "wdc", "")]
+    forged += [({"part": value}, "refused") for value in ([data["part"]], {"B": 1}, 5)]
+    forged += [({"lower": 0.0}, False), ({"witness": None}, False)]
+    forged += [({"condition": {**data["condition"], **change}}, expected) for change, expected in (
+        ({"shape": [5, 2, 3]}, False), ({"shape": 5}, "refused"), ({"alpha": 2.0}, False),
+        ({"weights": {"B": weights["C"], "C": weights["B"]}}, False), ({"weights": [1]}, None),
+        ({"weights": {**weights, "B": {**weights["B"], "shape": [1e400, 2]}}}, None))]
+    for change, expected in forged:
+        path.write_text(json.dumps({**data, **change}).replace("Infinity", "1e999"))
+        try:
+            found = wc.verify(path, rerun=False)[0].passed
+        except wc.InvalidInput:
+            found = "refused"
+        assert found == expected, change

@@ -19,6 +19,7 @@ class Toy:
     """sup |f| for f smooth, on every circle ``a + b cos(d t) + c sin(d t)`` with d = degree."""
 
     degree: int
+    inequalities = ("toy",)
 
     def f(self, points):
         raise NotImplementedError

@@ -245,6 +245,10 @@ def _decode(data: Mapping[str, Any], source: str) -> Bracket:
     for key in ("kind", "shape", "sha256"):
         if key not in condition:
             raise InvalidInput(f"{source}: condition", f"the field {key}", f"only {sorted(condition)}")
+    if not isinstance(condition["shape"], list | tuple):
+        raise InvalidInput(f"{source}: condition", "a list of sizes as shape", repr(condition["shape"])[:60])
+    if not isinstance(part := data.get("part"), str | None):
+        raise InvalidInput(f"{source}: part", "a name or null", repr(part)[:60])
     witness = data["witness"]
     if witness is not None:
         witness = {
@@ -254,7 +258,7 @@ def _decode(data: Mapping[str, Any], source: str) -> Bracket:
         if not all(np.isfinite(value).all() for value in witness.values()):
             raise InvalidInput(f"{source}: witness", "finite numbers", "nan or inf")
     return Bracket(
-        condition=dict(condition), lower=lower, upper=upper, witness=witness, part=data.get("part"),
+        condition=dict(condition), lower=lower, upper=upper, witness=witness, part=part,
         lower_by=str(data.get("lower_by", "")), upper_by=str(data.get("upper_by", "")),
         stopped={
             side: Stop(Reason(stop["reason"]), str(stop["detail"]))

@@ -125,7 +125,7 @@ def _converted(source: Any) -> Any:
         return _limited(arrays.weights("A", table))
     if sparse.issparse(source):
         given: Any = source
-        found: Any = sparse.csr_array(given)
+        found: Any = sparse.csr_array(given, copy=True)  # sorted below, and not to change with the given
         found.sum_duplicates()
         data = arrays.weights("A", found.data[None]) if found.nnz else np.zeros((1, 0))
         return _limited(sparse.csr_array((data[0], found.indices, found.indptr), shape=found.shape))

@@ -99,12 +99,16 @@ def enclosed(
 
 
 def sharpened(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`enclosed`, each difference times a power of two; from integers where floats leave less
-    than 12 digits of it. With x2 = 0, the images themselves.
+    """:func:`enclosed`, each difference times a power of two that makes it about 1; from integers where
+    floats leave less than 12 digits of it. With x2 = 0, the images themselves.
     """
     value, error = enclosed(layers, x1, x2)
-    poor = np.linalg.norm(error, axis=1) > _POOR * np.linalg.norm(value, axis=1)
-    for b in np.flatnonzero(poor):
+    _, exponent = np.frexp(np.abs(value).max(axis=1, keepdims=True))
+    lost = _TINY * ((value != 0) | (error != 0))
+    value, error = np.ldexp(value, -exponent), np.ldexp(error, -exponent) + lost
+    good = np.linalg.norm(error, axis=1) <= _POOR * np.linalg.norm(value, axis=1)
+    good &= np.isfinite(value).all(axis=1) & (value.any(axis=1) | ~error.any(axis=1))
+    for b in np.flatnonzero(~good):
         codes = _integers(np.stack([x1[b], x2[b]]))
         for W in layers:
             codes = np.maximum(codes @ _integers(W).T, 0)

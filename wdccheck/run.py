@@ -104,6 +104,8 @@ def raised(
     known: Bracket, condition: Condition, witness: Mapping[str, np.ndarray], value: float, by: str
 ) -> Bracket:
     """`known` with the lower bound `value` at `witness`, and which inequality attains it."""
-    parts = condition.parts(witness)
-    part = max(parts, key=lambda name: float(parts[name])) if len(parts) > 1 else None
+    part = None
+    if len(condition.inequalities) > 1:
+        parts = condition.parts(witness)
+        part = max(parts, key=lambda name: float(parts[name]))
     return replace(known, lower=value, witness=witness, part=part, lower_by=by)

@@ -36,7 +36,7 @@ def stored_pair(certificate: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]
             found.append(np.frombuffer(data, dtype="<f8").reshape(n, k).astype(np.float64))
         sound = len(found[0]) == len(found[1]) > 0 and all(W.size and np.isfinite(W).all() for W in found)
         return (found[0], found[1]) if sound else None
-    except (TypeError, KeyError, ValueError, AttributeError, binascii.Error):
+    except (TypeError, KeyError, ValueError, OverflowError, AttributeError, binascii.Error):
         return None
 
 
@@ -55,6 +55,8 @@ def reevaluate_joint(certificate: Mapping[str, Any]) -> Check:
         digest.update(W.astype("<f8").tobytes(order="C"))
     if digest.hexdigest() != condition["sha256"]:
         return Check(what, False, "the sha256 of the weights is not the one recorded")
+    if condition["shape"] != [*pair[0].shape, pair[1].shape[1]]:
+        return Check(what, False, f"the weights are not of the shape {condition['shape']!r} recorded")
     lower = float(certificate["lower"])
     if certificate["witness"] is None:
         return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
@@ -69,7 +71,7 @@ def reevaluate_joint(certificate: Mapping[str, Any]) -> Check:
     value, slack = max(v for v, _ in parts.values()), SLACK * max(s for _, s in parts.values())
     passed = lower - slack <= value <= lower * (1 + RELATIVE) + slack
     part = certificate.get("part")
-    if part not in parts or parts[part][0] < lower - slack:
+    if part not in list(parts) or parts[part][0] < lower - slack:
         return Check(what, False, f"part {part!r} does not attain the lower bound {lower!r}", value)
     return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
 

@@ -63,7 +63,7 @@ def stored_weights(certificate: Mapping[str, Any]) -> np.ndarray | None:
         n, k = (int(size) for size in stored["shape"])
         data = base64.b64decode(stored["data"], validate=True)
         return np.frombuffer(data, dtype="<f8").reshape(n, k).astype(np.float64)
-    except (TypeError, KeyError, ValueError, AttributeError, binascii.Error):
+    except (TypeError, KeyError, ValueError, OverflowError, AttributeError, binascii.Error):
         return None
 
 
@@ -107,6 +107,8 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
         return Check(what, None, "the file does not carry the weights and none were given")
     if W.ndim != 2 or sha256_of(W) != condition["sha256"]:
         return Check(what, False, "the sha256 of the weights is not the one recorded")
+    if list(condition["shape"]) != list(W.shape):
+        return Check(what, False, f"the weights have shape {W.shape}, not the one recorded")
     lower = float(certificate["lower"])
     if certificate["witness"] is None:
         return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)

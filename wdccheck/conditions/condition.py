@@ -107,6 +107,10 @@ class Condition(Protocol):
     """What every condition offers."""
 
     @property
+    def inequalities(self) -> tuple[str, ...]:
+        """Names of the parts; one where the condition is one inequality."""
+
+    @property
     def spheres(self) -> Mapping[Block, int]:
         """Block of letters to the dimension of the space its sphere lives in."""
 

@@ -41,7 +41,7 @@ class GatedRange:
         certain = np.asarray(sure.all(axis=1))
         if exact:
             for b in np.flatnonzero(~certain):
-                opened[b] = ranges.exactly_open(self.layers, self.rows, x[b])
+                opened[b] = ranges.exactly_open(self.layers, self.rows, _scaled(x[b]))
             certain[:] = True
             value, _ = ranges.sharpened(self.layers, _scaled(x), np.zeros_like(x))
         return unit(value), opened, certain
@@ -49,7 +49,7 @@ class GatedRange:
     def enclosed(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """G(x) (n,) of one code up to a power of two, the errors of its entries, its exact gates."""
         opened, sure, _, _ = ranges.open_gates(self.layers, self.rows, _scaled(x)[None])
-        exact = opened[0] if sure.all() else ranges.exactly_open(self.layers, self.rows, x)
+        exact = opened[0] if sure.all() else ranges.exactly_open(self.layers, self.rows, _scaled(x))
         value, error = ranges.sharpened(self.layers, _scaled(x)[None], np.zeros((1, len(x))))
         return value[0], error[0], exact
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,6 +67,7 @@ class JointWDC:
     _exponents: tuple[int, int] = field(init=False, default=(0, 0))
     vacuous = 0.25  # kappa and Q are at most 1/2
     layer = None  # of a pair of layers
+    inequalities = ("B", "C")
 
     def __post_init__(self) -> None:
         B, C = arrays.weights("B", self.B), arrays.weights("C", self.C)
@@ -194,8 +196,9 @@ class JointWDC:
     def caps(self) -> Iterator[Cap]:
         """epsilon <= max(l s, alpha/4): see :func:`~wdccheck.conditions.joint_caps.square_caps`."""
         for square, reason in square_caps(*self._rows):
-            value = math.ldexp(square, self._scale)
-            yield Cap(max(value, self.alpha / 4), f"trivial cap {reason}, or alpha/4")
+            # exact where normal; what rounds below the smallest normal float is at most that
+            value = max(math.ldexp(square, self._scale), self.alpha / 4, sys.float_info.min)
+            yield Cap(value, f"trivial cap {reason}, or alpha/4")
 
     def dominated_by(self) -> Iterator[Condition]:
         """Nothing bounds the joint-WDC but itself."""

@@ -63,6 +63,8 @@ class R2WDC:
     net: ReLUNetwork
     layer: int
     alpha: float = 1.0
+    vacuous = 0.5  # sup ||Q||
+    inequalities = ("r2wdc",)
     _pairs: SecantPairs = field(init=False)
     _gated: GatedRange = field(init=False)
     _whole: WDC = field(init=False)
@@ -210,8 +212,13 @@ class R2WDC:
     def dominated_by(self) -> Iterator[Condition]:
         """Fact 12: the WDC of W_i, restricted to the inputs that are not provably dead."""
         chosen = ranges.live(self._pairs.layers, self._pairs.k)
-        if chosen.any():
-            yield WDC(self._whole.W[:, chosen], self.alpha, self.layer)
+        if not chosen.any():
+            return
+        try:
+            found = WDC(self._whole.W[:, chosen], self.alpha, self.layer)
+        except InvalidInput:  # the living part is beyond the scales of a WDC, the whole is not
+            found = self._whole
+        yield found
 
     # -- regions ---------------------------------------------------------------------------
 

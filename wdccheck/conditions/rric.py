@@ -60,6 +60,7 @@ class RRIC:
 
     A: Any
     net: ReLUNetwork
+    inequalities = ("rric",)
     _pairs: SecantPairs = field(init=False)
 
     def __post_init__(self) -> None:

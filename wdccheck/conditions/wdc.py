@@ -59,7 +59,7 @@ class WDC:
     alpha: float = 1.0
     layer: int | None = None
     _exponent: int = field(init=False, default=0)
-    vacuous = 0.5  # sup ||Q||
+    vacuous, inequalities = 0.5, ("wdc",)  # sup ||Q||
 
     def __post_init__(self) -> None:
         thing = "W" if self.layer is None else f"layer {self.layer}"
