@@ -252,4 +252,4 @@ def test_nothing_else_is_evaluated(text):
 def test_a_forged_shape_is_refuted():
     data = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).to_dict()
     data["condition"] = {**data["condition"], "shape": [200, 2]}
-    assert reevaluate(data).passed is False
+    assert checker.reevaluate(data).passed is False
