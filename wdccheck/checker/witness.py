@@ -133,6 +133,10 @@ def _restricted(certificate: Mapping[str, Any]) -> Check:
     chained = all(W.shape[1] == len(before) for before, W in pairwise(chain))
     if not chained or ranges.hash_of(found) != condition["sha256"]:
         return Check(what, False, "the sha256 of the weights is not the one recorded")
+    last = A if condition["kind"] == "RRIC" else found[-1]
+    layer = len(network) if condition["kind"] == "R2WDC" else None
+    if last is None or list(condition["shape"]) != list(last.shape) or condition.get("layer") != layer:
+        return Check(what, False, "the recorded shape or layer is not that of the weights")
     lower = float(certificate["lower"])
     if witness is None:
         return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)

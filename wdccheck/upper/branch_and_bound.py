@@ -127,9 +127,12 @@ class BranchAndBound:
             known = replace(known, engines=found.engines)
             stop = found.stopped.get("upper")
             if stop is not None:
-                failed = stop.reason is Reason.TARGET and not run.decided(known)
-                known = _stopped(known, Reason.BUDGET if failed else stop.reason,
-                                 f"{name}: {between(found.lower, 'eps', found.upper)}")
+                reason = stop.reason  # as it applies to the dominated condition
+                if reason is Reason.TARGET and not run.decided(known):
+                    reason = Reason.BUDGET
+                elif reason in (Reason.EXACT, Reason.GAP) and self._goal(known) < known.upper:
+                    reason = Reason.CAP_ONLY
+                known = _stopped(known, reason, f"{name}: {between(found.lower, 'eps', found.upper)}")
             yield known
 
     def _goal(self, known: Bracket) -> float:
