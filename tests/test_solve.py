@@ -36,13 +36,14 @@ class Fake:
 
 @dataclass(frozen=True)
 class Interrupting:
-    """Ctrl-C after a first result."""
+    """Ctrl-C, or another end, after a first result."""
 
+    end: type[BaseException] = KeyboardInterrupt
     unit = "calls"
 
     def improve(self, condition, known, run):
         yield replace(known, upper=5.0, upper_by="before")
-        raise KeyboardInterrupt
+        raise self.end
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,12 @@ def test_ctrl_c_returns_the_bracket_so_far():
     assert result.upper == 5.0
     assert result.lower > 0
     assert {stop.reason for stop in result.stopped.values()} == {Reason.INTERRUPTED}
+
+
+def test_a_lack_of_memory_returns_the_bracket_so_far():
+    result = wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100), Interrupting(MemoryError))
+    assert result.upper == 5.0
+    assert {stop.reason for stop in result.stopped.values()} == {Reason.MEMORY}
 
 
 def test_time_limit_is_shared_and_kept():

@@ -13,7 +13,8 @@ def test_lemma_8_at_the_depths_that_the_theory_lists(depth, value):
 
 
 def test_the_threshold_is_rounded_down():
-    mpmath = pytest.importorskip("mpmath")
+    import mpmath
+
     with mpmath.workdps(50):
         for depth in range(2, 40):
             assert mpmath.mpf(explicit(depth)) < 1 / (16 * mpmath.pi * depth**2) ** 2

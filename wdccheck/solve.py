@@ -64,7 +64,7 @@ def bracket(
     Returns
     -------
     Bracket
-        Valid also after a time-out or Ctrl-C, which ends the call early.
+        Valid also after a time-out, Ctrl-C or a lack of memory, which end the call early.
 
     Raises
     ------
@@ -100,8 +100,9 @@ def bracket(
         with parallel.one_blas_thread():
             for found in _steps(condition, chosen, known, run, checkpoint):
                 known = found
-    except KeyboardInterrupt:
-        stop = Stop(Reason.INTERRUPTED, "interrupted from the keyboard")
+    except (KeyboardInterrupt, MemoryError) as error:
+        stop = (Stop(Reason.MEMORY, "out of memory") if isinstance(error, MemoryError)
+                else Stop(Reason.INTERRUPTED, "interrupted from the keyboard"))
         known = replace(known, stopped={"lower": stop, "upper": stop})
     finally:
         display.close()

@@ -164,7 +164,7 @@ class _Explored:
 def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int) -> Iterator[_State]:
     """Prove deviation <= t below `roots`: a stack of region batches, a wave of tasks at a time."""
     stack: list[Regions] = _pieces([roots])
-    visited, stuck = 0, False
+    visited = 0
     while stack:
         if visited >= nodes or run.expired():
             yield _State(visited, "nodes" if visited >= nodes else "time")
@@ -177,8 +177,7 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
         if best.value > t:
             yield _State(visited, "refuted", best.value, best.witness)
             return
-        stuck |= any(e.stuck for e in explored)
-        if stuck:
+        if any(e.stuck for e in explored):
             yield _State(visited, "stuck")
             return
         stack += _pieces([regions for e in reversed(explored) for regions in e.left])
