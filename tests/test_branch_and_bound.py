@@ -10,7 +10,8 @@ import pytest
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason
 from wdccheck.run import Run
-from wdccheck.upper.branch_and_bound import _explore, _round
+from wdccheck.upper.branch_and_bound import _round
+from wdccheck.upper.explore import explore as _explore
 
 
 def gaussian(n, k, seed=0):

@@ -132,7 +132,7 @@ def test_the_first_layer_is_its_wdc():
 
 def test_the_wdc_of_the_layer_bounds_it():
     """Fact 12: the bracket of the WDC is used where the R2WDC has no regions of its own."""
-    _, net = instance(5, (2, 3, 9))
+    _, net = instance(5, (4, 3, 9))
     condition, wdc = wc.R2WDC(net, 2), wc.WDC(net.layers[1])
     whole = wc.bracket(wdc, wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(rtol=0.2, nodes=200_000))
     result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64),

@@ -157,10 +157,13 @@ def test_patterns_that_only_faces_have_are_counted():
 
 def test_the_dominating_wdc_bounds_from_above_only():
     """It is exact about the WDC of the layer, not about the R2WDC: the range has r > 0 alone."""
-    net = wc.ReLUNetwork([np.array([[1.0, 0.0]]), np.array([[1.0], [-2.0]])])
+    net = wc.ReLUNetwork([np.array([[1.0, 0.0, 0.0, 0.0]]), np.array([[1.0], [-2.0]])])
     known = wc.bracket(wc.R2WDC(net, 2), wc.Spectral(), wc.BranchAndBound())
     assert known.lower == pytest.approx(0.5) and known.upper >= 3.5
     assert known.stopped["upper"].reason is Reason.CAP_ONLY
+    net = wc.ReLUNetwork([np.array([[1.0, 0.0]]), np.array([[1.0], [-2.0]])])  # few codes: on the range itself
+    known = wc.bracket(wc.R2WDC(net, 2), wc.Spectral(), wc.BranchAndBound())
+    assert known.lower == pytest.approx(0.5) and known.upper == pytest.approx(0.5, abs=1e-6)
 
 
 def test_a_layer_whose_living_inputs_are_beyond_the_scales_of_a_wdc():

@@ -22,6 +22,7 @@ _HOME = {
     "RRIC": "wdccheck.conditions.rric",
     "ReLUNetwork": "wdccheck.network",
     "Report": "wdccheck.report",
+    "SDP": "wdccheck.upper.sdp",
     "Spectral": "wdccheck.spectral",
     "UnsoundBound": "wdccheck.errors",
     "Verdict": "wdccheck.brackets",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from wdccheck.solve import bracket as bracket
     from wdccheck.spectral import Spectral as Spectral
     from wdccheck.upper.branch_and_bound import BranchAndBound as BranchAndBound
+    from wdccheck.upper.sdp import SDP as SDP
 
 
 def __getattr__(name: str) -> Any:

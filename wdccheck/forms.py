@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Gated", "Sandwich"]
+__all__ = ["Form", "Gated", "RangeForm", "Sandwich", "constant_form"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,57 @@ class Sandwich:
 
     def __len__(self) -> int:
         return len(self.slack)
+
+
+@dataclass(frozen=True, eq=False)
+class RangeForm:
+    """A pencil: ``(deviation / scale)**power <= sup_z z^T F z / z^T G z``, F and G >= 0 near those given.
+
+    For every region b: ``||F - form[b]||_2 <= form_pad[b]``, ``||G - gram[b]||_2 <= gram_pad[b]``, and
+    every point of the region with a positive deviation has a z in R^p with ``z^T G z > 0`` and
+    ``(deviation / scale)**power z^T G z <= z^T F z``. So ``t**power G - F >= 0`` proves deviation <=
+    scale * t (Fact 13). A condition that gives several forms of a region claims this for the largest
+    of their bounds only.
+
+    Attributes
+    ----------
+    gram, form : ndarray of shape (B, p, p), symmetric
+    gram_pad, form_pad : ndarray of shape (B,)
+    scale : float
+        A power of two.
+    power : int
+        1 or 2.
+    cone, cone_error : ndarray of shape (B, c, p)
+        That z also has ``C z >= 0`` for some C within `cone_error` of `cone`, entry by entry. So
+        ``t**power G - F - C^T N C >= 0`` with N >= 0 entrywise is proof enough.
+    """
+
+    gram: np.ndarray
+    form: np.ndarray
+    gram_pad: np.ndarray
+    form_pad: np.ndarray
+    scale: float = 1.0
+    power: int = 1
+    cone: np.ndarray | None = None
+    cone_error: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.gram)
+
+    def take(self, index: np.ndarray) -> RangeForm:
+        """The forms of `index`."""
+        return RangeForm(self.gram[index], self.form[index], self.gram_pad[index], self.form_pad[index],
+                         self.scale, self.power, None if self.cone is None else self.cone[index],
+                         None if self.cone_error is None else self.cone_error[index])
+
+
+Form = Sandwich | RangeForm
+
+
+def constant_form(count: int, bound: float, scale: float = 1.0) -> RangeForm:
+    """The form of `count` regions of which only deviation <= scale * bound is known."""
+    one, zero = np.ones((count, 1, 1)), np.zeros(count)
+    return RangeForm(one, bound * one, zero, zero, scale)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,18 +7,22 @@ points are batched over the leading axes unless they say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from wdccheck.forms import Gated, Sandwich
+from wdccheck.forms import Form, Gated
 from wdccheck.spheres import Block, Profile
 
-__all__ = ["Cap", "Condition", "Frozen", "Measured", "Points", "Regions", "Scaled", "Start"]
+__all__ = [
+    "Bounded", "Cap", "Condition", "Frozen", "Measured", "Points", "Refinement", "Regions",
+    "Scaled", "Start",
+]
 
 Points = Mapping[str, np.ndarray]
+Refinement = Iterator[tuple[np.ndarray, Sequence[Form]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,33 @@ class Regions(Protocol):
 
 
 @runtime_checkable
+class Bounded(Regions, Protocol):
+    """Finitely many regions, each worth keeping with a bound; they are searched best first."""
+
+    @property
+    def bound(self) -> np.ndarray:
+        """Proved upper bounds (B,) of the deviation; the halves of a region inherit its bound."""
+
+    def bounded(self, bound: np.ndarray) -> Bounded:
+        """The same regions with these bounds where they are smaller."""
+
+    def take(self, index: np.ndarray | slice) -> Bounded:
+        """The regions of `index`."""
+
+    def join(self, parts: Sequence[Any]) -> Bounded:
+        """All regions of `parts` in one batch."""
+
+    def split(self) -> Bounded:
+        """Regions that cover the same points, or the same up to a symmetry."""
+
+    def ripe(self) -> np.ndarray:
+        """Boolean (B,): True where constraints that its forms carry have not been used yet."""
+
+    def tightened(self) -> Bounded:
+        """The same regions, no longer ripe."""
+
+
+@runtime_checkable
 class Condition(Protocol):
     """What every condition offers."""
 
@@ -152,14 +183,14 @@ class Condition(Protocol):
     def regions(self) -> Regions | None:
         """Root regions that cover the spheres up to symmetry; None where there are none."""
 
-    def forms(self, regions: Regions) -> Sequence[Sandwich]:
+    def forms(self, regions: Regions) -> Sequence[Form]:
         """Forms whose maximum bounds the deviation on each region."""
 
-    def refine(self, regions: Regions) -> Iterable[tuple[np.ndarray, Sequence[Sandwich]]]:
+    def refine(self, regions: Regions) -> Refinement:
         """For some of the regions, other forms whose maximum bounds the deviation there too.
 
         Each item is an array `owners` and forms of the same batch length: form entry i covers
-        part of region ``owners[i]``, and all entries of one owner together cover it.
+        part of region ``owners[i]``, and all entries of one owner in an item together cover it.
         """
 
     def gated(self) -> Sequence[Gated]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from wdccheck import _kernels, gates, rounding
 from wdccheck.cells import Lines, group_by_line, pivot_columns
+from wdccheck.conditions.condition import Refinement
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import expected_triangle, unit
 from wdccheck.regions import Boxes
@@ -62,7 +63,7 @@ class GatedPair:
         low, high = self._weights(*self._signs(regions))
         return (self._sandwich(regions, low, high),)
 
-    def refine(self, regions: Boxes | Apart) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:
+    def refine(self, regions: Boxes | Apart) -> Refinement:
         """Realizable patterns of dependent undecided lines, where a flat is crowded."""
         if isinstance(regions, Apart):
             return

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck import arrays, gates, rounding, spheres
-from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
+from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.joint_caps import square_caps
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
 from wdccheck.conditions.weighted import WeightedPair
@@ -219,7 +219,7 @@ class JointWDC:
         scale = math.ldexp(1.0, self._scale)
         return tuple(form for pair in self._pairs.values() for form in weighted_forms(pair, regions, scale))
 
-    def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:
+    def refine(self, regions: Regions) -> Refinement:
         """None is known."""
         yield from ()
 

@@ -12,14 +12,17 @@ import numpy as np
 
 from wdccheck import arrays, ranges, rounding
 from wdccheck.conditions import secant_pairs
-from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
+from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
+from wdccheck.conditions.cone_pairs import LATENT
+from wdccheck.conditions.gated_cones import GatedCones
 from wdccheck.conditions.gated_range import GatedRange
 from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.conditions.wdc import WDC
 from wdccheck.eigen import proved_norm
 from wdccheck.errors import InvalidInput
-from wdccheck.forms import Gated, Sandwich
+from wdccheck.forms import Form, Gated, constant_form
 from wdccheck.geometry import expected_gram, unit
+from wdccheck.groups import Groups
 from wdccheck.network import ReLUNetwork
 from wdccheck.spheres import Block, Profile
 
@@ -222,17 +225,19 @@ class R2WDC:
 
     # -- regions ---------------------------------------------------------------------------
 
-    def regions(self) -> Regions | None:
-        """None yet: the WDC of the layer is bracketed instead."""
-        return None
+    def regions(self) -> Groups | None:
+        """Groups of activation cones; None for layer 1, beyond latent dimension 3, or for too many cones."""
+        return None if self._cones is None else self._cones.regions()
 
-    def forms(self, regions: Regions) -> tuple[Sandwich, ...]:
-        """No regions, no forms."""
-        return ()
+    def forms(self, regions: Regions) -> tuple[Form, ...]:
+        """The cap; what is known of a group is in :meth:`refine`."""
+        return (constant_form(len(regions), min((cap.value for cap in self.caps()), default=math.inf)),)
 
-    def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, Sequence[Sandwich]]]:
-        """Nothing."""
-        yield from ()
+    def refine(self, regions: Regions) -> Refinement:
+        """Pencils on the spans of the differences (Fact 13)."""
+        assert isinstance(regions, Groups)
+        if self._cones is not None:
+            yield from self._cones.refine(regions)
 
     def gated(self) -> tuple[Gated, ...]:
         """No gated sum of directions."""
@@ -259,6 +264,13 @@ class R2WDC:
         r, s, both, _ = self._gated.both(points)
         held = frozen.v if block == PAIRS[0] else frozen.u
         return frozen.sign[:, None] * self._gated.apply(r, s, both, held)
+
+    @cached_property
+    def _cones(self) -> GatedCones | None:
+        if self.layer == 1 or self._pairs.k > LATENT:
+            return None
+        scale = math.ldexp(1.0, self._scale)
+        return GatedCones(self._pairs.layers, self._gated.rows, self._gated.alpha, scale, self._pairs.k)
 
     @cached_property
     def _sha256(self) -> str:

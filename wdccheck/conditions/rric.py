@@ -12,11 +12,14 @@ import numpy as np
 
 from wdccheck import arrays, ranges, rounding
 from wdccheck.conditions import secant_pairs
-from wdccheck.conditions.condition import Cap, Condition, Frozen, Points, Regions, Start
+from wdccheck.conditions.condition import Cap, Condition, Frozen, Points, Refinement, Regions, Start
+from wdccheck.conditions.cone_pairs import LATENT
+from wdccheck.conditions.measured_range import MeasuredRange
 from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.eigen import proved_norm, proved_smallest
 from wdccheck.errors import InvalidInput
-from wdccheck.forms import Gated, Sandwich
+from wdccheck.forms import Form, Gated, constant_form
+from wdccheck.groups import Groups
 from wdccheck.network import ReLUNetwork
 from wdccheck.operators import Measurements
 from wdccheck.spheres import Block, Profile
@@ -173,17 +176,20 @@ class RRIC:
 
     # -- regions ---------------------------------------------------------------------------
 
-    def regions(self) -> Regions | None:
-        """None yet: the caps are all there is."""
-        return None
+    def regions(self) -> Groups | None:
+        """Pairs of groups of activation cones; None beyond latent dimension 3, or for too many cones."""
+        return None if self._range is None else self._range.regions()
 
-    def forms(self, regions: Regions) -> tuple[Sandwich, ...]:
-        """No regions, no forms."""
-        return ()
+    def forms(self, regions: Regions) -> tuple[Form, ...]:
+        """The cap; what is known of a group is in :meth:`refine`."""
+        cap = min((cap.value for cap in self.caps()), default=math.inf)
+        return (constant_form(len(regions), cap),)
 
-    def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, Sequence[Sandwich]]]:
-        """Nothing."""
-        yield from ()
+    def refine(self, regions: Regions) -> Refinement:
+        """Pencils on the spans of the differences (Fact 13)."""
+        assert isinstance(regions, Groups)
+        if self._range is not None:
+            yield from self._range.refine(regions)
 
     def gated(self) -> tuple[Gated, ...]:
         """No gated sum."""
@@ -205,6 +211,16 @@ class RRIC:
     def _target(self, block: Block, frozen: Frozen) -> np.ndarray:
         """sign D v for the pair of u, sign D u for that of v: D is symmetric."""
         return frozen.sign[:, None] * self.A.deviation(frozen.v if block == PAIRS[0] else frozen.u)
+
+    @cached_property
+    def _range(self) -> MeasuredRange | None:
+        layers = ranges.rescaled(self.net.layers)
+        chosen = ranges.live(layers, self.net.dims[0])
+        columns = self.A.columns(chosen) if chosen.any() and self.net.dims[0] <= LATENT else None
+        if columns is None:
+            return None
+        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
+        return MeasuredRange(layers, self.net.dims[0], np.ascontiguousarray(columns))
 
     @cached_property
     def _sha256(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from wdccheck import _kernels, arrays, gates, rounding
 from wdccheck.conditions import starts
-from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
+from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
 from wdccheck.eigen import extreme_of, extreme_pairs, proved_norm
 from wdccheck.errors import InvalidInput
@@ -242,7 +242,7 @@ class WDC:
         assert isinstance(regions, Boxes | Apart)
         return self._pair.forms(regions)
 
-    def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:
+    def refine(self, regions: Regions) -> Refinement:
         """Realizable patterns of dependent undecided lines."""
         assert isinstance(regions, Boxes | Apart)
         return self._pair.refine(regions)

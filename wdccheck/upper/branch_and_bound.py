@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,21 +9,18 @@ from functools import partial
 import numpy as np
 
 from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.conditions.condition import Condition, Regions
+from wdccheck.conditions.condition import Bounded, Condition, Regions
 from wdccheck.errors import InvalidInput
 from wdccheck.printing import between
 from wdccheck.run import Run, raised
-from wdccheck.upper.relax import proved_below
+from wdccheck.upper.best_first import Limits, best_first
+from wdccheck.upper.explore import explore
 
 __all__ = ["BranchAndBound"]
 
-_BATCH = 2048  # regions bounded in one go
 _TASK = 40_000  # regions a task may visit before it hands back what is left
 _WAVE = 16  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
-_EVERY = 8  # batches between two looks for a point above t
-_TRIED = 8  # regions looked at then
-_SAMPLED = 7  # points of each, besides its center
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,16 @@ class BranchAndBound:
                 known = replace(known, upper=cap.value, upper_by=cap.reason)
                 yield known
         roots = condition.regions()
-        others = () if roots is not None else [x for x in condition.dominated_by() if x.regions() is not None]
-        if others:
+        finite = isinstance(roots, Bounded)
+        if isinstance(roots, Bounded):
+            for found in best_first(condition, roots, known, run, Limits(self, self.nodes, self._goal)):
+                known = found
+                yield known
+        others = [x for x in condition.dominated_by() if x.regions() is not None]
+        enough = known.upper <= self._goal(known) or run.decided(known)
+        if others and (finite or roots is None) and not enough:
             yield from self._bounded(others[0], known, run)
+        if finite or (others and roots is None):
             return
         if roots is None:
             sizes = "+".join(str(d) for d in condition.spheres.values())
@@ -150,17 +153,6 @@ class _State:
     witness: Mapping[str, np.ndarray] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _Explored:
-    """What one task found."""
-
-    visited: int
-    left: list[Regions]
-    stuck: bool
-    value: float = 0.0
-    witness: Mapping[str, np.ndarray] | None = None
-
-
 def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int) -> Iterator[_State]:
     """Prove deviation <= t below `roots`: a stack of region batches, a wave of tasks at a time."""
     stack: list[Regions] = _pieces([roots])
@@ -171,7 +163,7 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
             return
         wave = [stack.pop() for _ in range(min(_WAVE, len(stack)))]
         task = int(np.clip(visited // _WAVE, 1000, _TASK))  # whatever `nodes` is: budgets only cut off
-        explored = list(run.map(partial(_explore, condition, t, task, run.deadline), wave))
+        explored = list(run.map(partial(explore, condition, t, task, run.deadline), wave))
         visited += sum(e.visited for e in explored)
         best = max(explored, key=lambda e: e.value)
         if best.value > t:
@@ -187,78 +179,6 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
 
 def _pieces(parts: list[Regions]) -> list[Regions]:
     return [part.take(slice(i, i + _PIECE)) for part in parts for i in range(0, len(part), _PIECE)]
-
-
-def _explore(
-    condition: Condition, t: float, budget: int, deadline: float, regions: Regions
-) -> _Explored:
-    """Depth first from `regions` until nothing is left, or `budget` or the deadline is used up."""
-    stack, visited, batches = [regions], 0, 0
-    while stack and visited < budget and time.monotonic() < deadline:
-        batch = _pop(stack)
-        visited += len(batch)
-        proved = np.ones(len(batch), dtype=bool)
-        for form in condition.forms(batch):
-            proved &= proved_below(form, t)
-        failed = batch.take(~proved)
-        if len(failed):
-            failed = failed.take(~_finer(condition, failed, t))
-        if not len(failed):
-            continue
-        stuck = ~failed.splittable()
-        if batches % _EVERY == 0 or stuck.any():
-            tried = failed.take(stuck) if stuck.any() else failed
-            value, witness = _try(condition, tried, t, visited)
-            if value > t:
-                return _Explored(visited, [], False, value, witness)
-        if stuck.any():
-            return _Explored(visited, [], True)
-        batches += 1
-        stack.append(failed.split())
-    return _Explored(visited, stack, False)
-
-
-def _pop(stack: list[Regions]) -> Regions:
-    """The last regions of the stack, about one batch of them."""
-    parts = [stack.pop()]
-    while stack and len(parts[-1]) + sum(len(p) for p in parts[:-1]) < _BATCH // 2:
-        parts.append(stack.pop())
-    batch = parts[0].join(parts)
-    if len(batch) > _BATCH:
-        stack.append(batch.take(slice(_BATCH, None)))
-        batch = batch.take(slice(_BATCH))
-    return batch
-
-
-def _finer(condition: Condition, regions: Regions, t: float) -> np.ndarray:
-    """Boolean (B,): regions that the condition's finer forms prove."""
-    proved = np.zeros(len(regions), dtype=bool)
-    for owners, forms in condition.refine(regions):
-        below = np.ones(len(owners), dtype=bool)
-        for form in forms:
-            below &= proved_below(form, t)
-        # a region is proved if every one of its forms is
-        proved[owners] = True
-        proved[owners[~below]] = False
-    return proved
-
-
-def _try(
-    condition: Condition, regions: Regions, t: float, visited: int
-) -> tuple[float, Mapping[str, np.ndarray] | None]:
-    """The best of a few points of the regions, if it exceeds t as a proved lower bound."""
-    few = regions.take(slice(0, None, max(1, len(regions) // _TRIED)))
-    sampled = few.sample(np.random.default_rng(visited), _SAMPLED)
-    points = {
-        letter: np.concatenate([center[:, None], sampled[letter]], axis=1).reshape(-1, center.shape[1])
-        for letter, center in few.centers().items()
-    }
-    values = condition.freeze(points).value
-    best = int(np.argmax(values))
-    if not values[best] > t:
-        return 0.0, None
-    witness = {letter: value[best] for letter, value in points.items()}
-    return condition.lower_bound(witness), witness
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:

@@ -1,0 +1,163 @@
+"""Regions of R2WDC and RRIC: groups of activation cones, and pencils on the spans of their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wdccheck import rounding
+from wdccheck.conditions.spans import Facets, Gates, Span, pair_spans
+from wdccheck.cones import Pieces, linear_maps, pieces
+from wdccheck.forms import RangeForm
+from wdccheck.groups import Tree
+
+__all__ = ["LATENT", "ConePairs", "one_per_pattern", "pencil"]
+
+LATENT = 3
+"""Latent dimensions up to which the cones are enumerated."""
+
+_BOXES = 2_000_000
+_CONES = 60_000
+_WAYS: dict[int, list[tuple[int, ...]]] = {
+    1: [(1,)], 2: [(1,), (-1,)],
+    3: [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)],
+}
+_WIDTHS = {1: 1.0, 2: 0.125, 3: 0.25}
+
+Layers = Sequence[np.ndarray]
+
+
+def one_per_pattern(
+    layers: Layers, k: int, cell: float | None = None
+) -> tuple[Pieces, np.ndarray] | None:
+    """All pieces of the cones of `layers`, and of which pattern each is (B,); None if there are too many.
+
+    With `cell`, half an edge of a grid on the faces of the cube: patterns of different cells differ.
+    """
+    if k > LATENT:
+        return None
+    found = pieces(layers, k, _WIDTHS[k] if cell is None else cell, _BOXES)
+    if found is None:
+        return None
+    keys = np.packbits(np.concatenate(found.gates, axis=1), axis=1).astype(np.int64)
+    if cell is not None:
+        place = np.floor((found.center + 2) / (2 * cell)).astype(np.int64)
+        keys = np.concatenate([keys, place], axis=1)
+    _, owner = np.unique(keys, axis=0, return_inverse=True)
+    return None if owner.max() >= _CONES else (found, owner.ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class ConePairs:
+    """The tree over all cones of a network, with facets of the single ones.
+
+    Attributes
+    ----------
+    layers : tuple of ndarray
+    k : int
+    tree : Tree
+    facets : Facets
+        By node; zero rows for groups.
+    """
+
+    layers: tuple[np.ndarray, ...]
+    k: int
+    tree: Tree
+    facets: Facets
+
+    @staticmethod
+    def of(layers: Layers, k: int) -> ConePairs | None:
+        """None if there are too many cones."""
+        found = one_per_pattern(layers, k)
+        if found is None:
+            return None
+        cover, owner = found
+        largest = np.lexsort((-cover.half.max(axis=1), owner))
+        _, first = np.unique(owner[largest], return_index=True)
+        chosen = cover.take(largest[first])
+        tree = Tree.of(chosen.center, layers, chosen.gates)
+        leaves = np.flatnonzero(tree.children[:, 0] < 0)
+        walls = _walls(layers, k, chosen)
+        rows, error = np.zeros((2, len(tree.children), *walls.rows.shape[1:]))
+        at = tree.order[tree.first[leaves]]
+        rows[leaves], error[leaves] = walls.rows[at], walls.error[at]
+        return ConePairs(tuple(layers), k, tree, Facets(rows, error))
+
+    def spans(self, nodes: np.ndarray, most: int, last: bool = False) -> list[Span]:
+        """Spans of the differences between the groups of `nodes` (B, 2); owners are places in `nodes`."""
+        if not len(nodes):
+            return []
+        tree = self.tree
+        gates = [Gates(tuple(g[x] for g in tree.opened), tuple(g[x] for g in tree.maybe)) for x in nodes.T]
+        facets = [self.facets.take(x) for x in nodes.T]
+        return pair_spans(self.layers, self.k, (gates[0], gates[1]), (facets[0], facets[1]), most, last)
+
+    def weights(self) -> np.ndarray:
+        """How many units (N,) are open in some cones of a node only."""
+        both = zip(self.tree.opened, self.tree.maybe, strict=True)
+        return np.sum([np.sum(maybe & ~opened, axis=1) for opened, maybe in both], axis=0)
+
+
+def _walls(layers: Layers, k: int, chosen: Pieces) -> Facets:
+    """For every cone the inputs of a few units, as rows in the latent direction: the walls first met from
+    the middle of its largest box, in several directions. They are never negative on the cone.
+    """
+    rows, error = [], []
+    for number, W in enumerate(layers):
+        value, wrong = linear_maps(layers[:number], chosen.gates[:number], k) if number else (np.eye(k), 0.0)
+        size = rounding.gamma(2 * W.shape[1] + 8)
+        sign = np.where(chosen.gates[number], 1.0, -1.0)[:, :, None]
+        rows.append(sign * (W @ value))
+        lost = (size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ wrong) + 2.0**-1060
+                if number else np.zeros(W.shape))
+        error.append(np.broadcast_to(lost, rows[-1].shape))
+    every, lost = np.concatenate(rows, axis=1), np.concatenate(error, axis=1)
+    middle = np.einsum("bmk,bk->bm", every, chosen.center)
+    found = []
+    for way in _WAYS[k]:
+        across = np.einsum("bmk,bk->bm", every, _tangents(chosen.center) @ np.array(way, dtype=float))
+        far = np.divide(middle, -across, out=np.full(middle.shape, np.inf), where=across < 0)
+        found.append(np.argmin(far, axis=1))
+    met = np.stack(found, axis=1)[:, :, None]
+    kept, wrong = (np.take_along_axis(x, met, axis=1) for x in (every, lost))
+    _, exponent = np.frexp(np.linalg.norm(kept, axis=2, keepdims=True))
+    return Facets(np.ldexp(kept, -exponent), np.ldexp(wrong, -exponent))
+
+
+def _tangents(center: np.ndarray) -> np.ndarray:
+    """Columns (B, k, k - 1) orthogonal to each row of center (B, k); for k = 1 minus the row itself."""
+    if center.shape[1] == 1:
+        return -center[:, :, None]
+    return np.linalg.qr(center[:, :, None], mode="complete")[0][:, :, 1:]
+
+
+def pencil(
+    span: Span, product: np.ndarray, size: np.ndarray, loss: np.ndarray, scale: float = 1.0
+) -> RangeForm:
+    """sup u^T H u / u^T u over the ranges of the columns M of a span.
+
+    Parameters
+    ----------
+    product : ndarray of shape (b, n, p)
+        H M.
+    size, loss : ndarray of shape (b,)
+        At least ||H||_F, and at least ||H M - product||_F over ||M||_F.
+
+    Notes
+    -----
+    M errs by E: M^T M by ||E||(2 ||M|| + ||E||), M^T H M by ||H|| times that; each computed
+    product of n terms by gamma(n) of its factors' Frobenius norms.
+    """
+    columns = span.columns
+    n = columns.shape[1]
+    length, wrong = span.lengths()
+    moved = wrong * (2 * length + wrong)
+    gram = columns.swapaxes(1, 2) @ columns
+    form = columns.swapaxes(1, 2) @ product
+    b, j = np.nonzero(~columns.any(axis=1) & ~span.error.any(axis=1))
+    gram[b, j, j] = 1.0  # of an unused column
+    rounded = rounding.gamma(2 * n + 16) * length**2
+    return RangeForm(gram, form, rounded + moved, size * (rounded + moved) + loss * length**2, scale,
+                     cone=span.cone, cone_error=span.cone_error)

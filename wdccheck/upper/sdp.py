@@ -1,0 +1,150 @@
+"""Semidefinite relaxations over cones: a solver proposes multipliers, this file believes none of them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.conditions.condition import Bounded, Condition
+from wdccheck.errors import InvalidInput
+from wdccheck.forms import RangeForm
+from wdccheck.run import Run
+from wdccheck.upper.best_first import Limits, best_first
+from wdccheck.upper.multipliers import tightened, whitened, with_multipliers
+from wdccheck.upper.relax import proved_bound
+
+__all__ = ["SDP"]
+
+_LIMITS = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # the solvers' names for it
+_SMALL = 20  # size up to which the interior point method of Clarabel is the faster
+
+
+@dataclass(frozen=True)
+class SDP:
+    """Upper bounds by branch and bound over groups of cones, with a semidefinite program for single ones.
+
+    For a pair of cones, or two pairs, sup u^T D v with the constraints ``C z >= 0`` of the cones is
+    at most every t for which some N >= 0 has ``t G - F - C^T N C >= 0`` (Fact 13). The solver's N is made
+    nonnegative, and t is computed and proved again, rounding included: a solver that is wrong, late or
+    not to be had makes the bound larger, never wrong.
+
+    Parameters
+    ----------
+    solver : {None, "CLARABEL", "SCS"}
+        None: Clarabel up to size 20, SCS above.
+    seconds : float
+        Time limit of one solve.
+    gap, rtol, nodes
+        As for :class:`BranchAndBound`.
+
+    Raises
+    ------
+    InvalidInput
+        An unknown solver, or a limit that is no positive number.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> rng = np.random.default_rng(0)
+    >>> net = wc.ReLUNetwork([rng.standard_normal((4, 1)), rng.standard_normal((5, 4))])
+    >>> wc.bracket(wc.RRIC(np.eye(5), net), wc.SDP(nodes=10)).upper < 1e-6
+    True
+    """
+
+    solver: str | None = None
+    seconds: float = 5.0
+    gap: float = 0.0
+    rtol: float = 0.02
+    nodes: int = 10**7
+
+    unit = "nodes"
+
+    def __post_init__(self) -> None:
+        if self.solver is not None and self.solver not in _LIMITS:
+            raise InvalidInput("solver", f"None or one of {', '.join(_LIMITS)}", repr(self.solver)[:60])
+        for name, least in (("gap", 0.0), ("rtol", 0.0)):
+            if not least <= getattr(self, name) < math.inf:
+                raise InvalidInput(name, f"a number >= {least:g}", repr(getattr(self, name))[:60])
+        for name in ("seconds", "nodes"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InvalidInput(name, "a positive number", repr(getattr(self, name))[:60])
+
+    def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Yield brackets with smaller uppers."""
+        for cap in condition.caps():
+            if cap.value < known.upper:
+                known = replace(known, upper=cap.value, upper_by=cap.reason)
+                yield known
+        roots = condition.regions()
+        if not isinstance(roots, Bounded):
+            stop = Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
+            yield replace(known, stopped={**known.stopped, "upper": stop})
+            return
+        missing = _missing(self.solver)
+        limits = Limits(self, self.nodes, self._goal)
+        tighten = tightened if missing else self._tightened
+        for found in best_first(condition, roots, known, run, limits, tighten):
+            if missing and "upper" in found.stopped:
+                stop = found.stopped["upper"]
+                stop = Stop(stop.reason, f"{missing}: multipliers without a solver; {stop.detail}")
+                found = replace(found, stopped={**found.stopped, "upper": stop})
+            yield found
+
+    def _goal(self, known: Bracket) -> float:
+        nearly = 1 - 1e-9
+        return max(known.lower + nearly * self.gap, known.lower / (1 - min(nearly * self.rtol, 0.999)))
+
+    def _tightened(self, form: RangeForm) -> np.ndarray:
+        """Bounds (B,) by multipliers found without a solver, and by the solver's where they are better."""
+        bound = tightened(form)
+        if form.cone is None or not form.cone.shape[1]:
+            return bound
+        few = np.flatnonzero(np.isfinite(bound) & (bound > 0) & form.cone.any(axis=(1, 2)))
+        part = form.take(few)
+        frame = whitened(part) if len(few) else None
+        if frame is None:
+            return bound
+        inside, cone, length = frame
+        N = np.stack([self._solved(F, C) for F, C in zip(inside, cone, strict=True)])
+        proposed = with_multipliers(part, N / (length[:, :, None] * length[:, None]))
+        bound[few] = np.minimum(bound[few], proved_bound(proposed))
+        return bound
+
+    def _solved(self, inside: np.ndarray, cone: np.ndarray) -> np.ndarray:
+        """min t with t I - F - C^T N C >= 0: an N (c, c), 0 where the solver has none."""
+        import cvxpy
+
+        used = np.flatnonzero(cone.any(axis=1))
+        rows, none = cone[used], np.zeros((len(cone), len(cone)))
+        t, N = cvxpy.Variable(), cvxpy.Variable((len(rows), len(rows)), symmetric=True)
+        problem: Any = cvxpy.Problem(cvxpy.Minimize(t), [
+            t * np.eye(len(inside)) - (inside + inside.T) / 2 - rows.T @ N @ rows >> 0, N >= 0])
+        solver = self.solver or ("CLARABEL" if len(inside) <= _SMALL else "SCS")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # whatever it says of its accuracy, t is proved again
+                problem.solve(solver=solver, **{_LIMITS[solver]: self.seconds})
+        except (cvxpy.SolverError, ArithmeticError, ValueError):
+            return none
+        if N.value is None or np.shape(N.value) != (len(rows), len(rows)):
+            return none
+        none[np.ix_(used, used)] = np.nan_to_num(np.asarray(N.value, dtype=np.float64), posinf=0.0)
+        return none
+
+
+def _missing(solver: str | None) -> str:
+    """What is missing of cvxpy and its solvers, "" if nothing."""
+    try:
+        import cvxpy
+    except ImportError:
+        return "cvxpy is not installed"
+    installed: list[str] = cvxpy.installed_solvers()  # type: ignore[no-untyped-call]
+    wanted = [solver] if solver else list(_LIMITS)
+    absent = [name for name in wanted if name not in installed]
+    return f"no solver {' nor '.join(absent)} is installed" if absent else ""
