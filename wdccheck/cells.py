@@ -24,11 +24,17 @@ class Lines:
     positive, negative : ndarray of shape (m,)
         Sums of squared multiples: the rows along +w add to ``positive * w w^T``, those along -w
         to ``negative * w w^T``. Relative error below gamma(n + 4).
+    owner : ndarray of shape (n,)
+        The line of each row that was grouped; -1 for zero rows.
+    ratio : ndarray of shape (n,)
+        Row i is ``ratio[i] * rows[owner[i]]``, the ratio correctly rounded; 0 for zero rows.
     """
 
     rows: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
+    owner: np.ndarray
+    ratio: np.ndarray
 
 
 def group_by_line(W: np.ndarray) -> Lines:
@@ -37,7 +43,8 @@ def group_by_line(W: np.ndarray) -> Lines:
     Exact multiples have equal correctly rounded quotients by their largest entry, so equal
     quotients find every candidate; rational cross-multiplication confirms each.
     """
-    W = W[W.any(axis=1)]
+    owner, ratio, nonzero = np.full(len(W), -1), np.zeros(len(W)), np.flatnonzero(W.any(axis=1))
+    W = W[nonzero]
     largest = np.argmax(np.abs(W), axis=1)
     pivot = np.take_along_axis(W, largest[:, None], axis=1)
     quotients = W / pivot + 0.0  # + 0.0: no negative zeros in the key
@@ -53,10 +60,13 @@ def group_by_line(W: np.ndarray) -> Lines:
                for bucket in groups.values() for group in bucket]
     rows = np.array([W[group[0]] for group in members]).reshape(-1, W.shape[1])
     ratios = [pivot[group, 0] / pivot[group[0], 0] for group in members]
+    for j, group in enumerate(members):
+        owner[nonzero[group]], ratio[nonzero[group]] = j, ratios[j]
     return Lines(
         rows,
-        np.array([float(np.sum(ratio[ratio > 0] ** 2)) for ratio in ratios]),
-        np.array([float(np.sum(ratio[ratio < 0] ** 2)) for ratio in ratios]),
+        np.array([float(np.sum(r[r > 0] ** 2)) for r in ratios]),
+        np.array([float(np.sum(r[r < 0] ** 2)) for r in ratios]),
+        owner, ratio,
     )
 
 

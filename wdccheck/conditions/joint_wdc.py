@@ -14,20 +14,21 @@ import numpy as np
 from wdccheck import arrays, gates, rounding, spheres
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
 from wdccheck.conditions.joint_caps import square_caps
+from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
 from wdccheck.conditions.weighted import WeightedPair
 from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
-from wdccheck.conditions.weighted_forms import weighted_forms
+from wdccheck.conditions.weighted_forms import WeightedForms
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import unit
-from wdccheck.regions import Boxes
 from wdccheck.spheres import Block, Profile
 
 __all__ = ["JointWDC"]
 
 _EMBED = 2**16  # entries up to which weights travel inside a result
 _LARGEST = 3  # dimension beyond which boxes of four letters are hopeless
+_SAMPLES = 4096  # points of the first lower bound
 _PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
 
 
@@ -207,17 +208,26 @@ class JointWDC:
     # -- regions ---------------------------------------------------------------------------
 
     def regions(self) -> Regions | None:
-        """Boxes of all four letters; h, x and m, y may be exchanged; None beyond dimension 3."""
+        """Both sides of both parts; which sides, is chosen by a first lower bound. None beyond dimension 3.
+
+        From alpha/4 on only A - E matters; below alpha/20 the bound by bisectors is too weak.
+        """
         n, p = self.B.shape[1], self.C.shape[1]
         if max(n, p) > _LARGEST:
             return None
-        return Boxes.cover({"h": n, "x": n, "m": p, "y": p}, symmetric=("h", "x", "m", "y"))
+        found = 4 * self._first_lower
+        sides = ("bisected", "cap") if found > 1 + 1e-9 else ("bisected", "below") if found > 0.2 else ("both",)
+        return Sides.cover(n, p, sides)
 
-    def forms(self, regions: Regions) -> tuple[Sandwich, ...]:
-        """Fact 10 for both parts, with weights caught at the corners of the boxes."""
-        assert isinstance(regions, Boxes)
-        scale = math.ldexp(1.0, self._scale)
-        return tuple(form for pair in self._pairs.values() for form in weighted_forms(pair, regions, scale))
+    def forms(self, regions: Regions) -> Iterator[Sandwich]:
+        """Fact 10 for the part and the side of each region, with weights caught at the corners."""
+        assert isinstance(regions, Sides)
+        for kind in np.unique(regions.kind):
+            part, side = KINDS[kind]
+            some, forms = np.flatnonzero(regions.kind == kind), self._forms[part]
+            boxes = regions.boxes.take(some)
+            for form in forms.of(side, boxes, fine=4 * self._first_lower <= 1 + 1e-9):
+                yield form if len(some) == len(regions) else form.scattered(some, len(regions))
 
     def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:
         """None is known."""
@@ -253,6 +263,16 @@ class JointWDC:
             if len(some):
                 u = frozen.u[some, :n] if name == "B" else frozen.u[some, n:]
                 yield self._pairs[name], some, {x: unit(p[some]) for x, p in points.items()}, u
+
+    @cached_property
+    def _first_lower(self) -> float:
+        """A lower bound of epsilon/alpha, by sampling: it chooses regions, no more."""
+        seeds = self.seeds(np.random.default_rng(0), _SAMPLES)
+        return float(self.deviation(seeds).max()) / self.alpha
+
+    @cached_property
+    def _forms(self) -> dict[str, WeightedForms]:
+        return {part: WeightedForms(pair, math.ldexp(1.0, self._scale)) for part, pair in self._pairs.items()}
 
     @property
     def _scale(self) -> int:
