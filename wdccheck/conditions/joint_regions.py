@@ -17,8 +17,7 @@ KINDS = (("B", "bisected"), ("C", "bisected"), ("B", "below"), ("C", "below"), (
          ("B", "cap"))
 """Part and side: see the forms of that name. "bisected": A - E with the bisector of the weighing letters."""
 
-_FREE = 0.3  # a gate letter is left free until the edges of the others are as short
-_WEIGHING = 0.7  # an edge of a weighing letter costs less than one of a gate letter
+_FREE = 0.15  # a gate letter is left free until the edges of the others are as short
 _STOP = 2.0**-MAX_DEPTH
 _PAIRS = (("h", "x"), ("m", "y"))
 
@@ -131,9 +130,8 @@ class Sides:
         cubes, counted, result = self._cubes(), self._counted(), []
         for i, (c, h) in enumerate(zip(self.boxes.center, self.boxes.half, strict=True)):
             length = np.sqrt(np.sum(c * c, axis=0))
-            weighs = self._of("bisected", "B" if i >= 2 else "C")
-            edges = h / np.where(cubes[i], 1.0, length) * np.where(weighs, _WEIGHING, 1.0)
-            result.append(np.where(cubes[i], _FREE, edges) * counted[i])
+            edges = np.where(cubes[i], _FREE, h / np.where(cubes[i], 1.0, length))
+            result.append(edges * counted[i])
         return np.concatenate(result), np.repeat(np.arange(4), [len(c) for c in self.boxes.center])
 
     def _open(self, i: int) -> Sides:

@@ -27,8 +27,8 @@ from wdccheck.spheres import Block, Profile
 __all__ = ["JointWDC"]
 
 _EMBED = 2**16  # entries up to which weights travel inside a result
-_LARGEST = 3  # dimension beyond which boxes of four letters are hopeless
-_SAMPLES = 4096  # points of the first lower bound
+_LARGEST = 4  # dimension beyond which boxes are hopeless
+_SAMPLES = 1024  # points of the first lower bound
 _PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
 
 
@@ -208,7 +208,7 @@ class JointWDC:
     # -- regions ---------------------------------------------------------------------------
 
     def regions(self) -> Regions | None:
-        """Both sides of both parts; which sides, is chosen by a first lower bound. None beyond dimension 3.
+        """Both sides of both parts; which sides, is chosen by a first lower bound. None beyond dimension 4.
 
         From alpha/4 on only A - E matters; below alpha/20 the bound by bisectors is too weak.
         """
