@@ -11,6 +11,8 @@ import pytest
 from conftest import MATRICES, exact_dot, exact_q, fractions
 
 import wdccheck as wc
+from wdccheck.conditions import joint_caps
+from wdccheck.conditions.joint_caps import _proved_top, _turned
 from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.weighted_forms import WeightedForms
 from wdccheck.forms import Sandwich
@@ -378,3 +380,104 @@ def test_forged_files_are_refused_or_refuted(tmp_path):
         except wc.InvalidInput:
             found = "refused"
         assert found == expected, change
+
+
+# -- upper bounds against long searches ---------------------------------------------------------------
+
+
+def largest_sum(B, C, rng, chains=40, steps=30):
+    """A value of sum_i (c_i.m)_+^2 (b_i.u)^2 at unit m, u: one after the other, by eigenvectors."""
+    m, best = unit(rng.standard_normal((chains, C.shape[1]))), 0.0
+    for _ in range(steps):
+        weights = np.maximum(m @ C.T, 0.0) ** 2
+        values, basis = np.linalg.eigh(np.einsum("zi,ij,ik->zjk", weights, B, B))
+        best, u = max(best, values[:, -1].max()), basis[:, :, -1]
+        open_rows = (m @ C.T > 0) * (u @ B.T) ** 2
+        ahead = np.linalg.eigh(np.einsum("zi,ij,ik->zjk", open_rows, C, C))[1][:, :, -1]
+        m = ahead * np.where(np.sum(ahead * m, axis=1, keepdims=True) < 0, -1.0, 1.0)
+    return best
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_ROWS)
+def test_caps_are_above_what_a_search_exhibits(kind):
+    rng = np.random.default_rng(7 + KINDS_OF_ROWS.index(kind))
+    for _ in range(6):
+        condition = attacked(rng, kind, largest=5)
+        B, C = condition._rows
+        for V, W in ((B, C), (C, B)):
+            found = largest_sum(V, W, rng)
+            for s, steps in ((0.0, 0), (0.5, 2), (0.9375, 8), (1.0, 8)):
+                assert found <= _turned(V, W, s, steps) * (1 + 1e-12)
+        lower = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64)).lower
+        assert all(cap.value >= lower for cap in condition.caps())
+
+
+def test_the_cap_of_one_row_is_sharp():
+    condition = wc.JointWDC([[3.0, 4.0]], [[1.0, 1.0]])
+    assert min(cap.value for cap in condition.caps()) == pytest.approx(50.0, rel=1e-9)
+
+
+def test_a_cap_by_a_matrix_that_is_not_zero_on_products_is_caught(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(joint_caps, "_proved_top", lambda T, Z: plain_top(T, Z - 0.2 * np.eye(len(Z))))
+    B, C = rng.standard_normal((2, 12, 3))
+    with pytest.raises(AssertionError):
+        for _ in range(10):
+            assert largest_sum(B, C, rng) <= _turned(B, C, 0.9375, 40)
+            B, C = rng.standard_normal((12, 1)), rng.standard_normal((12, 2))
+
+
+def plain_top(T, Z):
+    return float(np.linalg.eigvalsh(T.T @ T + Z)[-1])
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_ROWS)
+def test_proved_tops_are_above_exact_ones(kind):
+    rng = np.random.default_rng(KINDS_OF_ROWS.index(kind))
+    T = MATRICES[kind](rng, 3)
+    T = T / (np.abs(T).max() or 1.0)
+    Z = rng.standard_normal((3, 3)) * 10.0 ** rng.uniform(-9, 1)
+    with mpmath.workdps(60):
+        S = mpmath.matrix(T.tolist()).T * mpmath.matrix(T.tolist()) + mpmath.matrix((Z + Z.T).tolist())
+        exact = max(mpmath.eigsy(S, eigvals_only=True))
+        assert exact <= _proved_top(T, Z + Z.T) <= exact + 1e-8 * (1 + abs(exact))
+
+
+def paired(rng, name):
+    """Small pairs whose rows depend on each other in every way."""
+    n, p = ((1, 2), (2, 1), (2, 2))[rng.integers(3)]
+    B, C = plain_rows(rng, int(rng.integers(2, 6)), n), None
+    C = plain_rows(rng, len(B), p)
+    if name == "opposite":
+        B, C = np.vstack([B, -B]), np.vstack([C, C])
+    if name == "opposite on both sides":
+        B, C = np.vstack([B, -2 * B]), np.vstack([C, -C])
+    if name == "duplicated":
+        B, C = np.vstack([B, B, 0.5 * B]), np.vstack([C, 3 * C, -C])
+    if name == "integer":
+        B, C = (rng.integers(-1, 2, W.shape).astype(float) for W in (B, C))
+    if name == "rank one":
+        B = np.outer(rng.standard_normal(len(B)), np.ones(n))
+    if name == "rank one on both sides":
+        B, C = np.outer(rng.integers(-2, 3, len(B)), np.ones(n)), np.outer(rng.standard_normal(len(B)), np.ones(p))
+    if name == "balanced":  # every sign of each line: small deviations
+        B, C = np.tile(np.vstack([np.eye(n), -np.eye(n)]), (2 * p, 1)), np.repeat(
+            np.vstack([np.eye(p), -np.eye(p)]), 2 * n, axis=0)
+    exponent = int(rng.choice([-60, 0, 0, 60]))
+    return np.ldexp(B, exponent), np.ldexp(C, -2 * exponent), 4.0**-exponent
+
+
+@pytest.mark.parametrize("name", ["opposite", "opposite on both sides", "duplicated", "integer", "rank one",
+                                  "rank one on both sides", "balanced", "plain"])
+def test_dependent_rows_close_and_stay_above_the_search(name):
+    rng = np.random.default_rng(len(name))
+    for _ in range(3):
+        B, C, unit_of = paired(rng, name)
+        size = len(B) * np.abs(B).max() ** 2 * np.abs(C).max() ** 2
+        condition = wc.JointWDC(B, C, float(rng.choice([0.3, 1.0, 4.0]) * size) if size > 0 else unit_of)
+        engines = (wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=128))
+        lower = wc.bracket(condition, *engines).lower
+        found = wc.bracket(condition, *engines[:2], wc.BranchAndBound(rtol=0.05, nodes=150_000))
+        values = condition.deviation(condition.seeds(rng, 2000))
+        assert max(lower, values.max() * (1 - 1e-12)) <= found.upper, (B, C, condition.alpha)
+        assert found.upper <= lower * 1.1, (B, C, condition.alpha)

@@ -196,7 +196,7 @@ class JointWDC:
 
     def caps(self) -> Iterator[Cap]:
         """epsilon <= max(l s, alpha/4): see :func:`~wdccheck.conditions.joint_caps.square_caps`."""
-        for square, reason in square_caps(*self._rows):
+        for square, reason in self._square_caps:
             # exact where normal; what rounds below the smallest normal float is at most that
             value = max(math.ldexp(square, self._scale), self.alpha / 4, sys.float_info.min)
             yield Cap(value, f"trivial cap {reason}, or alpha/4")
@@ -263,6 +263,10 @@ class JointWDC:
             if len(some):
                 u = frozen.u[some, :n] if name == "B" else frozen.u[some, n:]
                 yield self._pairs[name], some, {x: unit(p[some]) for x, p in points.items()}, u
+
+    @cached_property
+    def _square_caps(self) -> list[tuple[float, str]]:
+        return list(square_caps(*self._rows))
 
     @cached_property
     def _first_lower(self) -> float:
