@@ -84,7 +84,8 @@ def _turned(B: np.ndarray, C: np.ndarray, s: float, steps: int) -> float:
         X = (basis * (share / share.sum())) @ basis.T
         X = (X + X.T) / 2
         blocks = X.reshape(n, q, n, q)
-        apart, along = X - blocks.transpose(2, 1, 0, 3).reshape(X.shape), np.einsum("aibi,i->ab", blocks, signs)
+        apart = X - blocks.transpose(2, 1, 0, 3).reshape(X.shape)
+        along = np.einsum("aibi,i->ab", blocks, signs)
         square = float(np.sum(apart * apart) / 4 + np.sum(along * along) / q)
         if not square > 1e-12:
             break

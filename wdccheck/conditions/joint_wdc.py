@@ -16,7 +16,7 @@ from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Poin
 from wdccheck.conditions.joint_caps import square_caps
 from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
-from wdccheck.conditions.weighted import WeightedPair
+from wdccheck.conditions.weighted import WeightedPair, balanced_exponents
 from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
 from wdccheck.conditions.weighted_forms import WeightedForms
 from wdccheck.errors import InvalidInput
@@ -77,7 +77,7 @@ class JointWDC:
         for name, value in (("B", B), ("C", C), ("alpha", arrays.alpha_value(self.alpha))):
             object.__setattr__(self, name, value)
         largest = [float(np.abs(W).max()) for W in (B, C)]
-        exponents = _exponents(largest, self.alpha)
+        exponents = balanced_exponents(largest, self.alpha)
         if not -480 <= sum(exponents) <= 480:
             raise InvalidInput("B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, so "
                                "that epsilon is a float64", f"max |B| = {largest[0]:g}, max |C| = "
@@ -208,26 +208,20 @@ class JointWDC:
     # -- regions ---------------------------------------------------------------------------
 
     def regions(self) -> Regions | None:
-        """Both sides of both parts; which sides, is chosen by a first lower bound. None beyond dimension 4.
-
-        From alpha/4 on only A - E matters; below alpha/20 the bound by bisectors is too weak.
-        """
+        """Both sides of both parts, see Sides; None beyond dimension 4."""
         n, p = self.B.shape[1], self.C.shape[1]
-        if max(n, p) > _LARGEST:
-            return None
-        found = 4 * self._first_lower
-        sides = ("bisected", "cap") if found > 1 + 1e-9 else ("bisected", "below") if found > 0.2 else ("both",)
-        return Sides.cover(n, p, sides)
+        return None if max(n, p) > _LARGEST else Sides.cover(n, p, self._sides)
 
-    def forms(self, regions: Regions) -> Iterator[Sandwich]:
+    def forms(self, regions: Regions) -> Sequence[Sandwich]:
         """Fact 10 for the part and the side of each region, with weights caught at the corners."""
         assert isinstance(regions, Sides)
+        result: list[Sandwich] = []
         for kind in np.unique(regions.kind):
-            part, side = KINDS[kind]
-            some, forms = np.flatnonzero(regions.kind == kind), self._forms[part]
-            boxes = regions.boxes.take(some)
-            for form in forms.of(side, boxes, fine=4 * self._first_lower <= 1 + 1e-9):
-                yield form if len(some) == len(regions) else form.scattered(some, len(regions))
+            (part, side), some = KINDS[kind], np.flatnonzero(regions.kind == kind)
+            forms = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
+            whole = len(some) == len(regions)
+            result += forms if whole else (form.scattered(some, len(regions)) for form in forms)
+        return result
 
     def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:
         """None is known."""
@@ -269,10 +263,14 @@ class JointWDC:
         return list(square_caps(*self._rows))
 
     @cached_property
-    def _first_lower(self) -> float:
-        """A lower bound of epsilon/alpha, by sampling: it chooses regions, no more."""
+    def _sides(self) -> tuple[str, ...]:
+        """The sides to bound, chosen by sampling; any choice is valid.
+
+        From alpha/4 on only A - E matters; below alpha/20 the bound by bisectors is too weak.
+        """
         seeds = self.seeds(np.random.default_rng(0), _SAMPLES)
-        return float(self.deviation(seeds).max()) / self.alpha
+        ratio = float(self.deviation(seeds).max()) / self.alpha
+        return ("both",) if ratio < 0.05 else ("bisected", "cap" if ratio > 0.25 * (1 - 1e-9) else "below")
 
     @cached_property
     def _forms(self) -> dict[str, WeightedForms]:
@@ -295,15 +293,3 @@ class JointWDC:
         (B, C), alpha = self._rows, math.ldexp(self.alpha, -self._scale)
         return {"B": WeightedPair(B, C, ("h", "x"), ("m", "y"), alpha),
                 "C": WeightedPair(C, B, ("m", "y"), ("h", "x"), alpha)}
-
-
-def _exponents(largest: list[float], alpha: float) -> tuple[int, int]:
-    """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
-    half = -(-math.frexp(alpha)[1] // 2)
-    b, c = (math.frexp(x)[1] for x in largest)
-    if not largest[0]:
-        return half - c, c
-    if not largest[1]:
-        return b, half - b
-    lacking = max(half - b - c, 0)
-    return b + lacking // 2, c + lacking - lacking // 2

@@ -54,6 +54,9 @@ class _Gates:
     high: np.ndarray
 
 
+_Pair = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, _Gates, np.ndarray]
+
+
 @dataclass(frozen=True, eq=False)
 class WeightedForms:
     """Forms of ``A - E``, A = sum of w_i b_i b_i^T over open rows, E = alpha kappa(m, y) Q_{h,x}.
@@ -167,13 +170,12 @@ class WeightedForms:
     def cap(self, boxes: Boxes) -> Iterator[Sandwich]:
         """E <= alpha/4, so lambda_max(E - A) <= t if t is as large."""
         none = np.zeros((len(self._outer), len(boxes)))
-        zero = none[0]
-        yield Sandwich(none, none, none, zero + 0.25 * self.pair.alpha, zero, zero + 0.25 * self.pair.alpha, zero,
-                       self.scale)
+        zero, most = none[0], none[0] + 0.25 * self.pair.alpha
+        yield Sandwich(none, none, none, most, zero, most, zero, self.scale)
 
     # -- pieces ------------------------------------------------------------------------------
 
-    def _pairs(self, boxes: Boxes) -> Iterator[tuple[np.ndarray, ...]]:
+    def _pairs(self, boxes: Boxes) -> Iterator[_Pair]:
         """Of every pair of corners: weights (l, B) of m and of y, kappa and mu (B,); gates; sure rows."""
         opened = self._gates(boxes)
         m, y = (self._corners(boxes, x) for x in self.pair.weighing)
@@ -192,7 +194,7 @@ class WeightedForms:
     def _gates(self, boxes: Boxes) -> _Gates:
         at = [boxes.letters.index(x) for x in self.pair.gating]
         r, s = (self._signs(self._lines.rows, boxes, x) for x in self.pair.gating)
-        cube = np.logical_or(*(~boxes.center[i].any(axis=0) for i in at))
+        cube = np.any([~boxes.center[i].any(axis=0) for i in at], axis=0)
         boxes = replace(boxes, center=tuple(np.where(c.any(axis=0), c, 1.0) for c in boxes.center))
         q, theta = expected_triangle(*(boxes.center[i] for i in at))  # of cubes any will do
         radii = [boxes.radii()[i] for i in at]
