@@ -49,16 +49,6 @@ class Sandwich:
     def __len__(self) -> int:
         return len(self.slack)
 
-    def scattered(self, index: np.ndarray, count: int) -> Sandwich:
-        """The same for the regions `index` of a batch of `count`; of the others it claims nothing."""
-        def spread(x: np.ndarray) -> np.ndarray:
-            full = np.zeros((*x.shape[:-1], count))
-            full[..., index] = x
-            return full
-
-        return Sandwich(*map(spread, (self.low, self.high, self.mean, self.slack, self.floor, self.ceiling,
-                                      self.pad)), self.scale)
-
 
 @dataclass(frozen=True, eq=False)
 class Gated:

@@ -18,7 +18,7 @@ from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
 from wdccheck.conditions.weighted import WeightedPair, balanced_exponents
 from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
-from wdccheck.conditions.weighted_forms import WeightedForms
+from wdccheck.conditions.weighted_forms import WeightedForms, scattered
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import unit
@@ -220,7 +220,7 @@ class JointWDC:
             (part, side), some = KINDS[kind], np.flatnonzero(regions.kind == kind)
             forms = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
             whole = len(some) == len(regions)
-            result += forms if whole else (form.scattered(some, len(regions)) for form in forms)
+            result += forms if whole else (scattered(form, some, len(regions)) for form in forms)
         return result
 
     def refine(self, regions: Regions) -> Iterator[tuple[np.ndarray, tuple[Sandwich]]]:

@@ -22,7 +22,7 @@ from wdccheck.forms import Sandwich
 from wdccheck.geometry import angle, expected_inner, expected_triangle
 from wdccheck.regions import Boxes
 
-__all__ = ["WeightedForms"]
+__all__ = ["WeightedForms", "scattered"]
 
 _COARSE = ((1.0, 0.5),)
 _FINE = ((1.0, 0.5), (0.819, 0.318), (0.182, 0.0))
@@ -274,3 +274,14 @@ class WeightedForms:
         lost = 10 * rounding.gate_error(pair.others) * total
         gram = rounding.gram_error(*pair.rows.shape) * total**2
         return float(np.sum((lost + gram) * squares)) * len(pair.rows) * (1 + 1e-9) + 2.0**-1000
+
+
+def scattered(form: Sandwich, index: np.ndarray, count: int) -> Sandwich:
+    """The form for the regions `index` of a batch of `count`; of the others it claims nothing."""
+    def spread(x: np.ndarray) -> np.ndarray:
+        full = np.zeros((*x.shape[:-1], count))
+        full[..., index] = x
+        return full
+
+    return Sandwich(spread(form.low), spread(form.high), spread(form.mean), spread(form.slack),
+                    spread(form.floor), spread(form.ceiling), spread(form.pad), form.scale)
