@@ -409,7 +409,7 @@ def test_caps_are_above_what_a_search_exhibits(kind):
             found = largest_sum(V, W, rng)
             for s, steps in ((0.0, 0), (0.5, 2), (0.9375, 8), (1.0, 8)):
                 assert found <= _turned(V, W, s, steps) * (1 + 1e-12)
-        lower = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=32)).lower
+        lower = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(2048)).lower
         assert all(cap.value >= lower for cap in condition.caps())
 
 
@@ -473,13 +473,13 @@ def paired(rng, name):
                                   "rank one on both sides", "balanced", "plain"])
 def test_dependent_rows_close_and_stay_above_the_search(name):
     rng = np.random.default_rng(len(name))
-    for _ in range(2):
+    for last in (False, True):
         B, C, unit_of = paired(rng, name)
         size = len(B) * np.abs(B).max() ** 2 * np.abs(C).max() ** 2
         condition = wc.JointWDC(B, C, float(rng.choice([0.3, 1.0, 4.0]) * size) if size > 0 else unit_of)
-        engines = (wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=32))
-        lower = wc.bracket(condition, *engines).lower
-        found = wc.bracket(condition, *engines[:2], wc.BranchAndBound(rtol=0.05, nodes=150_000))
+        found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(4096),
+                           wc.BranchAndBound(rtol=0.05, nodes=150_000))
+        lower = wc.bracket(condition, wc.Ascent(starts=32)).lower if last else found.lower
         values = condition.deviation(condition.seeds(rng, 2000))
         assert max(lower, values.max() * (1 - 1e-12)) <= found.upper, (B, C, condition.alpha)
-        assert found.upper <= lower * 1.1, (B, C, condition.alpha)
+        assert found.upper <= found.lower * 1.1, (B, C, condition.alpha)
