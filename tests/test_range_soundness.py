@@ -161,7 +161,7 @@ def test_the_dominating_wdc_bounds_from_above_only():
     known = wc.bracket(wc.R2WDC(net, 2), wc.Spectral(), wc.BranchAndBound())
     assert known.lower == pytest.approx(0.5) and known.upper >= 3.5
     assert known.stopped["upper"].reason is Reason.CAP_ONLY
-    net = wc.ReLUNetwork([np.array([[1.0, 0.0]]), np.array([[1.0], [-2.0]])])  # few codes: on the range itself
+    net = wc.ReLUNetwork([np.array([[1.0, 0.0]]), np.array([[1.0], [-2.0]])])  # on the range itself
     known = wc.bracket(wc.R2WDC(net, 2), wc.Spectral(), wc.BranchAndBound())
     assert known.lower == pytest.approx(0.5) and known.upper == pytest.approx(0.5, abs=1e-6)
 

@@ -10,7 +10,7 @@ from math import comb
 
 import numpy as np
 
-__all__ = ["Lines", "group_by_line", "lines", "pivot_columns", "topes"]
+__all__ = ["Lines", "group_by_line", "pivot_columns", "topes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +24,17 @@ class Lines:
     positive, negative : ndarray of shape (m,)
         Sums of squared multiples: the rows along +w add to ``positive * w w^T``, those along -w
         to ``negative * w w^T``. Relative error below gamma(n + 4).
+    owner : ndarray of shape (n,)
+        The line of each row that was grouped; -1 for zero rows.
+    ratio : ndarray of shape (n,)
+        Row i is ``ratio[i] * rows[owner[i]]``, the ratio correctly rounded; 0 for zero rows.
     """
 
     rows: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
+    owner: np.ndarray
+    ratio: np.ndarray
 
 
 def group_by_line(W: np.ndarray) -> Lines:
@@ -37,32 +43,31 @@ def group_by_line(W: np.ndarray) -> Lines:
     Exact multiples have equal correctly rounded quotients by their largest entry, so equal
     quotients find every candidate; rational cross-multiplication confirms each.
     """
-    groups = [sorted(group, key=lambda i: -np.abs(W[i]).max()) for group in lines(W)]  # no ratio overflows
-    rows = np.array([W[group[0]] for group in groups]).reshape(-1, W.shape[1])
-    pivots = [int(np.argmax(np.abs(row))) for row in rows]
-    ratios = [W[group, p] / W[group[0], p] for group, p in zip(groups, pivots, strict=True)]
-    return Lines(
-        rows,
-        np.array([float(np.sum(ratio[ratio > 0] ** 2)) for ratio in ratios]),
-        np.array([float(np.sum(ratio[ratio < 0] ** 2)) for ratio in ratios]),
-    )
-
-
-def lines(W: np.ndarray) -> list[list[int]]:
-    """The nonzero rows of W (n, k) by the line they span: lists of row numbers."""
-    nonzero = np.flatnonzero(W.any(axis=1))
-    rows = W[nonzero]
-    pivot = np.take_along_axis(rows, np.argmax(np.abs(rows), axis=1)[:, None], axis=1)
-    quotients = rows / pivot + 0.0  # + 0.0: no negative zeros in the key
+    owner, ratio, nonzero = np.full(len(W), -1), np.zeros(len(W)), np.flatnonzero(W.any(axis=1))
+    W = W[nonzero]
+    largest = np.argmax(np.abs(W), axis=1)
+    pivot = np.take_along_axis(W, largest[:, None], axis=1)
+    quotients = W / pivot + 0.0  # + 0.0: no negative zeros in the key
     groups: defaultdict[bytes, list[list[int]]] = defaultdict(list)
-    for i, quotient in zip(nonzero.tolist(), quotients, strict=True):
+    for i, quotient in enumerate(quotients):
         for group in groups[quotient.tobytes()]:
             if _parallel(W[group[0]], W[i]):
                 group.append(i)
                 break
         else:
             groups[quotient.tobytes()].append([i])
-    return [group for bucket in groups.values() for group in bucket]
+    members = [sorted(group, key=lambda i: -abs(pivot[i, 0]))  # largest first: no ratio overflows
+               for bucket in groups.values() for group in bucket]
+    rows = np.array([W[group[0]] for group in members]).reshape(-1, W.shape[1])
+    ratios = [pivot[group, 0] / pivot[group[0], 0] for group in members]
+    for j, group in enumerate(members):
+        owner[nonzero[group]], ratio[nonzero[group]] = j, ratios[j]
+    return Lines(
+        rows,
+        np.array([float(np.sum(r[r > 0] ** 2)) for r in ratios]),
+        np.array([float(np.sum(r[r < 0] ** 2)) for r in ratios]),
+        owner, ratio,
+    )
 
 
 def _parallel(v: np.ndarray, w: np.ndarray) -> bool:

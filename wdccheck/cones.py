@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from wdccheck import rounding
-from wdccheck.cells import lines
+from wdccheck.cells import group_by_line
 from wdccheck.regions import Boxes
 
 __all__ = ["Pieces", "linear_maps", "pieces"]
@@ -96,7 +96,7 @@ def _product(W: np.ndarray, value: np.ndarray, error: np.ndarray) -> tuple[np.nd
 
 def _with_layer(layers: Layers, known: Pieces, most: int) -> Pieces | None:
     """The pieces of the layers before, cut and multiplied by the gates of the last layer."""
-    groups = [[np.array(group) for group in lines(W)] for W in layers]
+    groups = [_lines(W) for W in layers]
     todo, done = [known], [_expanded(layers[-1], groups[-1], known.take(slice(0)), np.zeros((0, 0)))]
     while todo:
         part = todo.pop()
@@ -119,6 +119,12 @@ def _with_layer(layers: Layers, known: Pieces, most: int) -> Pieces | None:
         if len(rest):
             todo.append(_halves(rest))
     return _joined(done)
+
+
+def _lines(W: np.ndarray) -> list[np.ndarray]:
+    """The numbers of the nonzero rows of W, line by line."""
+    found = group_by_line(W)
+    return [np.flatnonzero(found.owner == j) for j in range(len(found.rows))]
 
 
 def _joined(parts: Sequence[Pieces]) -> Pieces:

@@ -73,9 +73,12 @@ class Boxes:
             [h / np.sqrt(np.sum(c * c, axis=0)) for c, h in zip(self.center, self.half, strict=True)]
         )
 
-    def split(self) -> Boxes:
-        """Both halves of every box, cut across its longest edge as seen from the origin."""
-        edge = np.argmax(self._edges(), axis=0)
+    def split(self, edge: np.ndarray | None = None) -> Boxes:
+        """Both halves of every box, cut across its longest edge as seen from the origin.
+
+        `edge` (B,) names another one, counted over all letters stacked.
+        """
+        edge = np.argmax(self._edges(), axis=0) if edge is None else edge
         columns = np.arange(len(self))
         first = np.concatenate(self.center)
         half = np.concatenate(self.half)

@@ -14,20 +14,21 @@ import numpy as np
 from wdccheck import arrays, gates, rounding, spheres
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.joint_caps import square_caps
+from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
-from wdccheck.conditions.weighted import WeightedPair
+from wdccheck.conditions.weighted import WeightedPair, balanced_exponents
 from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
-from wdccheck.conditions.weighted_forms import weighted_forms
+from wdccheck.conditions.weighted_forms import WeightedForms, scattered
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import unit
-from wdccheck.regions import Boxes
 from wdccheck.spheres import Block, Profile
 
 __all__ = ["JointWDC"]
 
 _EMBED = 2**16  # entries up to which weights travel inside a result
-_LARGEST = 3  # dimension beyond which boxes of four letters are hopeless
+_LARGEST = 4  # dimension beyond which boxes are hopeless
+_SAMPLES = 1024  # points of the first lower bound
 _PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
 
 
@@ -76,7 +77,7 @@ class JointWDC:
         for name, value in (("B", B), ("C", C), ("alpha", arrays.alpha_value(self.alpha))):
             object.__setattr__(self, name, value)
         largest = [float(np.abs(W).max()) for W in (B, C)]
-        exponents = _exponents(largest, self.alpha)
+        exponents = balanced_exponents(largest, self.alpha)
         if not -480 <= sum(exponents) <= 480:
             raise InvalidInput("B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, so "
                                "that epsilon is a float64", f"max |B| = {largest[0]:g}, max |C| = "
@@ -195,7 +196,7 @@ class JointWDC:
 
     def caps(self) -> Iterator[Cap]:
         """epsilon <= max(l s, alpha/4): see :func:`~wdccheck.conditions.joint_caps.square_caps`."""
-        for square, reason in square_caps(*self._rows):
+        for square, reason in self._square_caps:
             # exact where normal; what rounds below the smallest normal float is at most that
             value = max(math.ldexp(square, self._scale), self.alpha / 4, sys.float_info.min)
             yield Cap(value, f"trivial cap {reason}, or alpha/4")
@@ -207,17 +208,20 @@ class JointWDC:
     # -- regions ---------------------------------------------------------------------------
 
     def regions(self) -> Regions | None:
-        """Boxes of all four letters; h, x and m, y may be exchanged; None beyond dimension 3."""
+        """Both sides of both parts, see Sides; None beyond dimension 4."""
         n, p = self.B.shape[1], self.C.shape[1]
-        if max(n, p) > _LARGEST:
-            return None
-        return Boxes.cover({"h": n, "x": n, "m": p, "y": p}, symmetric=("h", "x", "m", "y"))
+        return None if max(n, p) > _LARGEST else Sides.cover(n, p, self._sides)
 
-    def forms(self, regions: Regions) -> tuple[Sandwich, ...]:
-        """Fact 10 for both parts, with weights caught at the corners of the boxes."""
-        assert isinstance(regions, Boxes)
-        scale = math.ldexp(1.0, self._scale)
-        return tuple(form for pair in self._pairs.values() for form in weighted_forms(pair, regions, scale))
+    def forms(self, regions: Regions) -> Sequence[Sandwich]:
+        """Fact 10 for the part and the side of each region, with weights caught at the corners."""
+        assert isinstance(regions, Sides)
+        result: list[Sandwich] = []
+        for kind in np.unique(regions.kind):
+            (part, side), some = KINDS[kind], np.flatnonzero(regions.kind == kind)
+            forms = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
+            whole = len(some) == len(regions)
+            result += forms if whole else (scattered(form, some, len(regions)) for form in forms)
+        return result
 
     def refine(self, regions: Regions) -> Refinement:
         """None is known."""
@@ -254,6 +258,24 @@ class JointWDC:
                 u = frozen.u[some, :n] if name == "B" else frozen.u[some, n:]
                 yield self._pairs[name], some, {x: unit(p[some]) for x, p in points.items()}, u
 
+    @cached_property
+    def _square_caps(self) -> list[tuple[float, str]]:
+        return list(square_caps(*self._rows))
+
+    @cached_property
+    def _sides(self) -> tuple[str, ...]:
+        """The sides to bound, chosen by sampling; any choice is valid.
+
+        From alpha/4 on only A - E matters; below alpha/20 the bound by bisectors is too weak.
+        """
+        seeds = self.seeds(np.random.default_rng(0), _SAMPLES)
+        ratio = float(self.deviation(seeds).max()) / self.alpha
+        return ("both",) if ratio < 0.05 else ("bisected", "cap" if ratio > 0.25 * (1 - 1e-9) else "below")
+
+    @cached_property
+    def _forms(self) -> dict[str, WeightedForms]:
+        return {part: WeightedForms(pair, math.ldexp(1.0, self._scale)) for part, pair in self._pairs.items()}
+
     @property
     def _scale(self) -> int:
         return 2 * sum(self._exponents)
@@ -271,15 +293,3 @@ class JointWDC:
         (B, C), alpha = self._rows, math.ldexp(self.alpha, -self._scale)
         return {"B": WeightedPair(B, C, ("h", "x"), ("m", "y"), alpha),
                 "C": WeightedPair(C, B, ("m", "y"), ("h", "x"), alpha)}
-
-
-def _exponents(largest: list[float], alpha: float) -> tuple[int, int]:
-    """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
-    half = -(-math.frexp(alpha)[1] // 2)
-    b, c = (math.frexp(x)[1] for x in largest)
-    if not largest[0]:
-        return half - c, c
-    if not largest[1]:
-        return b, half - b
-    lacking = max(half - b - c, 0)
-    return b + lacking // 2, c + lacking - lacking // 2

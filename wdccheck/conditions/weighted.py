@@ -14,7 +14,7 @@ from wdccheck.conditions.condition import Measured
 from wdccheck.eigen import extreme_of, extreme_pairs
 from wdccheck.geometry import angle, expected_apply, expected_gram, expected_inner, unit
 
-__all__ = ["Sums", "WeightedPair"]
+__all__ = ["Sums", "WeightedPair", "balanced_exponents"]
 
 _DENSE = 40  # up to here a k x k matrix per point is cheaper than Lanczos on products
 _BLOCK = 2**22  # entries of one temporary array
@@ -154,3 +154,15 @@ class WeightedPair:
         """Outer products of the rows, where they are small."""
         n, k = self.rows.shape
         return _kernels.outer_products(self.rows) if n * k * k <= 2 * _BLOCK else None
+
+
+def balanced_exponents(largest: list[float], alpha: float) -> tuple[int, int]:
+    """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
+    half = -(-math.frexp(alpha)[1] // 2)
+    b, c = (math.frexp(x)[1] for x in largest)
+    if not largest[0]:
+        return half - c, c
+    if not largest[1]:
+        return b, half - b
+    lacking = max(half - b - c, 0)
+    return b + lacking // 2, c + lacking - lacking // 2
