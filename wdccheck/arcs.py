@@ -15,6 +15,8 @@ _THIN = 1e-12
 _VANISHING = 1e-20
 _ENTRIES = 2**21  # of one temporary array
 _PER_CIRCLE = 150_000  # entries beyond which only a part of the circle is looked at
+_COSTLY = 4_000
+_ANGLES = 10.0 ** np.linspace(-4, np.log10(np.pi), 16)
 _BREAK = (0.25, 0.002)  # work of an entry and of each product in it, in breakpoints of a gated sum
 
 Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -167,6 +169,28 @@ def in_chunks(
             arcs = arcs.through(W)
         parts.append(finish(arcs, chunk))
     return _joined(parts, entries * share * (_BREAK[0] + _BREAK[1] * inputs))
+
+
+def costly(layers: Sequence[np.ndarray], gates: int = 0) -> bool:
+    """Whether the arcs of a circle take much more than values at some of its points."""
+    widths = [*(len(W) for W in layers), gates or 1]
+    return sum(widths) * max(widths) > _COSTLY
+
+
+def sampled(
+    base: np.ndarray, tangent: np.ndarray, values: Callable[[np.ndarray], np.ndarray],
+    layers: Sequence[np.ndarray],
+) -> Profile:
+    """The profile of circles known at some angles, more of them near the base (B, d).
+
+    `values` takes points (B p, d), the p of a circle together.
+    """
+    angles = np.concatenate([_ANGLES, -_ANGLES])
+    moved = np.cos(angles)[:, None] * base[:, None] + np.sin(angles)[:, None] * tangent[:, None]
+    found = values(moved.reshape(-1, base.shape[1])).reshape(len(base), -1)
+    nothing = np.full((len(base), 1), -np.inf)
+    work = 2 * len(angles) * sum(W.size for W in layers) * _BREAK[1]
+    return Profile(np.zeros((len(base), 1)), nothing, nothing, np.tile(angles, (len(base), 1)), found, work)
 
 
 def _joined(parts: Sequence[Profile], work: float) -> Profile:

@@ -14,7 +14,7 @@ from wdccheck import rounding
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "jacobian", "live", "open_gates", "product", "rescaled",
+    "ascent_direction", "enclosed", "exactly_open", "integers", "jacobian", "live", "open_gates", "product", "rescaled",
     "secant_matrix", "secants", "sharpened", "until_wall",
 ]
 
@@ -62,16 +62,17 @@ def live(layers: Layers, k: int) -> np.ndarray:
 def secants(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
     """G(x1) - G(x2) of shape (B, n_j) for x1, x2 (B, k).
 
-    The difference p of the inputs of a unit is carried along. Where the unit is open at both codes
-    it passes p on; where it is open at one of them, it passes its input there, which lies between
-    0 and p. So nothing cancels but the sums of a product, and inside one cone the result
-    is Lambda_a (x1 - x2).
+    The input a of a unit at x1 and the difference d to that at x2 are carried along. Where the unit
+    is open at both codes it passes d on; where it is open at one of them, it passes its input there,
+    which lies between 0 and d. So nothing cancels but the sums of a product, and inside one cone the
+    result is Lambda_a (x1 - x2).
     """
-    a, b, d = x1, x2, x1 - x2
+    a, d = x1, x1 - x2
     for W in layers:
-        a, b, d = a @ W.T, b @ W.T, d @ W.T
-        d = np.where((a > 0) & (b > 0), d, _crossing(a, b, d))
-        a, b = np.maximum(a, 0.0), np.maximum(b, 0.0)
+        a, d = a @ W.T, d @ W.T
+        up = np.maximum(d, 0.0)
+        d = np.clip(np.where(d >= 0, a, d - a), d - up, up)
+        a = np.maximum(a, 0.0)
     return d
 
 
@@ -179,13 +180,17 @@ def exactly_open(layers: Layers, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return gates
 
 
-def _integers(array: np.ndarray) -> np.ndarray:
-    """`array` times a power of two that makes all entries integers, which are exact."""
+def integers(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """`array` times a power of two that makes all entries integers, which are exact, and that power."""
     exact = [Fraction(float(x)) for x in array.ravel()]
     common = max((x.denominator for x in exact), default=1)
     result = np.empty(array.size, dtype=object)
     result[:] = [x.numerator * (common // x.denominator) for x in exact]
-    return result.reshape(array.shape)
+    return result.reshape(array.shape), common
+
+
+def _integers(array: np.ndarray) -> np.ndarray:
+    return integers(array)[0]
 
 
 # -- cones ---------------------------------------------------------------------------------------

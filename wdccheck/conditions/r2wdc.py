@@ -14,6 +14,7 @@ from wdccheck import arrays, ranges, rounding
 from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Regions, Start
 from wdccheck.conditions.gated_range import GatedRange
+from wdccheck.conditions.rays import Plane, Rays
 from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.conditions.wdc import WDC
 from wdccheck.eigen import proved_norm
@@ -194,7 +195,9 @@ class R2WDC:
     # -- theorems --------------------------------------------------------------------------
 
     def starts(self) -> Iterator[Start]:
-        """Images of the axes, x = y, u = v."""
+        """Images of the axes, x = y, u = v; for k = 1 the maximizers."""
+        for plane in self._planes:
+            yield Start(plane.point(), "Fact 14: k = 1, two rays")
         for point in secant_pairs.simple_pairs(self.net.dims[0]):
             for x in (point["x1"], -point["x1"]):
                 yield Start({"x": x, "y": x, **point}, "images of the latent axes")
@@ -205,6 +208,9 @@ class R2WDC:
         if not chosen.any():
             yield Cap(0.0, "every input of the layer is dead: there are no range differences", empty=True)
             return
+        caps = [plane.cap() for plane in self._planes]
+        if caps:
+            yield max(caps, key=lambda cap: cap.value)
         square = math.ldexp(proved_norm(np.ascontiguousarray(self._gated.rows[:, chosen])), self._scale)
         yield Cap(max(square, self.alpha / 2), "Fact 12: max(||W_i P||^2, alpha/2), P on the "
                   f"{int(chosen.sum())} inputs not provably dead")
@@ -259,6 +265,13 @@ class R2WDC:
         r, s, both, _ = self._gated.both(points)
         held = frozen.v if block == PAIRS[0] else frozen.u
         return frozen.sign[:, None] * self._gated.apply(r, s, both, held)
+
+    @cached_property
+    def _planes(self) -> tuple[Plane, ...]:
+        """Of k = 1, where they are affordable: one for each pair of images."""
+        W = self._whole.W
+        rays = Rays.of(self._pairs.layers, W) if self.net.dims[0] == 1 else None
+        return () if rays is None else tuple(rays.gated(W, self.alpha))
 
     @cached_property
     def _sha256(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from wdccheck import arrays, ranges, rounding
 from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Points, Regions, Start
+from wdccheck.conditions.rays import Plane, Rays
 from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.eigen import proved_norm, proved_smallest
 from wdccheck.errors import InvalidInput
@@ -146,7 +147,9 @@ class RRIC:
     # -- theorems --------------------------------------------------------------------------
 
     def starts(self) -> Iterator[Start]:
-        """Images of the axes, u = v."""
+        """Images of the axes, u = v; for k = 1 the maximizer."""
+        if self._plane is not None:
+            yield Start(self._plane.point(), "Fact 14: k = 1, two rays")
         for point in secant_pairs.simple_pairs(self.net.dims[0]):
             yield Start(point, "images of the latent axes")
 
@@ -159,6 +162,8 @@ class RRIC:
         columns = self.A.columns(chosen)
         if columns is None:
             return
+        if self._plane is not None:
+            yield self._plane.cap()
         columns = np.ascontiguousarray(columns)
         exponent = int(np.frexp(np.abs(columns).max())[1])
         scaled = np.ldexp(columns, -exponent)
@@ -205,6 +210,13 @@ class RRIC:
     def _target(self, block: Block, frozen: Frozen) -> np.ndarray:
         """sign D v for the pair of u, sign D u for that of v: D is symmetric."""
         return frozen.sign[:, None] * self.A.deviation(frozen.v if block == PAIRS[0] else frozen.u)
+
+    @cached_property
+    def _plane(self) -> Plane | None:
+        """Of k = 1, where it is affordable."""
+        A = self.A.columns(np.ones(self.A.shape[1], dtype=bool)) if self.net.dims[0] == 1 else None
+        rays = None if A is None else Rays.of(self.net.layers, A)
+        return None if rays is None or A is None else rays.measured(A)
 
     @cached_property
     def _sha256(self) -> str:

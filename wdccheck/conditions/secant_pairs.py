@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wdccheck import arrays, ranges, rounding, spheres
-from wdccheck.arcs import Arcs, in_chunks, profile, quotients
+from wdccheck.arcs import Arcs, costly, in_chunks, profile, quotients, sampled
 from wdccheck.conditions.condition import Frozen, Points
 from wdccheck.geometry import unit
 from wdccheck.spheres import Block, Profile
@@ -21,6 +21,7 @@ __all__ = ["PAIRS", "SecantPairs", "Sided", "codes", "simple_pairs"]
 PAIRS: tuple[Block, Block] = (("x1", "x2"), ("x3", "x4"))
 _ROUNDS = 3
 _INSIDE = 1 - 1e-4
+_STEPS = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 Apply = Callable[[np.ndarray], np.ndarray]
 """v (B, n) to D v (B, n), one D for each of the batch."""
@@ -87,6 +88,12 @@ class SecantPairs:
     def circle(self, points: Points, block: Block, tangent: np.ndarray, z: np.ndarray) -> Profile:
         """z.u/||u|| along the circle of one pair, z = D v (B, n)."""
         base = spheres.join(points, block)
+        if costly(self.layers):
+            def values(moved: np.ndarray) -> np.ndarray:
+                u = unit(ranges.secants(self.layers, *np.split(moved, 2, axis=1)))
+                return np.einsum("bn,bn->b", u, np.repeat(z, len(u) // len(z), axis=0))
+
+            return sampled(base, tangent, values, self.layers)
 
         def finish(arcs: Arcs, chunk: slice) -> Profile:
             values, inner = quotients(arcs, z[chunk])
@@ -119,14 +126,26 @@ class SecantPairs:
                 targets[i] = unit(ranges.ascent_direction(matrices[i], apply(u)))
                 u = unit(np.einsum("bnk,bk->bn", matrices[i], targets[i]))
             u = frozen.sign[:, None] * u
-        result: dict[str, np.ndarray] = {}
-        for block, base, target in zip(PAIRS, bases, targets, strict=True):
+        walls = []
+        for base, target in zip(bases, targets, strict=True):
             starts, ends = np.split(base, 2, axis=1), np.split(target, 2, axis=1)
-            t = np.min([ranges.until_wall(self.layers, x, y) for x, y in zip(starts, ends, strict=True)],
-                       axis=0)[:, None]
-            moved = unit(base + _INSIDE * t * (target - base))
-            still = ~moved.any(axis=1, keepdims=True) | (t == 0)
-            result |= spheres.split_block(block, np.where(still, base, moved))
+            walls.append(np.min([ranges.until_wall(self.layers, x, y)
+                                 for x, y in zip(starts, ends, strict=True)], axis=0)[:, None])
+        best, result = np.full(len(u), -np.inf), {}
+        for t in (None, *_STEPS):
+            moved = {}
+            for block, base, target, wall in zip(PAIRS, bases, targets, walls, strict=True):
+                step = _INSIDE * wall if t is None else t
+                new = unit(base + step * (target - base))
+                moved |= spheres.split_block(block, np.where(new.any(axis=1, keepdims=True), new, base))
+            left, right = self.vectors(moved)
+            first, second = apply(left), apply(right)
+            for pairs, x, y in ((PAIRS, left, second), (PAIRS[:1] * 2, left, first), (PAIRS[1:] * 2, right, second)):
+                value = frozen.sign * np.einsum("bn,bn->b", x, y)
+                chosen = {to: moved[of] for here, there in zip(PAIRS, pairs, strict=True)
+                          for to, of in zip(here, there, strict=True)}
+                result = {x: np.where((value > best)[:, None], p, result.get(x, p)) for x, p in chosen.items()}
+                best = np.maximum(best, value)
         return result
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
