@@ -14,7 +14,7 @@ from wdccheck import rounding
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "integers", "jacobian", "live", "open_gates", "product", "rescaled",
+    "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix", "open_gates", "product", "rescaled",
     "secant_matrix", "secants", "sharpened", "until_wall",
 ]
 
@@ -57,6 +57,13 @@ def live(layers: Layers, k: int) -> np.ndarray:
 
 
 # -- differences ---------------------------------------------------------------------------------
+
+
+def image(layers: Layers, x: np.ndarray) -> np.ndarray:
+    """G(x) of shape (B, n_j) for x (B, k)."""
+    for W in layers:
+        x = np.maximum(x @ W.T, 0.0)
+    return x
 
 
 def secants(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
@@ -217,13 +224,18 @@ def _inputs(layers: Layers, x: np.ndarray, target: np.ndarray) -> Iterator[tuple
         x, target = x * (x > 0), target * (x > 0)
 
 
-def ascent_direction(matrix: np.ndarray, z: np.ndarray) -> np.ndarray:
+def ascent_direction(matrix: np.ndarray, z: np.ndarray, normal: np.ndarray | None = None) -> np.ndarray:
     """The xi (B, 2k) that maximizes z.(L xi)/||L xi|| for L = `matrix` (B, n, 2k), z (B, n)."""
+    normal = normal_matrix(matrix) if normal is None else normal
+    return np.linalg.solve(normal, matrix.swapaxes(1, 2) @ z[:, :, None])[:, :, 0]
+
+
+def normal_matrix(matrix: np.ndarray) -> np.ndarray:
+    """L^T L with a small ridge, for L = `matrix` (B, n, 2k): (B, 2k, 2k)."""
     gram = matrix.swapaxes(1, 2) @ matrix
-    size = gram.shape[-1]
     trace = np.trace(gram, axis1=1, axis2=2)[:, None, None]
-    ridge = (_RIDGE * trace + (trace == 0)) * np.eye(size)
-    return np.linalg.solve(gram + ridge, matrix.swapaxes(1, 2) @ z[:, :, None])[:, :, 0]
+    result: np.ndarray = gram + (_RIDGE * trace + (trace == 0)) * np.eye(gram.shape[-1])
+    return result
 
 
 def until_wall(layers: Layers, x: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -137,12 +137,12 @@ class RRIC:
         return self._pairs.tangents(points, block, self._target(block, frozen), rng)
 
     def free_step(self, points: Points, frozen: Frozen) -> Points:
-        """Toward the singular pair of the present cones, up to the first wall."""
-        return self._pairs.free_step(points, frozen, self.A.deviation)
+        """Toward the singular pair of the present cones, as far as pays."""
+        return self._pairs.free_step(points, frozen.sign, self.A.deviation)
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-        """Random pairs, pairs that nearly coincide, single images; u = v for half of them."""
-        return self._pairs.seeds(rng, n)
+        """Random pairs, pairs that nearly coincide, single images; from there, jumps to where it is large."""
+        return self._pairs.jumped(self._pairs.seeds(rng, n), rng, lambda points: self.A.deviation)
 
     # -- theorems --------------------------------------------------------------------------
 
