@@ -11,7 +11,7 @@ import numpy as np
 
 from wdccheck import ranges, rounding
 from wdccheck.conditions.condition import Cap
-from wdccheck.geometry import expected_gram
+from wdccheck.geometry import expected_gram, unit
 
 __all__ = ["Plane", "Rays"]
 
@@ -83,10 +83,11 @@ class Plane:
             return np.zeros(2), np.zeros(2)
         S, T = (np.array([[float(Fraction(M[i, j]) / lengths[i] / lengths[j]) for j in keep] for i in keep])
                 for M in (self.S, self.T))
+        T /= np.abs(T).max() or 1.0
         edges, inverse = np.eye(len(keep)), np.linalg.pinv(S)
         inside = np.concatenate([np.linalg.eig(inverse @ T)[1].real.T, (inverse @ T).T])
         found = np.maximum(np.concatenate([edges, inside, -inside]), 0.0)
-        found = found[found.any(axis=1)]
+        found = unit(found[found.any(axis=1)])
         sizes = np.sqrt(np.maximum(np.sum(found @ S * found, axis=1), 1e-300))
         values = np.abs(found @ T @ found.T) / sizes / sizes[:, None]
         best = np.unravel_index(np.argmax(values), values.shape)

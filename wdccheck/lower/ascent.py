@@ -194,7 +194,7 @@ def _evolve(
         points = _take(points, np.argsort(-values, kind="stable")[:size])
     frozen = condition.freeze(points, sign=sign)
     for sweep in range(sweeps):
-        points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 4 == 0)
+        points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
     order = np.argsort(-frozen.value, kind="stable")
     values = frozen.value[order]
     return _Island(_take(points, order), values, 0 if values[0] > before * (1 + _RISE) else calm + 1)
