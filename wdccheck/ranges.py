@@ -14,8 +14,8 @@ from wdccheck import rounding
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix", "open_gates", "product", "rescaled",
-    "secant_matrix", "secants", "sharpened", "until_wall",
+    "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix",
+    "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened", "until_wall",
 ]
 
 Layers = Sequence[np.ndarray]

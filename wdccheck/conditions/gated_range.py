@@ -66,7 +66,7 @@ class GatedRange:
         return value * nonzero[:, None]
 
     def circle(self, letter: str, points: Points, tangent: np.ndarray, frozen: Frozen) -> Profile:
-        """sign u^T (A - alpha Q) v along the circle of x or y, the other held: samples, a few whole circles."""
+        """sign u^T (A - alpha Q) v along the circle of x or y: samples, and a few whole circles."""
         base, (s, coefficients) = unit(points[letter]), self._held(letter, points, frozen)
         first = few(self.layers, len(base), 1, len(self.rows))
         u, v = (frozen.sign[:, None] * frozen.u)[first:], frozen.v[first:]

@@ -157,6 +157,8 @@ class Rays:
         opened, F = self.images @ matrix.T > 0, self._columns
         n, d = alpha.as_integer_ratio()
         gram = 2 * (F @ F.T)
+        if not self.images.any():
+            yield Plane(gram, gram)
         for i, j in ((0, 0), (0, 1), (1, 1)):
             if not (self.images[i].any() and self.images[j].any()):
                 continue
@@ -172,7 +174,8 @@ class Rays:
                         (1.0 - 2 * i, 1.0 - 2 * j))
 
     def _directions(self) -> tuple[np.ndarray, np.ndarray]:
-        r, s = (np.array([x / (1 << max(map(int.bit_length, ray))) for x in ray]) for ray in self.images.tolist())
+        r, s = (np.array([x / (1 << max(map(int.bit_length, ray))) for x in ray])
+                for ray in self.images.tolist())
         return r, s
 
     @property

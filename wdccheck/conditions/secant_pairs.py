@@ -127,7 +127,7 @@ class SecantPairs:
     def free_step(self, points: Points, sign: np.ndarray, apply: Apply) -> dict[str, np.ndarray]:
         """Both pairs toward the singular pair of their cones, as far as pays; or one pair for both."""
         bases, targets = self._singular(points, sign, apply)
-        best, result = np.full(len(sign), -np.inf), {}
+        best, result = np.full(len(sign), -np.inf), dict[str, np.ndarray]()
         for t in _STEPS:
             moved = {x: p for block, base, target in zip(PAIRS, bases, targets, strict=True)
                      for x, p in spheres.split_block(block, _toward(base, target, t)).items()}
