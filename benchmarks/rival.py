@@ -1,4 +1,4 @@
-"""Our search against a plain batched hill climb with the same wall time: a table of benchmarks/README.md.
+"""Our search against a plain batched hill climb with the same time: a table of benchmarks/README.md.
 
     python benchmarks/rival.py [--seconds S] [--seed N] [part of a name ...]
 
