@@ -4,8 +4,8 @@
 
 The rival: 256 chains, Gaussian perturbations of a log-uniform scale, whatever improves is kept, chains
 that have stalled start anew. It evaluates in plain floats, without exact signs or proved errors; the Gram
-matrices of the joint-WDC are those of the package. Ours: Spectral, MonteCarlo, Ascent. One worker and one BLAS
-thread each, one after the other; every best point is evaluated again by `lower_bound`.
+matrices of the joint-WDC are those of the package. Ours: Spectral, MonteCarlo, Ascent. One worker and one
+BLAS thread each, one after the other; every best point is evaluated again by `lower_bound`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ The layers (n_1, k), ..., (n_j, n_{j-1}) may be none: the range is then R^k itse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +15,7 @@ from wdccheck.errors import InvalidInput
 
 __all__ = [
     "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix",
-    "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened", "until_wall",
+    "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened",
 ]
 
 Layers = Sequence[np.ndarray]
@@ -211,17 +211,11 @@ def secant_matrix(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
 def jacobian(layers: Layers, x: np.ndarray) -> np.ndarray:
     """Lambda of the cones of x (B, k): (B, n_j, k)."""
     matrix = np.broadcast_to(np.eye(x.shape[-1]), (*x.shape, x.shape[-1]))
-    for W, inputs in zip(layers, _inputs(layers, x, x), strict=True):
-        matrix = (W @ matrix) * (inputs[0] > 0)[..., None]
-    return matrix
-
-
-def _inputs(layers: Layers, x: np.ndarray, target: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The inputs of the units at x, and at `target` under the linear map of the cone of x."""
     for W in layers:
-        x, target = x @ W.T, target @ W.T
-        yield x, target
-        x, target = x * (x > 0), target * (x > 0)
+        x = x @ W.T
+        matrix = (W @ matrix) * (x > 0)[..., None]
+        x = np.maximum(x, 0.0)
+    return matrix
 
 
 def ascent_direction(matrix: np.ndarray, z: np.ndarray, normal: np.ndarray | None = None) -> np.ndarray:
@@ -236,14 +230,3 @@ def normal_matrix(matrix: np.ndarray) -> np.ndarray:
     trace = np.trace(gram, axis1=1, axis2=2)[:, None, None]
     result: np.ndarray = gram + (_RIDGE * trace + (trace == 0)) * np.eye(gram.shape[-1])
     return result
-
-
-def until_wall(layers: Layers, x: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """How far x (B, k) may go toward `target` inside its cone: t (B,) in [0, 1]."""
-    t = np.ones(len(x))
-    for here, there in _inputs(layers, x, target):
-        change = here - there
-        crosses = ((here > 0) != (there > 0)) & (change != 0)
-        ratio = np.divide(here, change, out=np.ones_like(here), where=crosses)
-        t = np.minimum(t, ratio.min(axis=1, initial=1.0))
-    return np.clip(t, 0.0, 1.0)
