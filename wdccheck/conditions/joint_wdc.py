@@ -262,7 +262,7 @@ class JointWDC:
     @cached_property
     def _work(self) -> float:
         """Of the eigenvectors of both parts at a point, in breakpoints of a gated sum."""
-        return sum(len(self.B) + min(k, 40) ** 2 for k in (self.B.shape[1], self.C.shape[1]))
+        return sum(1.5 * len(self.B) + 2 * min(k, 40) ** 2 for k in (self.B.shape[1], self.C.shape[1]))
 
     @cached_property
     def _sha256(self) -> str:
