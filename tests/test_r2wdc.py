@@ -146,6 +146,16 @@ def test_the_wdc_of_the_layer_bounds_it():
     assert whole.upper >= result.lower
 
 
+def circles(condition, points, block, base, tangent, frozen):
+    """All of each circle, and what the search looks at."""
+    if len(block) == 2:
+        whole = condition._pairs.whole_circle(base, tangent, condition._target(points, block, frozen))
+    else:
+        held = condition._gated._held(block[0], points, frozen)
+        whole = condition._gated.whole_circle(base, tangent, *held, frozen)
+    return whole.scaled(condition._scale), condition.circle(points, block, tangent, frozen)
+
+
 @pytest.mark.parametrize("sign", [None, 1.0, -1.0])
 def test_the_best_point_of_a_circle(sign):
     rng, net = instance(6, (2, 16, 20))
@@ -155,7 +165,12 @@ def test_the_best_point_of_a_circle(sign):
     for block in condition.spheres:
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
-        angle, value = condition.circle(points, block, tangent, frozen).best()
+        (angle, value), (near, below) = (found.best() for found in circles(
+            condition, points, block, base, tangent, frozen))
+        assert (below <= value + 1e-3).all()
+        there = condition.freeze(
+            {**points, **spheres.split_block(block, spheres.step(base, tangent, near))}, sign=1.0)
+        np.testing.assert_allclose(there.value * frozen.sign, below, atol=1e-7)
         moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
         np.testing.assert_allclose(condition.freeze(moved, sign=1.0).value * frozen.sign, value, atol=1e-7)
         for phi in np.linspace(0, 2 * np.pi, 200):

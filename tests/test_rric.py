@@ -115,6 +115,12 @@ def test_one_latent_dimension_is_a_problem_in_the_plane():
     assert result.lower <= result.upper
 
 
+def circles(condition, points, block, base, tangent, frozen):
+    """What the search looks at, and all of it."""
+    whole = condition._pairs.whole_circle(base, tangent, condition._target(block, frozen))
+    return condition.circle(points, block, tangent, frozen), whole
+
+
 @pytest.mark.parametrize("sign", [None, 1.0, -1.0])
 def test_the_best_point_of_a_circle(sign):
     rng, net, A = instance(4)
@@ -124,7 +130,11 @@ def test_the_best_point_of_a_circle(sign):
     for block in condition.spheres:
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
-        angle, value = condition.circle(points, block, tangent, frozen).best()
+        sampled, whole = circles(condition, points, block, base, tangent, frozen)
+        (angle, value), (near, below) = whole.best(), sampled.best()
+        assert (below <= value + 1e-9).all()
+        there = condition.freeze({**points, **spheres.split_block(block, spheres.step(base, tangent, near))})
+        np.testing.assert_allclose(there.value * there.sign * frozen.sign, below, atol=1e-7)
         moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
         found = condition.freeze(moved)
         np.testing.assert_allclose(found.value * found.sign * frozen.sign, value, atol=1e-7)

@@ -9,12 +9,15 @@ import numpy as np
 
 from wdccheck.spheres import Profile
 
-__all__ = ["Arcs", "Values", "in_chunks", "linear_arcs", "profile", "quotients"]
+__all__ = ["Arcs", "Values", "few", "in_chunks", "linear_arcs", "profile", "quotients", "sampled"]
 
 _THIN = 1e-12
 _VANISHING = 1e-20
 _ENTRIES = 2**21  # of one temporary array
 _PER_CIRCLE = 150_000  # entries beyond which only a part of the circle is looked at
+_ANGLES = np.array([sign * t for t in 10.0 ** np.linspace(-4, np.log10(np.pi), 16) for sign in (1, -1)])
+_SHARE = 0.25  # work of the circles that are cut into arcs, in that of those that are sampled
+_UNIT = 0.03  # work of a unit at a sample
 _BREAK = (0.25, 0.002)  # work of an entry and of each product in it, in breakpoints of a gated sum
 
 Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -154,9 +157,7 @@ def in_chunks(
     `gates` is the number of rows whose gates will cut the arcs once more. Of a wide network only as
     much of the circle is looked at, around the base, as a fixed amount of work allows.
     """
-    widths = [*(len(W) for W in layers), gates or 1]
-    entries = 2 * base.shape[1] ** 2 * sum(widths) * max(widths)
-    share = min(1.0, _PER_CIRCLE / entries)
+    entries, share = _cutting(layers, base.shape[1], gates)
     size = max(1, int(_ENTRIES // (entries * share)))
     inputs = max((W.shape[1] for W in layers), default=0)
     parts = []
@@ -167,6 +168,42 @@ def in_chunks(
             arcs = arcs.through(W)
         parts.append(finish(arcs, chunk))
     return _joined(parts, entries * share * (_BREAK[0] + _BREAK[1] * inputs))
+
+
+def sampled(
+    layers: Sequence[np.ndarray], base: np.ndarray, tangent: np.ndarray,
+    values: Callable[[np.ndarray, np.ndarray], np.ndarray], gates: int = 0,
+) -> Profile:
+    """The profile of circles (B, d) known at some angles, more of them near the base.
+
+    `values` takes the numbers of circles (P,) and points on them (P, d).
+    """
+    points = np.cos(_ANGLES)[:, None] * base[:, None] + np.sin(_ANGLES)[:, None] * tangent[:, None]
+    circle = np.repeat(np.arange(len(base)), len(_ANGLES))
+    found = values(circle, points.reshape(len(circle), -1)).reshape(len(base), -1)
+    start, nothing = np.zeros((len(base), 1)), np.full((len(base), 1), -np.inf)
+    return Profile(start, nothing, nothing, np.tile(_ANGLES, (len(base), 1)), found, _sampling(layers, gates))
+
+
+def few(layers: Sequence[np.ndarray], count: int, codes: int, gates: int = 0) -> int:
+    """How many of `count` circles can be cut into arcs for a fraction of the work of sampling them all."""
+    entries, share = _cutting(layers, codes, gates)
+    inputs = max((W.shape[1] for W in layers), default=0)
+    whole = entries * share * (_BREAK[0] + _BREAK[1] * inputs)
+    return min(count, int(_SHARE * count * _sampling(layers, gates) / whole))
+
+
+def _sampling(layers: Sequence[np.ndarray], gates: int) -> float:
+    """Work of a sampled circle."""
+    entries = sum(W.size for W in layers) + gates * (len(layers[-1]) if layers else 1)
+    return 2 * len(_ANGLES) * (_BREAK[1] * entries + _UNIT * (sum(len(W) for W in layers) + gates))
+
+
+def _cutting(layers: Sequence[np.ndarray], codes: int, gates: int) -> tuple[float, float]:
+    """Entries of a circle cut into arcs, and the share of it that is looked at."""
+    widths = [*(len(W) for W in layers), gates or 1]
+    entries = 2 * codes**2 * sum(widths) * max(widths)
+    return entries, min(1.0, _PER_CIRCLE / entries)
 
 
 def _joined(parts: Sequence[Profile], work: float) -> Profile:

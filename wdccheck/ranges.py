@@ -5,7 +5,7 @@ The layers (n_1, k), ..., (n_j, n_{j-1}) may be none: the range is then R^k itse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -14,8 +14,8 @@ from wdccheck import rounding
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "jacobian", "live", "open_gates", "product", "rescaled",
-    "secant_matrix", "secants", "sharpened", "until_wall",
+    "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix",
+    "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened",
 ]
 
 Layers = Sequence[np.ndarray]
@@ -59,19 +59,27 @@ def live(layers: Layers, k: int) -> np.ndarray:
 # -- differences ---------------------------------------------------------------------------------
 
 
+def image(layers: Layers, x: np.ndarray) -> np.ndarray:
+    """G(x) of shape (B, n_j) for x (B, k)."""
+    for W in layers:
+        x = np.maximum(x @ W.T, 0.0)
+    return x
+
+
 def secants(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
     """G(x1) - G(x2) of shape (B, n_j) for x1, x2 (B, k).
 
-    The difference p of the inputs of a unit is carried along. Where the unit is open at both codes
-    it passes p on; where it is open at one of them, it passes its input there, which lies between
-    0 and p. So nothing cancels but the sums of a product, and inside one cone the result
-    is Lambda_a (x1 - x2).
+    The input a of a unit at x1 and the difference d to that at x2 are carried along. Where the unit
+    is open at both codes it passes d on; where it is open at one of them, it passes its input there,
+    which lies between 0 and d. So nothing cancels but the sums of a product, and inside one cone the
+    result is Lambda_a (x1 - x2).
     """
-    a, b, d = x1, x2, x1 - x2
+    a, d = x1, x1 - x2
     for W in layers:
-        a, b, d = a @ W.T, b @ W.T, d @ W.T
-        d = np.where((a > 0) & (b > 0), d, _crossing(a, b, d))
-        a, b = np.maximum(a, 0.0), np.maximum(b, 0.0)
+        a, d = a @ W.T, d @ W.T
+        up = np.maximum(d, 0.0)
+        d = np.clip(np.where(d >= 0, a, d - a), d - up, up)
+        a = np.maximum(a, 0.0)
     return d
 
 
@@ -179,13 +187,17 @@ def exactly_open(layers: Layers, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return gates
 
 
-def _integers(array: np.ndarray) -> np.ndarray:
-    """`array` times a power of two that makes all entries integers, which are exact."""
+def integers(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """`array` times a power of two that makes all entries integers, which are exact, and that power."""
     exact = [Fraction(float(x)) for x in array.ravel()]
     common = max((x.denominator for x in exact), default=1)
     result = np.empty(array.size, dtype=object)
     result[:] = [x.numerator * (common // x.denominator) for x in exact]
-    return result.reshape(array.shape)
+    return result.reshape(array.shape), common
+
+
+def _integers(array: np.ndarray) -> np.ndarray:
+    return integers(array)[0]
 
 
 # -- cones ---------------------------------------------------------------------------------------
@@ -199,34 +211,22 @@ def secant_matrix(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
 def jacobian(layers: Layers, x: np.ndarray) -> np.ndarray:
     """Lambda of the cones of x (B, k): (B, n_j, k)."""
     matrix = np.broadcast_to(np.eye(x.shape[-1]), (*x.shape, x.shape[-1]))
-    for W, inputs in zip(layers, _inputs(layers, x, x), strict=True):
-        matrix = (W @ matrix) * (inputs[0] > 0)[..., None]
+    for W in layers:
+        x = x @ W.T
+        matrix = (W @ matrix) * (x > 0)[..., None]
+        x = np.maximum(x, 0.0)
     return matrix
 
 
-def _inputs(layers: Layers, x: np.ndarray, target: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The inputs of the units at x, and at `target` under the linear map of the cone of x."""
-    for W in layers:
-        x, target = x @ W.T, target @ W.T
-        yield x, target
-        x, target = x * (x > 0), target * (x > 0)
-
-
-def ascent_direction(matrix: np.ndarray, z: np.ndarray) -> np.ndarray:
+def ascent_direction(matrix: np.ndarray, z: np.ndarray, normal: np.ndarray | None = None) -> np.ndarray:
     """The xi (B, 2k) that maximizes z.(L xi)/||L xi|| for L = `matrix` (B, n, 2k), z (B, n)."""
+    normal = normal_matrix(matrix) if normal is None else normal
+    return np.linalg.solve(normal, matrix.swapaxes(1, 2) @ z[:, :, None])[:, :, 0]
+
+
+def normal_matrix(matrix: np.ndarray) -> np.ndarray:
+    """L^T L with a small ridge, for L = `matrix` (B, n, 2k): (B, 2k, 2k)."""
     gram = matrix.swapaxes(1, 2) @ matrix
-    size = gram.shape[-1]
     trace = np.trace(gram, axis1=1, axis2=2)[:, None, None]
-    ridge = (_RIDGE * trace + (trace == 0)) * np.eye(size)
-    return np.linalg.solve(gram + ridge, matrix.swapaxes(1, 2) @ z[:, :, None])[:, :, 0]
-
-
-def until_wall(layers: Layers, x: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """How far x (B, k) may go toward `target` inside its cone: t (B,) in [0, 1]."""
-    t = np.ones(len(x))
-    for here, there in _inputs(layers, x, target):
-        change = here - there
-        crosses = ((here > 0) != (there > 0)) & (change != 0)
-        ratio = np.divide(here, change, out=np.ones_like(here), where=crosses)
-        t = np.minimum(t, ratio.min(axis=1, initial=1.0))
-    return np.clip(t, 0.0, 1.0)
+    result: np.ndarray = gram + (_RIDGE * trace + (trace == 0)) * np.eye(gram.shape[-1])
+    return result

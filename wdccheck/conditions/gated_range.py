@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from wdccheck import gates, ranges
-from wdccheck.arcs import Arcs, Values, in_chunks, profile
+from wdccheck.arcs import Arcs, Values, few, in_chunks, profile, sampled
 from wdccheck.conditions.condition import Frozen, Points
 from wdccheck.geometry import expected_apply, expected_on_arcs, unit
-from wdccheck.spheres import Profile
+from wdccheck.spheres import Profile, gathered
 
 __all__ = ["GatedRange"]
 
@@ -66,13 +66,31 @@ class GatedRange:
         return value * nonzero[:, None]
 
     def circle(self, letter: str, points: Points, tangent: np.ndarray, frozen: Frozen) -> Profile:
-        """sign u^T (A - alpha Q) v along the circle of x or y, the other held.
+        """sign u^T (A - alpha Q) v along the circle of x or y: samples, and a few whole circles."""
+        base, (s, coefficients) = unit(points[letter]), self._held(letter, points, frozen)
+        first = few(self.layers, len(base), 1, len(self.rows))
+        u, v = (frozen.sign[:, None] * frozen.u)[first:], frozen.v[first:]
 
-        Cut where a gate of any layer toggles; the gated sum is constant on each arc. The
-        expectation has at most one maximum worth having there: a parabola through three points.
+        def values(circle: np.ndarray, moved: np.ndarray) -> np.ndarray:
+            r = unit(ranges.image(self.layers, moved))
+            level = np.einsum("bm,bm->b", coefficients[first:][circle], r @ self.rows.T > 0)
+            expected = expected_apply(r, s[first:][circle], v[circle])
+            value = level - self.alpha * np.einsum("bn,bn->b", u[circle], expected)
+            return np.where(r.any(axis=1), value, 0.0)
+
+        parts = [self.whole_circle(base[:first], tangent[:first], s, coefficients, frozen)] if first else []
+        if first < len(base):
+            parts.append(sampled(self.layers, base[first:], tangent[first:], values, len(self.rows)))
+        return gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
+
+    def whole_circle(
+        self, base: np.ndarray, tangent: np.ndarray, s: np.ndarray, coefficients: np.ndarray, frozen: Frozen
+    ) -> Profile:
+        """The same, cut where a gate of any layer toggles; the gated sum is constant on each arc.
+
+        The expectation has at most one maximum worth having there: a parabola through three points.
         """
-        s, coefficients = self._held(letter, points, frozen)
-        weight = -frozen.sign * self.alpha
+        weight = -frozen.sign[: len(base)] * self.alpha
 
         def finish(arcs: Arcs, chunk: slice) -> Profile:
             cut = arcs.cut(self.rows)
@@ -89,7 +107,6 @@ class GatedRange:
 
             return profile(cut, len(weight[chunk]), values, _peak(values, cut))
 
-        base = unit(points[letter])
         return in_chunks(self.layers, base[:, None], tangent[:, None], finish, len(self.rows))
 
     def tangents(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -159,7 +159,8 @@ class JointWDC:
         for pair, some, here, u in self._split(points, frozen):
             profiles.append(circle_of(pair, here, letter, tangent[some], u, frozen.sign[some]))
             members.append(some)
-        return spheres.gathered(profiles, members).scaled(self._scale)
+        found = spheres.gathered(profiles, members)
+        return replace(found, work=found.breaks.shape[1] + self._work).scaled(self._scale)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
@@ -279,6 +280,11 @@ class JointWDC:
     @property
     def _scale(self) -> int:
         return 2 * sum(self._exponents)
+
+    @cached_property
+    def _work(self) -> float:
+        """Of the eigenvectors of both parts at a point, in breakpoints of a gated sum."""
+        return sum(1.5 * len(self.B) + 2 * min(k, 40) ** 2 for k in (self.B.shape[1], self.C.shape[1]))
 
     @cached_property
     def _sha256(self) -> str:

@@ -16,7 +16,8 @@ from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Poin
 from wdccheck.conditions.cone_pairs import LATENT
 from wdccheck.conditions.gated_cones import GatedCones
 from wdccheck.conditions.gated_range import GatedRange
-from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
+from wdccheck.conditions.rays import Plane, Rays
+from wdccheck.conditions.secant_pairs import PAIRS, Apply, SecantPairs
 from wdccheck.conditions.wdc import WDC
 from wdccheck.eigen import proved_norm
 from wdccheck.errors import InvalidInput
@@ -180,24 +181,25 @@ class R2WDC:
         return self._gated.tangents(block[0], points, frozen, rng)
 
     def free_step(self, points: Points, frozen: Frozen) -> Points:
-        """Both pairs toward the singular pair of their cones, up to the first wall."""
-        r, s, both, _ = self._gated.both(points)
-        moved = self._pairs.free_step(points, frozen, lambda v: self._gated.apply(r, s, both, v))
+        """Both pairs toward the singular pair of their cones, as far as pays."""
+        moved = self._pairs.free_step(points, frozen.sign, self._applies(points))
         return {"x": points["x"], "y": points["y"], **moved}
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-        """Pairs of :meth:`SecantPairs.seeds`; x and y equal, close, nearly opposite or independent."""
+        """Pairs of :meth:`SecantPairs.jumped`; x and y equal, close, nearly opposite or independent."""
         k = self.net.dims[0]
         x, y = unit(rng.standard_normal((n, k))), unit(rng.standard_normal((n, k)))
         kind, spread = rng.integers(4, size=(n, 1)), 10.0 ** rng.uniform(-4, 0, (n, 1))
         y = np.where(kind == 0, x, np.where(kind == 1, unit(x + spread * y), y))
         y = np.where(kind == 2, unit(-x + spread * y), y)
-        return {"x": x, "y": y, **self._pairs.seeds(rng, n)}
+        return self._pairs.jumped({"x": x, "y": y, **self._pairs.seeds(rng, n)}, rng, self._applies)
 
     # -- theorems --------------------------------------------------------------------------
 
     def starts(self) -> Iterator[Start]:
-        """Images of the axes, x = y, u = v."""
+        """Images of the axes, x = y, u = v; for k = 1 the maximizers."""
+        for plane in self._planes:
+            yield Start(plane.point(), "Fact 14: k = 1, two rays")
         for point in secant_pairs.simple_pairs(self.net.dims[0]):
             for x in (point["x1"], -point["x1"]):
                 yield Start({"x": x, "y": x, **point}, "images of the latent axes")
@@ -208,6 +210,9 @@ class R2WDC:
         if not chosen.any():
             yield Cap(0.0, "every input of the layer is dead: there are no range differences", empty=True)
             return
+        caps = [plane.cap() for plane in self._planes]
+        if caps:
+            yield max(caps, key=lambda cap: cap.value)
         square = math.ldexp(proved_norm(np.ascontiguousarray(self._gated.rows[:, chosen])), self._scale)
         yield Cap(max(square, self.alpha / 2), "Fact 12: max(||W_i P||^2, alpha/2), P on the "
                   f"{int(chosen.sum())} inputs not provably dead")
@@ -259,11 +264,22 @@ class R2WDC:
             **({"network": [arrays.encode(W) for W in layers]} if small else {}),
         }
 
+    def _applies(self, points: Points) -> Apply:
+        """v (B, n) to (A_{r,s} - alpha Q_{r,s}) v."""
+        r, s, both, _ = self._gated.both(points)
+        return lambda v: self._gated.apply(r, s, both, v)
+
     def _target(self, points: Points, block: Block, frozen: Frozen) -> np.ndarray:
         """sign D v for the pair of u, sign D u for that of v: D is symmetric."""
-        r, s, both, _ = self._gated.both(points)
         held = frozen.v if block == PAIRS[0] else frozen.u
-        return frozen.sign[:, None] * self._gated.apply(r, s, both, held)
+        return frozen.sign[:, None] * self._applies(points)(held)
+
+    @cached_property
+    def _planes(self) -> tuple[Plane, ...]:
+        """Of k = 1, where they are affordable: one for each pair of images."""
+        W = self._whole.W
+        rays = Rays.of(self._pairs.layers, W) if self.net.dims[0] == 1 else None
+        return () if rays is None else tuple(rays.gated(W, self.alpha))
 
     @cached_property
     def _cones(self) -> GatedCones | None:

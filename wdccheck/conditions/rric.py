@@ -15,6 +15,7 @@ from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Points, Refinement, Regions, Start
 from wdccheck.conditions.cone_pairs import LATENT
 from wdccheck.conditions.measured_range import MeasuredRange
+from wdccheck.conditions.rays import Plane, Rays
 from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.eigen import proved_norm, proved_smallest
 from wdccheck.errors import InvalidInput
@@ -139,17 +140,19 @@ class RRIC:
         return self._pairs.tangents(points, block, self._target(block, frozen), rng)
 
     def free_step(self, points: Points, frozen: Frozen) -> Points:
-        """Toward the singular pair of the present cones, up to the first wall."""
-        return self._pairs.free_step(points, frozen, self.A.deviation)
+        """Toward the singular pair of the present cones, as far as pays."""
+        return self._pairs.free_step(points, frozen.sign, self.A.deviation)
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-        """Random pairs, pairs that nearly coincide, single images; u = v for half of them."""
-        return self._pairs.seeds(rng, n)
+        """Random pairs, pairs that nearly coincide, single images; from there, jumps to where it is large."""
+        return self._pairs.jumped(self._pairs.seeds(rng, n), rng, lambda points: self.A.deviation)
 
     # -- theorems --------------------------------------------------------------------------
 
     def starts(self) -> Iterator[Start]:
-        """Images of the axes, u = v."""
+        """Images of the axes, u = v; for k = 1 the maximizer."""
+        if self._plane is not None:
+            yield Start(self._plane.point(), "Fact 14: k = 1, two rays")
         for point in secant_pairs.simple_pairs(self.net.dims[0]):
             yield Start(point, "images of the latent axes")
 
@@ -162,6 +165,8 @@ class RRIC:
         columns = self.A.columns(chosen)
         if columns is None:
             return
+        if self._plane is not None:
+            yield self._plane.cap()
         columns = np.ascontiguousarray(columns)
         exponent = int(np.frexp(np.abs(columns).max())[1])
         scaled = np.ldexp(columns, -exponent)
@@ -221,6 +226,13 @@ class RRIC:
             return None
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
         return MeasuredRange(layers, self.net.dims[0], np.ascontiguousarray(columns))
+
+    @cached_property
+    def _plane(self) -> Plane | None:
+        """Of k = 1, where it is affordable."""
+        A = self.A.columns(np.ones(self.A.shape[1], dtype=bool)) if self.net.dims[0] == 1 else None
+        rays = None if A is None else Rays.of(self.net.layers, A)
+        return None if rays is None or A is None else rays.measured(A)
 
     @cached_property
     def _sha256(self) -> str:

@@ -5,13 +5,13 @@ The letters x1, x2 of u and x3, x4 of v; each pair is one block, scaled jointly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from wdccheck import arrays, ranges, rounding, spheres
-from wdccheck.arcs import Arcs, in_chunks, profile, quotients
+from wdccheck.arcs import Arcs, few, in_chunks, profile, quotients, sampled
 from wdccheck.conditions.condition import Frozen, Points
 from wdccheck.geometry import unit
 from wdccheck.spheres import Block, Profile
@@ -20,7 +20,10 @@ __all__ = ["PAIRS", "SecantPairs", "Sided", "codes", "simple_pairs"]
 
 PAIRS: tuple[Block, Block] = (("x1", "x2"), ("x3", "x4"))
 _ROUNDS = 3
-_INSIDE = 1 - 1e-4
+_STEPS = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0)  # toward the target
+_JUMPS = 6
+_JUMPING = 2**31  # products of the jumps of all seeds together
+_ENTRIES = 2**21  # of one temporary array
 
 Apply = Callable[[np.ndarray], np.ndarray]
 """v (B, n) to D v (B, n), one D for each of the batch."""
@@ -85,9 +88,21 @@ class SecantPairs:
         return Frozen(u, v, signs, signs * value)
 
     def circle(self, points: Points, block: Block, tangent: np.ndarray, z: np.ndarray) -> Profile:
-        """z.u/||u|| along the circle of one pair, z = D v (B, n)."""
+        """z.u/||u|| along the circle of one pair, z = D v (B, n): samples, and a few whole circles."""
         base = spheres.join(points, block)
+        first = few(self.layers, len(base), 2)
 
+        def values(circle: np.ndarray, moved: np.ndarray) -> np.ndarray:
+            u = unit(ranges.secants(self.layers, *np.split(moved, 2, axis=1)))
+            return np.einsum("bn,bn->b", u, z[first:][circle])
+
+        parts = [self.whole_circle(base[:first], tangent[:first], z[:first])] if first else []
+        if first < len(base):
+            parts.append(sampled(self.layers, base[first:], tangent[first:], values))
+        return spheres.gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
+
+    def whole_circle(self, base: np.ndarray, tangent: np.ndarray, z: np.ndarray) -> Profile:
+        """The same, with the exact best point of every arc (Fact 11)."""
         def finish(arcs: Arcs, chunk: slice) -> Profile:
             values, inner = quotients(arcs, z[chunk])
             return profile(arcs, len(z[chunk]), values, inner)
@@ -109,25 +124,72 @@ class SecantPairs:
         near = exact + 10.0 ** rng.uniform(-2, 0, (len(x1), 1)) * unit(random)
         return exact, near, random, random
 
-    def free_step(self, points: Points, frozen: Frozen, apply: Apply) -> dict[str, np.ndarray]:
-        """Both pairs toward the singular pair of U_ab^T D U_cd of their cones, up to the first wall."""
+    def free_step(self, points: Points, sign: np.ndarray, apply: Apply) -> dict[str, np.ndarray]:
+        """Both pairs toward the singular pair of their cones, as far as pays; or one pair for both."""
+        bases, targets = self._singular(points, sign, apply)
+        best, result = np.full(len(sign), -np.inf), dict[str, np.ndarray]()
+        for t in _STEPS:
+            moved = {x: p for block, base, target in zip(PAIRS, bases, targets, strict=True)
+                     for x, p in spheres.split_block(block, _toward(base, target, t)).items()}
+            for chosen, value in self._exchanged(moved, sign, apply):
+                up = value > best
+                result = {x: np.where(up[:, None], p, result.get(x, p)) for x, p in chosen.items()}
+                best = np.where(up, value, best)
+        return result
+
+    def jumped(
+        self, points: Points, rng: np.random.Generator, applies: Callable[[Points], Apply]
+    ) -> dict[str, np.ndarray]:
+        """The best points on the way of jumps toward the singular pairs of the cones met, walls or not.
+
+        `applies` gives the D of a part of the batch. As many points jump as a fixed work allows.
+        """
+        count = len(points["x1"])
+        entries = sum(W.size for W in self.layers) * 4 * self.k + 1
+        chunk = max(1, _ENTRIES // (4 * self.k * max([len(W) for W in self.layers], default=1)))
+        moving, result = min(count, _JUMPING // (entries * _JUMPS)), {x: p.copy() for x, p in points.items()}
+        for start in range(0, moving, chunk):
+            some = slice(start, min(start + chunk, moving))
+            here = {x: p[some] for x, p in points.items()}
+            apply, best = applies(here), np.full(some.stop - start, -np.inf)
+            for _ in range(_JUMPS):
+                u, v = self.vectors(here)
+                sign = np.where(np.einsum("bn,bn->b", u, apply(v)) < 0, -1.0, 1.0)
+                t, bases_targets = rng.uniform(0.3, 1.0, (len(sign), 1)), self._singular(here, sign, apply)
+                for block, base, target in zip(PAIRS, *bases_targets, strict=True):
+                    here |= spheres.split_block(block, _toward(base, target, t))
+                for chosen, value in self._exchanged({x: here[x] for b in PAIRS for x in b}, sign, apply):
+                    for x, p in chosen.items():
+                        result[x][some] = np.where((value > best)[:, None], p, result[x][some])
+                    best = np.maximum(best, value)
+        return result
+
+    def _singular(
+        self, points: Points, sign: np.ndarray, apply: Apply
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Both pairs, and the singular pair of U_ab^T D U_cd of their cones, roughly."""
         bases = [spheres.join(points, block) for block in PAIRS]
         matrices = [ranges.secant_matrix(self.layers, *np.split(base, 2, axis=1)) for base in bases]
-        u, targets = frozen.sign[:, None] * frozen.u, [bases[0], bases[1]]
+        factors = [ranges.normal_matrix(matrix) for matrix in matrices]
+        targets = list(bases)
+        u = sign[:, None] * self.vectors(points)[0]
         for _ in range(_ROUNDS):
             for i in (1, 0):
-                targets[i] = unit(ranges.ascent_direction(matrices[i], apply(u)))
+                targets[i] = unit(ranges.ascent_direction(matrices[i], apply(u), factors[i]))
                 u = unit(np.einsum("bnk,bk->bn", matrices[i], targets[i]))
-            u = frozen.sign[:, None] * u
-        result: dict[str, np.ndarray] = {}
-        for block, base, target in zip(PAIRS, bases, targets, strict=True):
-            starts, ends = np.split(base, 2, axis=1), np.split(target, 2, axis=1)
-            t = np.min([ranges.until_wall(self.layers, x, y) for x, y in zip(starts, ends, strict=True)],
-                       axis=0)[:, None]
-            moved = unit(base + _INSIDE * t * (target - base))
-            still = ~moved.any(axis=1, keepdims=True) | (t == 0)
-            result |= spheres.split_block(block, np.where(still, base, moved))
-        return result
+            u = sign[:, None] * u
+        return bases, targets
+
+    def _exchanged(
+        self, points: Points, sign: np.ndarray, apply: Apply
+    ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """The points, the first pair twice, the second pair twice, and the value of each."""
+        u, v = self.vectors(points)
+        first, second = apply(u), apply(v)
+        for pairs, x, y in ((PAIRS, u, second), (PAIRS[:1] * 2, u, first), (PAIRS[1:] * 2, v, second)):
+            chosen = {to: points[of] for here, there in zip(PAIRS, pairs, strict=True)
+                      for to, of in zip(here, there, strict=True)}
+            yield chosen, sign * np.einsum("bn,bn->b", x, y)
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """Random pairs, pairs that nearly coincide, one code 0; half of them with u = v."""
@@ -152,6 +214,11 @@ class SecantPairs:
         x1, x2 = (points[letter].reshape(-1, self.k) for letter in block)
         _, exponent = np.frexp(np.maximum(np.abs(x1).max(axis=1), np.abs(x2).max(axis=1)))
         return np.ldexp(x1, -exponent[:, None]), np.ldexp(x2, -exponent[:, None])
+
+
+def _toward(base: np.ndarray, target: np.ndarray, t: float | np.ndarray) -> np.ndarray:
+    moved = unit(base + t * (target - base))
+    return np.where(moved.any(axis=1, keepdims=True), moved, base)
 
 
 def simple_pairs(k: int) -> list[Mapping[str, np.ndarray]]:

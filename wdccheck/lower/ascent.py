@@ -19,8 +19,8 @@ __all__ = ["Ascent"]
 _ISLANDS = 8  # blocks of one round: fixed, so that results do not depend on workers
 _SIGNS = (None, 1.0, -1.0, None, None, 1.0, -1.0, None)  # what an island climbs; None: the larger side
 _ROUNDS = 12  # of a search without a budget of its own or a time limit
-_WORK = 2.5e6  # breakpoints to sort and the like, per block: a fraction of a second
-_SCREEN = 8  # seeds looked at for each one that climbs
+_WORK = 1.25e6  # breakpoints to sort and the like, per block: a fraction of a second
+_SCREEN = 24  # seeds looked at for each one that climbs
 _CALM = 2  # blocks without a rise after which an island starts anew
 _HOPS = 0.5  # of the islands that start anew, around the best points
 _REPLACED = 2  # one in so many
@@ -194,7 +194,7 @@ def _evolve(
         points = _take(points, np.argsort(-values, kind="stable")[:size])
     frozen = condition.freeze(points, sign=sign)
     for sweep in range(sweeps):
-        points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 4 == 0)
+        points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
     order = np.argsort(-frozen.value, kind="stable")
     values = frozen.value[order]
     return _Island(_take(points, order), values, 0 if values[0] > before * (1 + _RISE) else calm + 1)

@@ -36,7 +36,7 @@ class MonteCarlo:
     True
     """
 
-    samples: int = 2**15
+    samples: int = 2**12
 
     unit = "samples"
 
