@@ -112,8 +112,7 @@ def _network_rows(
         found.append(effort.row(layer, alpha, jobs))
         jobs -= 1
         yield found[-1]
-    first = restricted[0].with_alpha(found[0].scale)
-    yield Row(dominated.of_first_layer(found[0].bracket, first), found[0].calibration)
+    yield dominated.first_layer(found[0], restricted[0])
     for condition, row in zip(restricted[1:], found[1:], strict=True):
         yield effort.row(condition, alpha, jobs, above=row.bracket)
         jobs -= 1

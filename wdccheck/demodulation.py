@@ -64,7 +64,7 @@ def certify_pair(
         raise InvalidInput("alpha", "one scale, or those of the two last layers", repr(alpha)[:60])
     for one in alphas:
         check_alpha(one)
-    check_pair(nets)
+    check_pair(("B", "C"), *nets.values())
     JointWDC(nets["B"].layers[-1], nets["C"].layers[-1])  # refused now rather than after minutes
     effort = Effort.of(gap, target, time_limit, workers, rng, progress, checkpoint)
     rows, interrupted = gathered(_pair_rows(effort, nets, dict(zip("BC", alphas, strict=True))))
@@ -72,18 +72,18 @@ def certify_pair(
                   str(effort.seed.entropy), interrupted)
 
 
-def check_pair(nets: dict[str, ReLUNetwork]) -> None:
-    """Refuse two networks, by their names, whose last layers have not equally many rows.
+def check_pair(names: tuple[str, str], B_net: ReLUNetwork, C_net: ReLUNetwork) -> None:
+    """Refuse two networks, called `names`, whose last layers have not equally many rows.
 
     Raises
     ------
     InvalidInput
         Both names and shapes are in the message.
     """
-    shapes = [net.layers[-1].shape for net in nets.values()]
-    if shapes[0][0] != shapes[1][0]:
-        raise InvalidInput(f"last layers of {' and '.join(nets)}", "the same number of rows",
-                           f"shapes {shapes[0]} and {shapes[1]}")
+    first, second = B_net.layers[-1].shape, C_net.layers[-1].shape
+    if first[0] != second[0]:
+        raise InvalidInput(f"last layers of {names[0]} and {names[1]}", "the same number of rows",
+                           f"shapes {first} and {second}")
 
 
 def _pair_rows(

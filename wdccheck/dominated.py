@@ -12,19 +12,26 @@ from wdccheck import brackets, rounding
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.r2wdc import R2WDC
 from wdccheck.geometry import expected_gram
+from wdccheck.rows import Row
 
-__all__ = ["bounded", "of_first_layer", "upper_at"]
+__all__ = ["bounded", "first_layer", "upper_at"]
 
 
-def of_first_layer(known: Bracket, condition: R2WDC) -> Bracket:
-    """The bracket of R2WDC of layer 1, whose range is R^k itself, from that of the WDC at the same alpha.
+def first_layer(row: Row, condition: R2WDC) -> Row:
+    """The row of the R2WDC of layer 1, whose range is R^k itself, from that of its WDC, at its alpha."""
+    return replace(row, bracket=_of_first_layer(row.bracket, condition.with_alpha(row.scale)))
+
+
+def _of_first_layer(known: Bracket, condition: R2WDC) -> Bracket:
+    """The same bounds of another condition.
 
     Witness (r, s) becomes x = r, y = s, x1 = x3 = the top eigenvector of A_{r,s} - alpha Q_{r,s},
     x2 = x4 = 0, and is evaluated again. The engines are those of the WDC: run on this condition
     they prove the same upper bound.
     """
     found = replace(known, condition=condition.describe(), part=None, lower=0.0, witness=None,
-                    lower_by=f"WDC of layer 1: {known.lower_by}", upper_by=f"WDC of layer 1: {known.upper_by}")
+                    lower_by=f"WDC of layer 1: {known.lower_by}",
+                    upper_by=f"WDC of layer 1: {known.upper_by}")
     if known.witness is None:
         return found
     r, s = known.witness["r"], known.witness["s"]

@@ -68,7 +68,7 @@ class Effort:
         gap: float | None, target: float | None, time_limit: float | None, workers: int, rng: Rng,
         progress: Shown, checkpoint: str | os.PathLike[str] | None,
     ) -> Effort:
-        """The arguments of ``certify``, checked; the clock starts."""
+        """Arguments of ``certify``, checked; the clock starts."""
         _check_time(time_limit)
         deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
         return Effort(gap, target, deadline, parallel.available(workers), seed_sequence(rng), progress,
@@ -97,7 +97,7 @@ def certify_condition(
     progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
     above: Bracket | None = None,
 ) -> Row:
-    """One row of :func:`certify`; `checkpoint` is a file here.
+    """One row of a report; `checkpoint` is a file here.
 
     Parameters
     ----------
@@ -120,6 +120,11 @@ def certify_condition(
     """
     check_alpha(alpha)
     _check_time(time_limit)
+    if isinstance(condition, R2WDC) and condition.layer == 1:
+        row = certify_condition(
+            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, target=target, time_limit=time_limit,
+            workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
+        return dominated.first_layer(row, condition)
     start, shown, workers = time.monotonic(), resolve(progress), parallel.available(workers)
     chosen, goal = None, target
     if isinstance(condition, Scaled):
@@ -132,8 +137,8 @@ def certify_condition(
                 shown.close()
                 return _closed_formulas(condition, rng, above)
         # what is printed is the alpha that is used; up, lest 1/2 be no longer proved
-        scaled = condition.with_alpha(alpha_value(alpha if chosen is None else float(up(chosen.proved_alpha, 6))))
-        condition, goal = scaled, None if target is None else target * scaled.alpha
+        scale = alpha_value(alpha) if chosen is None else float(up(chosen.proved_alpha, 6))
+        condition, goal = condition.with_alpha(scale), None if target is None else target * scale
     left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
     proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap=gap, rtol=0.0)
     known = bracket(condition, *default_engines(condition, proof, goal), rng=rng, workers=workers,
@@ -150,7 +155,7 @@ def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
 
 
 def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None) -> Row:
-    """The row of a condition whose search for alpha was interrupted: at the alpha that a trace suggests."""
+    """The row where the search for alpha was interrupted: at the alpha that a trace suggests."""
     # a Gaussian layer N(0, alpha/n) has trace(W^T W)/k near alpha; of a pair, the product
     layers = ((condition.B, condition.C) if isinstance(condition, JointWDC)
               else (condition.net.layers[condition.layer - 1],) if isinstance(condition, R2WDC)

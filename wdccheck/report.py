@@ -88,6 +88,11 @@ class Report:
         """What [HV] Lemma 8 and [C] Lemma 5.3 ask of eps/alpha at this depth; None for one layer, a pair."""
         return None if self._pair else thresholds.explicit(len(self.dims) - 1)
 
+    @property
+    def ratio_name(self) -> str:
+        """What a verdict is about."""
+        return "eps/alpha" if self._pair else "eps/alpha (RRIC: eps)"
+
     def verdict(self, eps: float) -> Verdict:
         """Whether every row has ``epsilon/alpha <= eps`` (RRIC: epsilon): holds, violated or not known."""
         verdicts = {row.verdict(eps) for row in self.rows}

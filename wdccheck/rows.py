@@ -88,6 +88,11 @@ class Row:
         return 1.0 if self.alpha is None else self.alpha
 
     @property
+    def ratio_name(self) -> str:
+        """What a verdict is about."""
+        return "eps" if self.alpha is None else "eps/alpha"
+
+    @property
     def ratio_lower(self) -> float:
         """A float at most ``lower / alpha``."""
         return quotient(self.bracket.lower, self.scale, 0.0)
@@ -171,7 +176,7 @@ class Row:
         return "\n".join(lines)
 
     def _ratio(self) -> str:
-        return between(self.ratio_lower, "eps" if self.alpha is None else "eps/alpha", self.ratio_upper)
+        return between(self.ratio_lower, self.ratio_name, self.ratio_upper)
 
     @property
     def _vacuous(self) -> str:
