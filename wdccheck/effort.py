@@ -114,7 +114,7 @@ def certify_condition(
     Examples
     --------
     >>> import numpy as np, wdccheck as wc
-    >>> from wdccheck.certification import certify_condition
+    >>> from wdccheck.effort import certify_condition
     >>> certify_condition(wc.WDC(np.eye(2)), alpha=1.0, time_limit=5).ratio_lower <= 1
     True
     """

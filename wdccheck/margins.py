@@ -28,7 +28,7 @@ def theorems(rows: Sequence[Row], depths: Sequence[int]) -> list[str]:
         return _pair(rows, thresholds.pair_threshold(*depths), len(rows) == sum(depths) + 1)
     found = thresholds.thresholds(depths[0])
     if depths[0] < 2:
-        return item("all", f"{', '.join(t.theorem for t in found)}: {found[0].reason}", 18)
+        return item("every theorem", found[0].reason, 18)
     return [line for t in found for line in item(t.theorem, _sentence(rows, t, depths[0]), 18)] + _gaussian(
         rows, found[0])
 

@@ -20,9 +20,8 @@ __all__ = ["Report", "Weights"]
 
 _SAYS = {
     "WDC": "WDC: ||A_{r,s} - alpha Q_{r,s}|| over all directions r, s ([HV] Def. 2, [HJ] eq. 5)",
-    "R2WDC": "R2WDC: the same form where the layers before can reach only ([C] Def. 4.3)",
-    "RRIC": "RRIC: |<(A^T A - I) u, v>| / (|u| |v|), u, v differences of outputs ([HV] Def. 3); it has no "
-            "alpha",
+    "R2WDC": "R2WDC: the same form, only where the layers before it reach ([C] Def. 4.3)",
+    "RRIC": "RRIC: |<(A^T A - I) u, v>| / (|u| |v|), u, v differences of outputs ([HV] Def. 3), no alpha",
     "joint-WDC": "joint-WDC: both inequalities of the last layers B, C ([HJ] eqs. 6, 7, times l)",
 }
 
