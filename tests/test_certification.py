@@ -6,6 +6,7 @@ import json
 import math
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from wdccheck.rows import Row
 def network(seed=0, dims=(2, 12, 8)):
     rng = np.random.default_rng(seed)
     return wc.ReLUNetwork([rng.standard_normal((n, k)) / math.sqrt(n)
-                           for k, n in zip(dims, dims[1:], strict=False)])
+                           for k, n in pairwise(dims)])
 
 
 A = np.random.default_rng(9).standard_normal((5, 8)) / math.sqrt(5)
@@ -112,6 +113,19 @@ def test_a_smaller_upper_of_the_wdc_is_taken_over():
     assert dominated.bounded(replace(known, upper=known.lower), above).upper == known.lower
     with pytest.raises(UnsoundBound):
         dominated.bounded(known, replace(above, upper=known.lower / 2, lower=0.0))
+
+
+def test_what_the_wdc_decides_is_not_searched(monkeypatch):
+    posed = []
+
+    def spied(condition, *engines, **options):
+        posed.append((condition.describe()["kind"], engines))
+        return wc.bracket(condition, wc.Spectral(), rng=options["rng"])
+
+    monkeypatch.setattr(effort, "bracket", spied)
+    made = wc.certify(network(), alpha=1.0, target=100.0)
+    assert dict(posed)["R2WDC"] == (wc.Spectral(),)
+    assert made.verdict(100.0) is Verdict.HOLDS
 
 
 # -- rows -------------------------------------------------------------------------------------
@@ -214,6 +228,16 @@ def test_an_interrupted_row_keeps_what_stands(monkeypatch, quick):
         "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1"]
     assert "interrupted: 3 of 5 rows begun" in made.to_text()
     assert made.verdict(1e9) is Verdict.UNDECIDED
+
+
+def test_a_calibration_out_of_memory_ends_its_row_only(monkeypatch, quick):
+    def exhausted(condition, *_):
+        raise MemoryError
+
+    monkeypatch.setattr(effort, "kept_calibration", exhausted)
+    made = wc.certify(network())
+    assert not made.interrupted and len(made.rows) == 5
+    assert made.rows[0].bracket.stopped["lower"].reason is Reason.MEMORY
 
 
 def test_an_interrupted_calibration_of_a_restricted_row(monkeypatch, quick):

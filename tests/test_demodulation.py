@@ -54,7 +54,7 @@ def test_the_joint_scale_is_the_product_of_those_that_were_found():
 
 @pytest.mark.parametrize("scale", [0.125, 8.0])
 def test_the_three_statements_share_the_scale(scale):
-    """Fact 3: the last layer of B times b multiplies alpha1 and the joint alpha by b^2, and no ratio changes."""
+    """Fact 3: b times the last layer of B has b^2 times alpha1 and the joint alpha; no ratio changes."""
     rows = [wc.certify_pair(*pair(scale=s), alpha=(0.5 * s * s, 0.25)).rows for s in (1.0, scale)]
     for plain, scaled in zip(*rows, strict=True):
         assert scaled.ratio_lower == pytest.approx(plain.ratio_lower, rel=1e-9)

@@ -126,23 +126,27 @@ def certify_condition(
             workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return dominated.first_layer(row, condition)
     start, shown, workers = time.monotonic(), resolve(progress), parallel.available(workers)
-    chosen, goal = None, target
+    chosen, goal, scale = None, target, 1.0
     if isinstance(condition, Scaled):
         if alpha == "best":
             limit = None if time_limit is None else CALIBRATION_SHARE * time_limit
             shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
             try:
                 chosen = kept_calibration(condition, _alpha_file(checkpoint), limit, workers, rng)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, MemoryError) as error:
                 shown.close()
-                return _closed_formulas(condition, rng, above)
+                reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
+                return _closed_formulas(condition, rng, above, reason)
         # what is printed is the alpha that is used; up, lest 1/2 be no longer proved
         scale = alpha_value(alpha) if chosen is None else float(up(chosen.proved_alpha, 6))
         condition, goal = condition.with_alpha(scale), None if target is None else target * scale
     left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
     proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap=gap, rtol=0.0)
-    known = bracket(condition, *default_engines(condition, proof, goal), rng=rng, workers=workers,
-                    time_limit=left, target=goal, checkpoint=checkpoint, progress=shown)
+    engines = default_engines(condition, proof, goal)
+    if above is not None and goal is not None and dominated.upper_at(above, scale) <= goal:
+        engines = engines[:1]  # the WDC decides it
+    known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
+                    checkpoint=checkpoint, progress=shown)
     row = Row(known if above is None else dominated.bounded(known, above), chosen)
     return replace(row, calibration=None) if row.empty else row
 
@@ -154,8 +158,8 @@ def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
         raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
 
 
-def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None) -> Row:
-    """The row where the search for alpha was interrupted: at the alpha that a trace suggests."""
+def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None, reason: Reason) -> Row:
+    """The row where the search for alpha was cut short: at the alpha that a trace suggests."""
     # a Gaussian layer N(0, alpha/n) has trace(W^T W)/k near alpha; of a pair, the product
     layers = ((condition.B, condition.C) if isinstance(condition, JointWDC)
               else (condition.net.layers[condition.layer - 1],) if isinstance(condition, R2WDC)
@@ -165,7 +169,7 @@ def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None) -> Row:
         alpha = 1.0
     known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)
     known = known if above is None else dominated.bounded(known, above)
-    stop = Stop(Reason.INTERRUPTED, "while alpha was sought; closed formulas only")
+    stop = Stop(reason, "while alpha was sought; closed formulas only")
     return Row(replace(known, stopped={"lower": stop, "upper": stop}))
 
 
