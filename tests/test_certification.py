@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -359,6 +360,25 @@ def test_sparse_measurements_are_left_unchecked(tmp_path, quick):
     assert checks["RRIC: lower bound"] is None and False not in checks.values()
 
 
+@pytest.mark.parametrize(("path", "value"), [
+    (("rows", 3, "bracket", "condition", "network"), 5),
+    (("rows", 3, "bracket", "condition", "network"), [5]),
+    (("rows", 4, "bracket", "condition", "measurements"), 5), (("rows", 3, "layer"), "x"),
+    (("rows", 3, "bracket", "condition", "layer"), 7), (("rows", 3, "of"), "B"), (("rows", 0), 5),
+    (("measurements",), 5), (("measurements", "shape"), [1]), (("network",), []), (("seed",), "x"),
+    (("rows", 3, "bracket", "condition", "alpha"), None), (("rows",), []), (("pair",), {"X": 1}),
+])
+def test_malformed_reports_are_refused_or_refuted(saved, path, value):
+    data = json.loads(saved.read_text())
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    saved.write_text(json.dumps(data))
+    with contextlib.suppress(InvalidInput):
+        assert not all(check.passed for check in wc.verify(saved))
+
+
 def test_an_interrupted_report_is_verified(tmp_path, quick):
     path = tmp_path / "report.json"
     made = wc.certify(network(), alpha=1.0)
@@ -368,5 +388,13 @@ def test_an_interrupted_report_is_verified(tmp_path, quick):
 
 
 def test_drawn_measurements_follow_the_seed():
-    drawn = certification.drawn_measurements(network(), np.random.SeedSequence(4))
+    drawn = certification.drawn_measurements(network(), 4)
     np.testing.assert_array_equal(drawn, np.random.default_rng(4).standard_normal((4, 8)) / 2)
+
+
+@pytest.mark.parametrize("rng", [np.random.SeedSequence(4).spawn(2)[1], np.random.SeedSequence([1, 2]),
+                                 np.random.default_rng(4), np.random.SeedSequence()])
+def test_any_source_of_random_numbers_can_be_drawn_from_again(rng, tmp_path, quick):
+    path = tmp_path / "report.json"
+    wc.certify(network(), alpha=1.0, rng=rng).save(path)
+    assert all(check.passed for check in wc.verify(path, rerun=False))

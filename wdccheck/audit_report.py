@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -188,7 +189,8 @@ def _strangers(
             drawn = _drawn(data, single[""])
             if arrays.hash_arrays(own) != arrays.hash_arrays(single[""]):
                 yield f"{name} is of another network"
-            if drawn is not None and not np.array_equal(drawn, A if A is not None else np.empty(0)):
+            if data["measurements"]["drawn"] is True and (
+                    drawn is None or A is None or not np.array_equal(drawn, A)):
                 yield "the measurements are not those that the seed gives"
     inner = [scale for (kind, layer, of), scale in scales.items()
              if of and kind == "WDC" and layer < len(single[of])]
@@ -197,12 +199,12 @@ def _strangers(
 
 
 def _drawn(data: Mapping[str, Any], layers: Sequence[np.ndarray]) -> np.ndarray | None:
-    """A as the report's seed gives it; None where none was drawn, or the seed is no integer."""
+    """A as the report's seed gives it; None where none was drawn, or the seed is none."""
     try:
         if data["measurements"]["drawn"] is not True:
             return None
-        return drawn_measurements(ReLUNetwork(tuple(layers)), np.random.SeedSequence(int(data["seed"])))
-    except (KeyError, TypeError, ValueError):
+        return drawn_measurements(ReLUNetwork(tuple(layers)), ast.literal_eval(data["seed"]))
+    except (KeyError, TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 
 

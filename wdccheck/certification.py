@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def certify(
     check_alpha(alpha)
     effort = Effort.of(gap, target, time_limit, workers, rng, progress, checkpoint)
     drawn = measurements is None
-    A = drawn_measurements(network, effort.seed) if drawn else measurements
+    A = drawn_measurements(network, effort.seed.entropy or 0) if drawn else measurements
     layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
     restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
     measured = RRIC(A, network)
@@ -88,14 +88,14 @@ def certify(
                   interrupted, {"shape": list(measured.A.shape), "drawn": drawn})
 
 
-def drawn_measurements(network: ReLUNetwork, seed: np.random.SeedSequence) -> np.ndarray:
-    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed gives: read again by ``verify``.
+def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.ndarray:
+    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed gives: drawn again by ``verify``.
 
     Examples
     --------
     >>> import numpy as np, wdccheck as wc
     >>> from wdccheck.certification import drawn_measurements
-    >>> drawn_measurements(wc.ReLUNetwork([np.eye(6)]), np.random.SeedSequence(0)).shape
+    >>> drawn_measurements(wc.ReLUNetwork([np.eye(6)]), 0).shape
     (3, 6)
     """
     outputs = network.dims[-1]
