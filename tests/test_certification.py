@@ -343,6 +343,16 @@ def test_a_large_report_says_what_it_cannot_check(saved):
     assert {check.passed for check in wc.verify(saved, weights=network(1))} >= {False}
 
 
+def test_rows_share_the_weights_of_the_file(saved):
+    """Layers that are small enough one by one, but not together."""
+    data = json.loads(saved.read_text())
+    for row in data["rows"][2:]:
+        del row["bracket"]["condition"]["network"]
+    del data["rows"][4]["bracket"]["condition"]["measurements"]
+    saved.write_text(json.dumps(data))
+    assert all(check.passed for check in wc.verify(saved))
+
+
 def test_given_measurements_have_to_be_given_again(tmp_path, quick):
     path = tmp_path / "report.json"
     wc.certify(network(), A, alpha=1.0).save(path)

@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What the caller gave besides the file: networks and measurements."""
+    """Networks and measurements that rows may lack: given by the caller, or found elsewhere in the file."""
 
     networks: tuple[tuple[np.ndarray, ...], ...]
     measurements: np.ndarray | None
@@ -60,7 +60,7 @@ class Given:
     @staticmethod
     def of(weights: Any, measurements: Any, data: Mapping[str, Any]) -> Given:
         """The arguments of ``verify``; measurements that the report drew are drawn again."""
-        networks = tuple(_networks(weights))
+        networks = tuple(_networks(weights) if weights is not None else _stored(data))
         A = None if measurements is None else arrays.weights("measurements", measurements)
         drawn = _drawn(data, networks[0]) if A is None and networks else None
         return Given(networks, A if drawn is None else drawn)
@@ -208,9 +208,19 @@ def _drawn(data: Mapping[str, Any], layers: Sequence[np.ndarray]) -> np.ndarray 
         return None
 
 
+def _stored(data: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, ...]]:
+    """The layers that the WDC rows of a report carry: of each network, if all do."""
+    for name in ("", "B", "C"):
+        try:
+            layers = [checker.stored_weights(row["bracket"]) for row in data.get("rows", ())
+                      if row["kind"] == "WDC" and row["of"] == name]
+        except (TypeError, KeyError, AttributeError):
+            return
+        if layers and all(W is not None and W.size for W in layers):
+            yield tuple(W for W in layers if W is not None)
+
+
 def _networks(weights: Any) -> Iterator[tuple[np.ndarray, ...]]:
-    if weights is None:
-        return
     if isinstance(weights, ReLUNetwork):
         yield weights.layers
     elif isinstance(weights, list | tuple):
