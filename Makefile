@@ -15,7 +15,7 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 
 certify: $(VENV)/.runtime
 	@mkdir -p build
-	$(BIN)/wdccheck certify --workers -1 --time-limit 150 --seed 0 --json build/certify.json
+	$(BIN)/wdccheck certify --workers -1 --time-limit 170 --seed 0 --json build/certify.json
 
 test: $(VENV)/.test
 	@mkdir -p build && rm -f build/tested

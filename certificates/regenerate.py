@@ -43,10 +43,10 @@ def main(chosen: list[str]) -> None:
     store("demodulation/C.npz", C)
     for name in chosen:
         if name == "demodulation":
-            report = wc.certify_pair(B, C, time_limit=150, workers=-1, progress=True)
+            report = wc.certify_pair(B, C, time_limit=170, workers=-1, progress=True)
         else:
             network = {"digits": generator(), "contractive": net}[name]
-            report = wc.certify(network, time_limit=150, workers=-1, progress=True)
+            report = wc.certify(network, time_limit=170, workers=-1, progress=True)
         report.save(HERE / name / "report.json")
         table(name, report)
         if name == "digits":
