@@ -1,6 +1,7 @@
 # make certify: set up, then bracket the bundled trained generator from both sides
 # make test:    set up, then lint, types, layout and tests
 # make check-all: the longer checks, after `make test`
+# make certificates: bracket all committed results again, and quote them (some minutes)
 # make bench: the table of benchmarks/README.md
 
 PYTHON ?= python3
@@ -9,12 +10,12 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 
-.PHONY: certify test check-all bench clean
+.PHONY: certify test check-all certificates bench clean
 .DELETE_ON_ERROR:
 
 certify: $(VENV)/.runtime
 	@mkdir -p build
-	$(BIN)/wdccheck certify --workers -1 --time-limit 150 --seed 0 --json build/certify.json
+	$(BIN)/wdccheck certify --workers -1 --time-limit 170 --seed 0 --json build/certify.json
 
 test: $(VENV)/.test
 	@mkdir -p build && rm -f build/tested
@@ -27,6 +28,9 @@ test: $(VENV)/.test
 check-all: $(VENV)/.test certify
 	$(BIN)/python -m pytest -q -m slow
 	$(BIN)/wdccheck verify build/certify.json
+
+certificates: $(VENV)/.runtime
+	$(BIN)/python certificates/regenerate.py
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/brackets.py

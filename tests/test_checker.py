@@ -206,11 +206,11 @@ def test_an_unknown_condition_is_not_checked(genuine, tmp_path):
 def test_summaries_of_a_report_are_checked(tmp_path):
     report = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=1).to_dict()
     names = [check.what for check in verify(report, tmp_path, rerun=False)]
-    assert names == ["layer 1: lower bound", "layer 1: summary", "layer 2: lower bound", "layer 2: summary",
-                     "network"]
+    rows = ["WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1", "R2WDC of layer 2", "RRIC"]
+    assert names == [f"{row}: {what}" for row in rows for what in ("lower bound", "summary")] + ["network"]
     assert not refuted(verify(report, tmp_path, rerun=False))
     report["rows"][1]["ratio_lower"] = 0.0
-    assert [c.what for c in refuted(verify(report, tmp_path, rerun=False))] == ["layer 2: summary"]
+    assert [c.what for c in refuted(verify(report, tmp_path, rerun=False))] == ["WDC of layer 2: summary"]
 
 
 @pytest.mark.parametrize("forge", [

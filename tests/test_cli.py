@@ -63,7 +63,7 @@ def large(tmp_path):
 def test_certify_a_file(net, capsys):
     assert main(["certify", net, *QUICK]) == 0
     out, err = capsys.readouterr()
-    assert "layer 1: 20 x 2" in out and "layer 2: 12 x 20" in out and "<= eps/alpha <=" in out
+    assert "WDC of layer 1: 20 x 2" in out and "R2WDC of layer 2: 12 x 20" in out and "<= eps/alpha <=" in out
     assert err == ""
 
 
@@ -76,7 +76,7 @@ def test_certify_the_bundled_network(capsys):
 def test_progress_goes_to_stderr_as_plain_lines(eye, capsys):
     assert main(["certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "1"]) == 0
     out, err = capsys.readouterr()
-    assert "layer 1: Spectral" in err and "\r" not in err
+    assert "WDC of layer 1: Spectral" in err and "\r" not in err
     assert "formulas" not in out
 
 
@@ -85,7 +85,7 @@ def test_json_alone_on_stdout(net):
     data = json.loads(out)
     assert code == 0
     assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
-    assert len(data["rows"]) == 2
+    assert len(data["rows"]) == 5
     assert "layer 1" in err
 
 
@@ -93,7 +93,7 @@ def test_json_to_a_file_beside_the_text(net, tmp_path, capsys):
     path = tmp_path / "report.json"
     assert main(["certify", net, "--json", str(path), *QUICK]) == 0
     assert "layer 1" in capsys.readouterr().out
-    assert len(json.loads(path.read_text())["rows"]) == 2
+    assert len(json.loads(path.read_text())["rows"]) == 5
     assert main(["verify", str(path), "--quiet", "--workers", "1"]) == 0
     assert "layer 2: upper bound: confirmed" in capsys.readouterr().out
 
@@ -103,7 +103,7 @@ def test_bracket_writes_what_load_reads(eye, tmp_path, capsys):
     assert main(["bracket", "wdc", eye, "--json", str(path), *QUICK]) == 0
     known = wc.load(path)
     assert known.lower <= 1 <= known.upper
-    assert "matrix: 2 x 2, alpha = 1" in capsys.readouterr().out
+    assert "WDC: 2 x 2, alpha = 1" in capsys.readouterr().out
     data = json.loads(path.read_text())
     assert (data["wdccheck"], data["kernel"]) == (wc.__version__, wc.kernel())
 
@@ -119,14 +119,14 @@ def test_bracket_of_one_layer(net, capsys):
 @pytest.mark.parametrize(("eps", "status", "word"), [
     ("1.1", 0, "holds"), ("0.9", 1, "violated"), ("1", 3, "undecided")])
 def test_exit_statuses_of_a_verdict(eps, status, word, eye, capsys, monkeypatch):
-    from wdccheck import report
+    from wdccheck import effort
 
     if word == "undecided":  # epsilon is 1: closed formulas alone stop just above it
         engines = wc.Spectral()
-        monkeypatch.setattr(report, "bracket",
+        monkeypatch.setattr(effort, "bracket",
                             lambda condition, *_, **__: wc.bracket(condition, engines, rng=0))
     assert main(["certify", eye, "--alpha", "1", "--eps", eps, *QUICK]) == status
-    assert f"eps/alpha <= {float(eps)}: {word}" in capsys.readouterr().out
+    assert f"eps/alpha (RRIC: eps) <= {float(eps)}: {word}" in capsys.readouterr().out
 
 
 def test_bracket_of_a_pair(tmp_path, capsys):
@@ -135,7 +135,7 @@ def test_bracket_of_a_pair(tmp_path, capsys):
         np.save(name, np.random.default_rng(k).standard_normal((6, k)))
     path = tmp_path / "pair.json"
     assert main(["bracket", "joint-wdc", *names, "--json", str(path), *QUICK]) == 0
-    assert "pair: 6 x 1 and 6 x 2, alpha = 1" in capsys.readouterr().out
+    assert "joint-WDC: 6 x 1 and 6 x 2, alpha = 1" in capsys.readouterr().out
     assert wc.load(path).part in ("B", "C")
     assert main(["verify", str(path), "--quiet"]) == 0
     np.save(names[0], np.ones((5, 1)))
@@ -282,7 +282,7 @@ def test_a_checkpoint_of_other_weights(eye, net, tmp_path, capsys):
     folder = str(tmp_path / "folder")
     assert main(["certify", eye, "--alpha", "1", "--checkpoint", folder, *QUICK]) == 0
     assert main(["certify", net, "--alpha", "1", "--checkpoint", folder, *QUICK]) == 2
-    assert "layer1.json" in capsys.readouterr().err
+    assert "wdc-1.json" in capsys.readouterr().err
 
 
 def test_bad_input_from_a_shell(tmp_path):
@@ -302,12 +302,12 @@ def test_a_warning_is_one_line(tmp_path):
 
 
 def test_a_bug_is_not_taken_for_a_violation(eye, capsys, monkeypatch):
-    from wdccheck import report
+    from wdccheck import effort
 
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(report, "bracket", broken)
+    monkeypatch.setattr(effort, "bracket", broken)
     assert main(["certify", eye, "--alpha", "1", "--quiet"]) == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
 

@@ -25,9 +25,14 @@ def test_the_first_snippet_prints_what_stands_below_it():
 
 
 def test_certify_is_quoted_from_the_committed_result():
-    shown = README[README.index("layer 1: 32 x 3"):README.index("theorems without a margin")]
+    (shown,) = re.findall(r"<!-- digits:.*?-->\n```\n(.*?)```\n<!-- end of digits -->", README, re.DOTALL)
     rows = json.loads((ROOT / "certificates" / "digits" / "report.json").read_text(encoding="utf-8"))["rows"]
+    assert {row["kind"] for row in rows} == {"WDC", "R2WDC", "RRIC"}
     for row in rows:
-        assert f"{row['alpha']:.6g}" in shown
-        assert between(row["lower"], "eps", row["upper"]) in shown
-        assert between(row["ratio_lower"], "eps/alpha", row["ratio_upper"]) in shown
+        place = " x ".join(map(str, row["shape"])) if row["layer"] is None else f"layer {row['layer']}"
+        name = "eps" if row["alpha"] is None else "eps/alpha"
+        quoted = between(row["ratio_lower"], name, row["ratio_upper"])
+        line = next(x for x in shown.splitlines() if re.match(rf"{row['kind']} +{place} ", x))
+        assert quoted in line
+        assert row["alpha"] is None or f"alpha {row['alpha']:.6g}" in line
+    assert max(map(len, shown.splitlines())) <= 100

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import report as module
+from wdccheck import effort
 from wdccheck.brackets import Reason, Stop, Verdict
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.printing import between, down, quotient, up
+from wdccheck.report import Weights
 from wdccheck.rows import Row
 from wdccheck.thresholds import explicit
 
@@ -55,8 +56,10 @@ def test_printed_numbers():
 
 
 def test_every_layer_has_a_row(report):
-    assert [(row.layer, row.shape) for row in report.rows] == [(1, (20, 2)), (2, (12, 20))]
-    for row in report.rows:
+    assert [(row.kind, row.layer, row.shape) for row in report.rows] == [
+        ("WDC", 1, (20, 2)), ("WDC", 2, (12, 20)), ("R2WDC", 1, (20, 2)), ("R2WDC", 2, (12, 20)),
+        ("RRIC", None, (6, 12))]
+    for row in report.rows[:4]:
         assert row.ratio_lower <= row.bracket.lower / row.alpha <= row.bracket.upper / row.alpha
         assert row.bracket.upper / row.alpha <= row.ratio_upper < math.inf
         assert row.calibration.lower <= row.ratio_upper
@@ -88,7 +91,7 @@ def test_the_data_are_json_and_complete(report):
     for row, entry in zip(report.rows, data["rows"], strict=True):
         assert (entry["layer"], entry["alpha"]) == (row.layer, row.alpha)
         assert entry["ratio_lower"] == row.ratio_lower
-        assert entry["margin"] == row.ratio_lower / explicit(2)
+        assert entry["margin"] == (None if row.kind == "RRIC" else row.ratio_lower / explicit(2))
         assert entry["bracket"]["lower"] == entry["lower"] == row.bracket.lower
 
 
@@ -96,22 +99,26 @@ def test_without_an_upper_bound(report):
     row = Row(replace(report.rows[0].bracket, upper=math.inf))
     assert "no upper bound" in row.to_text()
     assert json.loads(json.dumps(row.to_dict(), allow_nan=False))["ratio_upper"] is None
+    assert "no upper bound" in row.to_line()
     assert row.verdict(1e300) is Verdict.UNDECIDED
 
 
 def test_one_layer_has_no_margin():
     one = wc.certify([np.eye(2)], alpha=1.0, time_limit=2)
     assert one.threshold is None
-    assert "margin " not in one.rows[0].to_text(one.threshold)
-    assert "at least two layers" in one.to_text()
+    assert all(row["margin"] is None for row in one.to_dict()["rows"])
+    assert "at least two layers" in one.to_text() and "times too large" not in one.to_text()
 
 
 def test_margins_may_be_satisfied_or_undecided(report):
-    bracket = report.rows[0].bracket
-    threshold = explicit(2)
-    small = Row(replace(bracket, lower=0.0, upper=threshold * bracket.alpha / 2))
-    assert "satisfied" in small.to_text(threshold)
-    assert "undecided" in Row(replace(bracket, lower=0.0)).to_text(threshold)
+    def text(scale):
+        rows = [replace(row, bracket=replace(row.bracket, lower=0.0, upper=scale * row.scale))
+                for row in report.rows]
+        return replace(report, rows=tuple(rows)).to_text()
+
+    assert text(explicit(2) / 2).count("satisfied") == 2 and "estimate" not in text(explicit(2) / 2)
+    assert text(1.0).count("undecided") == 2
+    assert report.to_text().count("times too large") == 2
 
 
 def test_verdicts_of_rows_and_reports(report):
@@ -130,7 +137,7 @@ def test_an_eps_that_is_none(eps, report):
 
 
 def test_a_deep_network_fits_the_page(report):
-    deep = replace(report, dims=(1000,) * 40)
+    deep = replace(report, networks={"": Weights((1000,) * 40, report.sha256)})
     assert max(map(len, deep.to_text().splitlines())) <= 100
 
 
@@ -138,7 +145,7 @@ def test_a_target_is_on_the_scale_of_the_ratio():
     net = [100 * W for W in network().layers]
     report = wc.certify(net, target=20.0, time_limit=2)
     assert report.verdict(20.0) is Verdict.HOLDS
-    assert all(row.alpha > 100 for row in report.rows)
+    assert all(row.alpha > 100 for row in report.rows[:4])
 
 
 def test_the_gap_is_closed():
@@ -150,14 +157,14 @@ def test_the_same_seed_gives_the_same_report(monkeypatch):
     def sampled(condition, *_, rng, **__):
         return wc.bracket(condition, wc.MonteCarlo(samples=500), rng=rng)
 
-    monkeypatch.setattr(module, "bracket", sampled)
+    monkeypatch.setattr(effort, "bracket", sampled)
     reports = [wc.certify([np.eye(2)], alpha=1.0, rng=7) for _ in range(2)]
     assert reports[0].rows[0].bracket.lower == reports[1].rows[0].bracket.lower
     assert reports[0].seed == "7"
 
 
 @pytest.mark.parametrize(("options", "word"), [
-    ({"measurements": np.eye(3)}, "measurements"), ({"alpha": "worst"}, "alpha"), ({"alpha": 0}, "alpha"),
+    ({"measurements": np.eye(3)}, "A: 2 columns"), ({"alpha": "worst"}, "alpha"), ({"alpha": 0}, "alpha"),
     ({"alpha": -1.0}, "alpha"), ({"alpha": math.nan}, "alpha"), ({"time_limit": 0}, "time_limit"),
     ({"time_limit": math.nan}, "time_limit"), ({"time_limit": "1"}, "time_limit"),
     ({"workers": 0}, "workers"),
@@ -186,13 +193,15 @@ def test_a_frame_has_a_line_per_layer(report):
 
     frame = report.to_frame()
     assert isinstance(frame, pandas.DataFrame)
-    assert list(frame["layer"]) == [1, 2]
+    assert list(frame["kind"]) == ["WDC", "WDC", "R2WDC", "R2WDC", "RRIC"]
+    assert list(frame["layer"].dropna()) == [1, 2, 1, 2]
 
 
 def test_a_checkpoint_is_resumed_with_its_alpha(tmp_path, monkeypatch):
     first = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
     assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
-        "layer1.alpha.json", "layer1.json", "layer2.alpha.json", "layer2.json"]
+        "r2wdc-2.alpha.json", "r2wdc-2.json", "rric.json", "wdc-1.alpha.json", "wdc-1.json",
+        "wdc-2.alpha.json", "wdc-2.json"]
     monkeypatch.setattr("wdccheck.calibration.calibration", None)  # not searched for again
     second = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
     for a, b in zip(first.rows, second.rows, strict=True):
@@ -215,17 +224,17 @@ def test_an_interrupted_layer_ends_the_report(monkeypatch):
         known = wc.bracket(condition, wc.Spectral())
         return replace(known, stopped={"lower": stop, "upper": stop})
 
-    monkeypatch.setattr(module, "bracket", interrupted)
+    monkeypatch.setattr(effort, "bracket", interrupted)
     report = wc.certify(network(), alpha=1.0)
     assert len(report.rows) == 1 and report.interrupted
-    assert "interrupted: 1 of 2 layers begun" in report.to_text()
+    assert "interrupted: 1 of 5 rows begun" in report.to_text()
 
 
 def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "kept_calibration", interrupted)
+    monkeypatch.setattr(effort, "kept_calibration", interrupted)
     report = wc.certify(network())
     (row,) = report.rows
     assert report.interrupted and 0 < row.bracket.lower <= row.bracket.upper < math.inf
@@ -240,4 +249,4 @@ def test_the_seed_of_a_report_is_that_of_every_layer():
 def test_a_checkpoint_without_a_name_is_refused():
     for path in ("", "/"):
         with pytest.raises(InvalidInput, match="checkpoint"):
-            module.certify_layer(wc.WDC(np.eye(2)), checkpoint=path)
+            effort.certify_condition(wc.WDC(np.eye(2)), checkpoint=path)

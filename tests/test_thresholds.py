@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from wdccheck.thresholds import NOT_GIVEN, explicit, gaussian_expansion, margin, thresholds
+from wdccheck.thresholds import NOT_GIVEN, explicit, gaussian_expansion, margin, pair_threshold, thresholds
 
 
 @pytest.mark.parametrize(("depth", "value"), [(2, 2.47e-5), (3, 4.89e-6)])
@@ -23,13 +23,14 @@ def test_the_threshold_is_rounded_down():
 @pytest.mark.parametrize("depth", [0, 1])
 def test_one_layer_has_no_threshold(depth):
     assert explicit(depth) is None
-    assert thresholds(depth)[0].reason
+    assert all(t.reason and t.value is None for t in thresholds(depth))
+    assert pair_threshold(depth, 2).reason == pair_threshold(2, depth).reason == thresholds(1)[0].reason
 
 
 def test_theorems_without_constants_have_no_number():
-    first, *others = thresholds(3)
-    assert first.value == explicit(3) and first.reason == ""
-    assert others
+    *first, third, fourth = thresholds(3)
+    assert all(t.value == explicit(3) and t.reason == "" for t in first)
+    others = [third, fourth, pair_threshold(2, 2)]
     assert all(t.value is None and t.reason == NOT_GIVEN for t in others)
 
 

@@ -29,7 +29,8 @@ _HOME = {
     "WDC": "wdccheck.conditions.wdc",
     "bracket": "wdccheck.solve",
     "calibrate": "wdccheck.calibration",
-    "certify": "wdccheck.report",
+    "certify": "wdccheck.certification",
+    "certify_pair": "wdccheck.demodulation",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
     "testing": "wdccheck",
@@ -46,10 +47,12 @@ if TYPE_CHECKING:
     from wdccheck.brackets import Verdict as Verdict
     from wdccheck.brackets import load as load
     from wdccheck.calibration import calibrate as calibrate
+    from wdccheck.certification import certify as certify
     from wdccheck.conditions.joint_wdc import JointWDC as JointWDC
     from wdccheck.conditions.r2wdc import R2WDC as R2WDC
     from wdccheck.conditions.rric import RRIC as RRIC
     from wdccheck.conditions.wdc import WDC as WDC
+    from wdccheck.demodulation import certify_pair as certify_pair
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved
     from wdccheck.errors import UnsoundBound as UnsoundBound
@@ -57,7 +60,6 @@ if TYPE_CHECKING:
     from wdccheck.lower.monte_carlo import MonteCarlo as MonteCarlo
     from wdccheck.network import ReLUNetwork as ReLUNetwork
     from wdccheck.report import Report as Report
-    from wdccheck.report import certify as certify
     from wdccheck.solve import bracket as bracket
     from wdccheck.spectral import Spectral as Spectral
     from wdccheck.upper.branch_and_bound import BranchAndBound as BranchAndBound

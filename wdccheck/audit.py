@@ -6,13 +6,13 @@ import ast
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wdccheck import arrays, certificate, checker, thresholds
+from wdccheck import arrays, certificate, checker
+from wdccheck.audit_report import Entry, Given, carried, summary, whole
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
 from wdccheck.conditions.condition import Condition
@@ -29,16 +29,17 @@ from wdccheck.rows import Row
 from wdccheck.solve import bracket
 from wdccheck.spectral import Spectral
 from wdccheck.upper.branch_and_bound import BranchAndBound
+from wdccheck.upper.sdp import SDP
 
 __all__ = ["Check", "engine_from_repr", "verify"]
 
-_ENGINES = {engine.__name__: engine for engine in (MonteCarlo, Ascent, Spectral, BranchAndBound)}
+_ENGINES = {engine.__name__: engine for engine in (MonteCarlo, Ascent, Spectral, BranchAndBound, SDP)}
 _REPRODUCED = 1e-9  # another BLAS may move a closed formula by its rounding
 
 
 def verify(
-    path: str | os.PathLike[str], *, weights: Any = None, rerun: bool = True, workers: int = 1,
-    progress: Progress | Callable[[Event], None] | bool | None = None,
+    path: str | os.PathLike[str], *, weights: Any = None, measurements: Any = None, rerun: bool = True,
+    workers: int = 1, progress: Progress | Callable[[Event], None] | bool | None = None,
 ) -> tuple[Check, ...]:
     """Check the file of a bracket or of a report.
 
@@ -46,8 +47,11 @@ def verify(
     ----------
     path : path
         What :meth:`Bracket.save` or :meth:`Report.save` wrote.
-    weights : ReLUNetwork, matrix or list of matrices, optional
-        The layers; needed where the file is of a layer too large to be stored in it.
+    weights : ReLUNetwork, matrix, list of matrices, or list of ReLUNetwork, optional
+        The layers, or the networks of a pair; needed where they are too large to be stored in the file.
+    measurements : array_like of shape (m, n), optional
+        A, where it is too large to be stored. One that a report drew is drawn again. The witness of a
+        sparse A or of a LinearOperator cannot be checked independently.
     rerun : bool
         Also prove the upper bounds again, by a fresh run of the recorded engines with the
         recorded seed and work. Without it they are left unchecked, and no check says otherwise.
@@ -76,22 +80,23 @@ def verify(
     [True, True]
     """
     source, data = str(Path(path)), certificate.read(path)
-    matrices = _matrices(weights)
+    given = Given.of(weights, measurements, data)
     checks: list[Check] = []
-    layers: list[tuple[Bracket, np.ndarray | None]] = []
-    for name, entry, row in _entries(data, source):
-        known = Bracket.from_dict(entry, f"{source}: {name}" if name else source)
-        if known.condition["kind"] in ("WDC", "joint-WDC"):
+    entries: list[Entry] = []
+    for name, found, row in _entries(data, source):
+        known = Bracket.from_dict(found, f"{source}: {name}" if name else source)
+        if known.condition["kind"] in ("WDC", "R2WDC", "joint-WDC"):
             arrays.alpha_value(known.alpha)
-        W = _find(matrices, str(known.condition["sha256"]))
-        found = [checker.reevaluate(known.to_dict(), W)]
-        if rerun and found[0].passed is not False:
-            found.append(_recompute(known, W, workers, progress))
+        entry = Entry(given.supplied(known), row or {})
+        own = [checker.reevaluate(entry.known.to_dict())]
+        if rerun and own[0].passed is not False:
+            proof = carried(entry, entries) or _recompute(entry.known, workers, progress)
+            entry, own = replace(entry, proof=proof), [*own, proof]
         if row is not None:
-            found.append(_summary(known, row, data))
-            layers.append((known, checker.stored_weights(known.to_dict()) if W is None else W))
-        checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in found]
-    return tuple(checks if "rows" not in data else [*checks, _whole(layers, data)])
+            own.append(summary(known, row, data))
+        entries.append(entry)
+        checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in own]
+    return tuple(checks if "rows" not in data else [*checks, whole(entries, data, given)])
 
 
 def engine_from_repr(text: str) -> Any:
@@ -126,71 +131,19 @@ def _entries(
     if "rows" not in data:
         return [("", data, None)]
     try:
-        return [(f"layer {int(row['layer'])}", row["bracket"], row) for row in data["rows"]]
-    except (TypeError, KeyError, ValueError):
+        return [(Row(Bracket(row["bracket"]["condition"]), of=str(row["of"])).name, row["bracket"], row)
+                for row in data["rows"]]
+    except (TypeError, KeyError, ValueError, AttributeError):
         raise InvalidInput(source, "rows as written by certify", "malformed ones") from None
 
 
-def _summary(known: Bracket, row: Mapping[str, Any], data: Mapping[str, Any]) -> Check:
-    """Whether the numbers of a row are those of its bracket."""
-    try:
-        threshold = thresholds.explicit(len(data["network"]["dims"]) - 1)
-        derived = Row(known).to_dict(threshold)
-    except (TypeError, KeyError, ValueError):
-        return Check("summary", False, "the report is malformed")
-    wrong = [key for key, value in derived.items()
-             if key not in ("ratio_lower_any_alpha", "vacuous") and row.get(key) != value]
-    return Check("summary", not wrong, f"not those of the bracket: {', '.join(wrong)}" if wrong else
-                 "derived from the bracket again")
-
-
-def _whole(layers: list[tuple[Bracket, np.ndarray | None]], data: Mapping[str, Any]) -> Check:
-    """Whether the rows are the layers of the network that the report names, none left out."""
-    try:
-        dims, sha256, interrupted = data["network"]["dims"], data["network"]["sha256"], data["interrupted"]
-        shapes = [[n, k] for k, n in pairwise(dims)]
-        threshold = thresholds.explicit(len(shapes))
-        wrong = [] if data["threshold"] == threshold else [f"threshold is {threshold!r}"]
-    except (TypeError, KeyError):
-        return Check("network", False, "the report is malformed")
-    found = [list(known.condition["shape"] if W is None else W.shape) for known, W in layers]
-    if not found or found != shapes[:len(found)] or (interrupted is not True and len(found) < len(shapes)):
-        wrong.append(f"rows of shapes {found} are not the layers of dims {dims}")
-    if [known.condition.get("layer") for known, _ in layers] != list(range(1, len(layers) + 1)):
-        wrong.append("layers are not numbered from 1")
-    given = [W for _, W in layers if W is not None]
-    if len(given) == len(shapes) and arrays.hash_arrays(given) != sha256:
-        wrong.append("the sha256 of the weights is not the one recorded")
-    return Check("network", not wrong, "; ".join(wrong) or f"{len(found)} of {len(shapes)} layers, in order")
-
-
-def _matrices(weights: Any) -> list[np.ndarray] | None:
-    if weights is None:
-        return None
-    if isinstance(weights, ReLUNetwork):
-        return list(weights.layers)
-    if isinstance(weights, list | tuple):
-        if not weights:
-            raise InvalidInput("weights", "at least one matrix", "none")
-        return [arrays.weights(f"weights[{i}]", W) for i, W in enumerate(weights)]
-    return [arrays.weights("weights", weights)]
-
-
-def _find(matrices: list[np.ndarray] | None, sha256: str) -> np.ndarray | None:
-    """The given layer that the result is of; any other one if none is, for the checker to refuse."""
-    if matrices is None:
-        return None
-    return next((W for W in matrices if checker.sha256_of(W) == sha256), matrices[0])
-
-
 def _recompute(
-    known: Bracket, W: np.ndarray | None, workers: int,
-    progress: Progress | Callable[[Event], None] | bool | None,
+    known: Bracket, workers: int, progress: Progress | Callable[[Event], None] | bool | None,
 ) -> Check:
     what = "upper bound"
     if not np.isfinite(known.upper):
         return Check(what, True, "none is claimed")
-    condition = _condition(known, W)
+    condition = _condition(known)
     if condition is None:
         return Check(what, None, "it could not be recomputed without the weights")
     engines = [_with_budget(work) for work in known.engines]
@@ -206,7 +159,7 @@ def _recompute(
     return Check(what, bool(fresh.upper <= claimed), detail, float(fresh.upper))
 
 
-def _condition(known: Bracket, W: np.ndarray | None) -> Condition | None:
+def _condition(known: Bracket) -> Condition | None:
     """What was bounded; None where its weights are not at hand."""
     kind, data = known.condition["kind"], known.to_dict()
     if kind in ("R2WDC", "RRIC"):
@@ -222,7 +175,7 @@ def _condition(known: Bracket, W: np.ndarray | None) -> Condition | None:
     if kind == "joint-WDC":
         pair = checker.stored_pair(data)
         return None if pair is None else JointWDC(*pair, alpha)
-    W = checker.stored_weights(data) if W is None else W
+    W = checker.stored_weights(data)
     if W is None or kind != "WDC":
         return None
     return WDC(W, alpha, layer=1)  # a layer: no advice on its shape

@@ -247,6 +247,8 @@ def _decode(data: Mapping[str, Any], source: str) -> Bracket:
             raise InvalidInput(f"{source}: condition", f"the field {key}", f"only {sorted(condition)}")
     if not isinstance(condition["shape"], list | tuple):
         raise InvalidInput(f"{source}: condition", "a list of sizes as shape", repr(condition["shape"])[:60])
+    if not isinstance(condition.get("network", []), list):
+        raise InvalidInput(f"{source}: condition", "a list of layers as network", "something else")
     if not isinstance(part := data.get("part"), str | None):
         raise InvalidInput(f"{source}: part", "a name or null", repr(part)[:60])
     witness = data["witness"]

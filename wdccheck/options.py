@@ -42,15 +42,17 @@ def _workers(value: str) -> int:
     raise click.BadParameter(f"an integer >= 1, or -1 for every core, required, found {value!r}")
 
 
-def search_options(alpha: str, checkpoint: str) -> Callable[[Command], Command]:
-    """The options that `certify` and `bracket` share."""
+def search_options(alpha: str | None, checkpoint: str) -> Callable[[Command], Command]:
+    """The options that `certify` and `bracket` share; `alpha`: its default, None where there is none."""
+    scale = click.option(
+        "--alpha", type=_number(True, "best"), metavar="best|NUMBER", default=alpha, show_default=True,
+        help="Scale of a layer; 'best' minimizes eps/alpha.")
     options = [
-        click.option("--alpha", type=_number(True, "best"), metavar="best|NUMBER", default=alpha,
-                     show_default=True, help="Scale of a layer; 'best' minimizes eps/alpha."),
+        *([] if alpha is None else [scale]),
         click.option("--gap", type=_number(False), metavar="NUMBER",
                      help="Close enough: upper - lower of eps."),
         click.option("--eps", type=_number(False), metavar="NUMBER",
-                     help="Decide whether eps/alpha is at most this, then stop."),
+                     help="Decide whether eps/alpha (of the RRIC, eps) is at most this, then stop."),
         click.option("--time-limit", type=_number(True), metavar="SECONDS", default="180", show_default=True,
                      help="For everything together."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,

@@ -7,9 +7,10 @@ import textwrap
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
-__all__ = ["between", "down", "item", "quotient", "up"]
+__all__ = ["WIDTH", "between", "down", "item", "quotient", "up"]
 
 WIDTH = 100
+"""Columns of a page of text."""
 
 
 def down(value: float, digits: int = 5) -> str:
@@ -45,10 +46,10 @@ def between(lower: float, name: str, upper: float) -> str:
     return f"{down(lower, digits)} <= {name} <= {up(upper, digits)}"
 
 
-def item(label: str, text: str) -> list[str]:
-    """`text` under a label, indented and wrapped to the width of a page."""
-    return textwrap.wrap(text, WIDTH, initial_indent=f"    {label:<11}", subsequent_indent=" " * 15,
-                         break_long_words=False, break_on_hyphens=False)
+def item(label: str, text: str, width: int = 11) -> list[str]:
+    """`text` beside a label of `width` columns, indented and wrapped to the width of a page."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"    {label:<{width}}",
+                         subsequent_indent=" " * (4 + width), break_long_words=False, break_on_hyphens=False)
 
 
 def quotient(value: float, divisor: float, toward: float) -> float:

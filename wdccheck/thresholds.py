@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Threshold", "explicit", "gaussian_expansion", "margin", "thresholds"]
+__all__ = ["Threshold", "explicit", "gaussian_expansion", "margin", "pair_threshold", "thresholds"]
 
 NOT_GIVEN = "constant not given in the paper"
+TOO_SHALLOW = "at least two layers are needed"
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Threshold:
     ----------
     theorem : str
         Source and number.
+    kinds : tuple of str
+        The conditions whose rows it speaks of: every layer of WDC and R2WDC, the one RRIC.
     needs : str
         The requirement, in words.
     value : float or None
@@ -27,6 +30,7 @@ class Threshold:
     """
 
     theorem: str
+    kinds: tuple[str, ...]
     needs: str
     value: float | None = None
     reason: str = ""
@@ -52,12 +56,12 @@ def explicit(depth: int) -> float | None:
 
 
 def thresholds(depth: int) -> tuple[Threshold, ...]:
-    """The theorems that speak of the conditions, the explicit one first.
+    """The theorems that speak of a network and its measurements, the explicit ones first.
 
     Parameters
     ----------
     depth : int
-        Number of layers d.
+        Number of layers d. For d < 2 no theorem speaks of the network.
 
     Returns
     -------
@@ -65,23 +69,43 @@ def thresholds(depth: int) -> tuple[Threshold, ...]:
 
     References
     ----------
-    [HV] Thm. 4, Lemma 8; [C] Thm. 4.4, Lemma 5.3; [HJ] Thm. 3.
+    [HV] Thm. 4, Lemma 8; [C] Thm. 4.4, Lemma 5.3.
 
     Examples
     --------
     >>> from wdccheck.thresholds import thresholds
     >>> [t.theorem for t in thresholds(2) if t.value is not None]
-    ['[HV] Lemma 8']
+    ['[HV] Lemma 8', '[C] Lemma 5.3']
     """
     value = explicit(depth)
+    reasons = ("", NOT_GIVEN) if value is not None else (TOO_SHALLOW, TOO_SHALLOW)
     return (
-        Threshold("[HV] Lemma 8", "WDC of every layer with eps < 1/(16 pi d^2)^2, d >= 2", value,
-                  "" if value is not None else "it needs at least two layers"),
-        Threshold("[HV] Theorem 4", "WDC and RRIC with K d^8 eps^(1/4) <= 1, d >= 2", None, NOT_GIVEN),
-        Threshold("[C] Theorem 4.4", "R2WDC and RRIC with eps < K/d^90, d >= 2", None, NOT_GIVEN),
-        Threshold("[HJ] Theorem 3", "WDC and joint-WDC with K (d^7 s^2 + d^2 s^7) eps^(1/4) < alpha1 alpha2",
-                  None, NOT_GIVEN),
+        Threshold("[HV] Lemma 8", ("WDC",), "eps < 1/(16 pi d^2)^2", value, reasons[0]),
+        Threshold("[C] Lemma 5.3", ("R2WDC",), "eps < 1/(16 pi d^2)^2", value, reasons[0]),
+        Threshold("[HV] Theorem 4", ("WDC", "RRIC"), "K d^8 eps^(1/4) <= 1", None, reasons[1]),
+        Threshold("[C] Theorem 4.4", ("R2WDC", "RRIC"), "eps < K/d^90", None, reasons[1]),
     )
+
+
+def pair_threshold(depth: int, partner: int) -> Threshold:
+    """What blind demodulation asks of two networks with d = `depth` and s = `partner` layers.
+
+    One epsilon for inner layers at alpha = 1, last layers at alpha1 and alpha2, and their
+    joint-WDC at alpha1 alpha2.
+
+    References
+    ----------
+    [HJ] Thm. 3.
+
+    Examples
+    --------
+    >>> from wdccheck.thresholds import pair_threshold
+    >>> pair_threshold(2, 1).reason
+    'at least two layers are needed'
+    """
+    reason = NOT_GIVEN if min(depth, partner) >= 2 else TOO_SHALLOW
+    return Threshold("[HJ] Theorem 3", ("WDC", "joint-WDC"),
+                     "K (d^7 s^2 + d^2 s^7) eps^(1/4) < alpha1 alpha2", None, reason)
 
 
 def margin(eps_over_alpha: float, threshold: float) -> float:

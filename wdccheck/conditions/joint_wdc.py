@@ -265,10 +265,7 @@ class JointWDC:
 
     @cached_property
     def _sides(self) -> tuple[str, ...]:
-        """The sides to bound, chosen by sampling; any choice is valid.
-
-        From alpha/4 on only A - E matters; below alpha/20 the bound by bisectors is too weak.
-        """
+        """The sides to bound, any choice is valid: from alpha/4 on only A - E, bisectors from alpha/20 on."""
         seeds = self.seeds(np.random.default_rng(0), _SAMPLES)
         ratio = float(self.deviation(seeds).max()) / self.alpha
         return ("both",) if ratio < 0.05 else ("bisected", "cap" if ratio > 0.25 * (1 - 1e-9) else "below")

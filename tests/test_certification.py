@@ -1,0 +1,410 @@
+"""`certify`: what the rows say of each other, how they share time, and reports that verify."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.sparse.linalg import aslinearoperator
+
+import wdccheck as wc
+from wdccheck import certification, dominated, effort
+from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.errors import InvalidInput, UnsoundBound
+from wdccheck.rows import Row
+
+
+def network(seed=0, dims=(2, 12, 8)):
+    rng = np.random.default_rng(seed)
+    return wc.ReLUNetwork([rng.standard_normal((n, k)) / math.sqrt(n)
+                           for k, n in pairwise(dims)])
+
+
+A = np.random.default_rng(9).standard_normal((5, 8)) / math.sqrt(5)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Closed formulas and a little sampling instead of the default engines."""
+    monkeypatch.setattr(effort, "default_engines", lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
+
+
+@pytest.fixture(scope="module")
+def report():
+    return wc.certify(network(), A, time_limit=6)
+
+
+# -- Fact 12 ----------------------------------------------------------------------------------
+
+
+def test_the_first_layer_takes_no_second_search(monkeypatch, quick):
+    posed = []
+
+    def spied(condition, *engines, **options):
+        posed.append(condition.describe()["kind"])
+        return wc.bracket(condition, *engines, **options)
+
+    monkeypatch.setattr(effort, "bracket", spied)
+    wc.certify(network(), alpha=1.0)
+    assert posed == ["WDC", "WDC", "R2WDC", "RRIC"]
+
+
+def test_the_first_layer_is_that_of_the_wdc(report):
+    first, carried = report.rows[0], report.rows[2]
+    assert (carried.name, carried.alpha) == ("R2WDC of layer 1", first.alpha)
+    assert carried.bracket.upper == first.bracket.upper
+    assert carried.bracket.lower == pytest.approx(first.bracket.lower, rel=1e-9)
+    condition = wc.R2WDC(network(), 1, carried.alpha)
+    assert carried.bracket.lower == condition.lower_bound(carried.bracket.witness)
+    assert carried.bracket.lower <= float(condition.deviation(carried.bracket.witness))
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
+@pytest.mark.parametrize("W", [np.eye(2), np.zeros((3, 2)), np.ones((1, 1)), [[1.0, 2.0], [-3.0, -6.0]]])
+def test_the_first_layer_at_any_scale(W, scale):
+    net = wc.ReLUNetwork([np.asarray(W) * scale])
+    known = wc.bracket(wc.WDC(net.layers[0], scale**2, layer=1), wc.Spectral())
+    row = dominated.first_layer(Row(known), wc.R2WDC(net, 1))
+    assert row.bracket.lower == pytest.approx(known.lower, rel=1e-9)
+    assert row.bracket.lower <= known.upper == row.bracket.upper
+
+
+@given(st.floats(0.01, 100), st.floats(0.01, 100), st.integers(0, 50))
+@settings(deadline=None, max_examples=60)
+def test_an_upper_bound_moves_with_alpha(alpha, other, seed):
+    W = np.random.default_rng(seed).standard_normal((4, 2))
+    known = wc.bracket(wc.WDC(W, alpha), wc.Spectral())
+    exact = wc.bracket(wc.WDC(W, other), wc.Spectral(), wc.MonteCarlo(samples=300), rng=seed)
+    moved = dominated.upper_at(known, other)
+    assert exact.lower <= moved
+    assert dominated.upper_at(known, alpha) == known.upper
+    assert moved >= known.upper + abs(alpha - other) / 2 * (1 - 1e-12)
+
+
+def test_moving_alpha_cannot_do_with_less():
+    """W = 0: epsilon = alpha/2, so the bound is sharp; half of the move would be unsound."""
+    known = wc.bracket(wc.WDC(np.zeros((3, 2)), 1.0), wc.Spectral())
+    assert known.upper + 0.25 * 1.0 < 1.0 <= dominated.upper_at(known, 2.0) <= 1.0 + 1e-12
+
+
+def test_a_restricted_row_never_has_the_larger_upper(quick):
+    for seed in range(3):
+        rows = wc.certify(network(seed), alpha=0.7).rows
+        for row, restricted in zip(rows[:2], rows[2:4], strict=True):
+            assert restricted.alpha == row.alpha
+            assert restricted.bracket.upper <= row.bracket.upper
+
+
+def test_a_smaller_upper_of_the_wdc_is_taken_over():
+    condition = wc.R2WDC(network(), 2)
+    above = wc.bracket(wc.WDC(network().layers[1], layer=2), wc.Spectral())
+    known = replace(wc.bracket(condition, wc.Spectral()), upper=9.0)
+    found = dominated.bounded(known, above)
+    assert found.upper == above.upper and found.upper_by == "Fact 12: WDC of layer 2"
+    assert found.stopped["upper"].reason is Reason.CAP_ONLY
+    assert dominated.bounded(replace(known, upper=known.lower), above).upper == known.lower
+    with pytest.raises(UnsoundBound):
+        dominated.bounded(known, replace(above, upper=known.lower / 2, lower=0.0))
+
+
+def test_what_the_wdc_decides_is_not_searched(monkeypatch):
+    posed = []
+
+    def spied(condition, *engines, **options):
+        posed.append((condition.describe()["kind"], engines))
+        return wc.bracket(condition, wc.Spectral(), rng=options["rng"])
+
+    monkeypatch.setattr(effort, "bracket", spied)
+    made = wc.certify(network(), alpha=1.0, target=100.0)
+    assert dict(posed)["R2WDC"] == (wc.Spectral(),)
+    assert made.verdict(100.0) is Verdict.HOLDS
+
+
+# -- rows -------------------------------------------------------------------------------------
+
+
+def test_the_rric_has_no_alpha(report):
+    row = report.rows[-1]
+    assert (row.kind, row.alpha, row.layer, row.shape) == ("RRIC", None, None, (5, 8))
+    assert (row.ratio_lower, row.ratio_upper) == (row.bracket.lower, row.bracket.upper)
+    assert row.verdict(row.bracket.upper) is Verdict.HOLDS
+    assert row.verdict(row.bracket.lower / 2) is Verdict.VIOLATED
+    text = row.to_text()
+    assert "alpha" not in text and "<= eps <=" in text and "RRIC: 5 x 8" in text
+
+
+def test_every_row_bounds_from_both_sides(report):
+    for row in report.rows:
+        assert 0 < row.bracket.lower <= row.bracket.upper < math.inf
+    assert [row.name for row in report.rows] == [
+        "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1", "R2WDC of layer 2", "RRIC"]
+
+
+def test_the_table_has_a_line_per_row(report):
+    table = report.to_text().split("\n\n")[1].splitlines()
+    assert [line.split()[0] for line in table] == [row.kind for row in report.rows]
+    assert "measurements A: 5 x 8, given" in report.to_text()
+
+
+def test_drawn_measurements_are_stated_and_can_be_drawn_again(quick):
+    made = wc.certify(network(), alpha=1.0, rng=3)
+    drawn = np.random.default_rng(3).standard_normal((4, 8)) / 2
+    assert made.rows[-1].bracket.condition["sha256"] == wc.RRIC(drawn, network()).describe()["sha256"]
+    assert made.to_dict()["measurements"] == {"shape": [4, 8], "drawn": True}
+    assert "A: 4 x 8, drawn N(0, 1/4) from the seed" in made.to_text() and "seed 3" in made.to_text()
+    assert wc.certify([np.eye(1)], alpha=1.0).rows[-1].shape == (1, 1)  # at least one row
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, aslinearoperator, sparse.coo_matrix])
+def test_measurements_of_any_kind(kind, quick):
+    row = wc.certify(network(), kind(A), alpha=1.0).rows[-1]
+    dense = wc.certify(network(), A, alpha=1.0).rows[-1]
+    assert row.bracket.lower == pytest.approx(dense.bracket.lower)
+
+
+def test_dead_layers_say_0_and_why(quick):
+    """The second layer is dead: all that follows has nothing to reach."""
+    net = [np.eye(2), -np.ones((3, 2)), np.ones((4, 3))]
+    made = wc.certify(net)
+    text = made.to_text()
+    for row in made.rows[5:]:  # R2WDC of layer 3, RRIC
+        assert (row.bracket.lower, row.bracket.upper, row.state) == (0.0, 0.0, "nothing to bound")
+        assert "eps = 0" in row.to_text() and "dead" in row.to_text()
+        assert row.verdict(0.0) is Verdict.HOLDS
+        assert "vacuous" not in row.to_text()
+    assert "every input of the layer is dead" in text and "every output is dead" in text
+
+
+def test_impossible_measurements_are_refused_before_any_work(monkeypatch):
+    monkeypatch.setattr(effort, "bracket", None)
+    for bad, words in ((A.T, "did you mean A.T"), (np.full((2, 8), math.nan), "finite"),
+                       (np.ones((2, 8)) * 1j, "real"), (np.ones(8), "matrix")):
+        with pytest.raises(InvalidInput, match=words):
+            wc.certify(network(), bad)
+
+
+# -- time, interruption, checkpoints ------------------------------------------------------------
+
+
+def test_no_row_starves_and_what_is_left_goes_on(monkeypatch):
+    """Every row that takes all it gets has an equal share; a quick one leaves its own to the others."""
+    clock = {"now": 1000.0}
+    monkeypatch.setattr(time, "monotonic", lambda: clock["now"])
+    shares = []
+
+    def taking(condition, *, time_limit, **_):
+        shares.append(time_limit)
+        clock["now"] += 0.0 if len(shares) == 1 else time_limit  # the first row is closed at once
+        return Row(Bracket(condition.describe(), 0.0, 1.0))
+
+    monkeypatch.setattr(effort, "certify_condition", taking)
+    wc.certify(network(), time_limit=100)
+    assert len(shares) == 4  # R2WDC of layer 1 takes no time
+    assert shares[0] == pytest.approx(97 / 4)
+    assert shares[1:] == pytest.approx([97 / 3] * 3)
+    assert clock["now"] <= 1100
+
+
+def test_an_interrupted_row_keeps_what_stands(monkeypatch, quick):
+    calls = []
+
+    def interrupted(condition, *engines, **options):
+        calls.append(condition)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return wc.bracket(condition, *engines, **options)
+
+    monkeypatch.setattr(effort, "bracket", interrupted)
+    made = wc.certify(network(), alpha=1.0)
+    assert made.interrupted and [row.name for row in made.rows] == [
+        "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1"]
+    assert "interrupted: 3 of 5 rows begun" in made.to_text()
+    assert made.verdict(1e9) is Verdict.UNDECIDED
+
+
+def test_a_calibration_out_of_memory_ends_its_row_only(monkeypatch, quick):
+    def exhausted(condition, *_):
+        raise MemoryError
+
+    monkeypatch.setattr(effort, "kept_calibration", exhausted)
+    made = wc.certify(network())
+    assert not made.interrupted and len(made.rows) == 5
+    assert made.rows[0].bracket.stopped["lower"].reason is Reason.MEMORY
+
+
+def test_an_interrupted_calibration_of_a_restricted_row(monkeypatch, quick):
+    def interrupted(condition, *rest):
+        if isinstance(condition, wc.R2WDC):
+            raise KeyboardInterrupt
+        return calibrated(condition, *rest)
+
+    calibrated = effort.kept_calibration
+    monkeypatch.setattr(effort, "kept_calibration", interrupted)
+    made = wc.certify(network())
+    assert made.interrupted and made.rows[-1].name == "R2WDC of layer 2"
+    assert 0 < made.rows[-1].bracket.lower <= made.rows[-1].bracket.upper < math.inf
+
+
+def test_a_report_resumes_from_its_checkpoint(tmp_path, quick):
+    first = wc.certify(network(), A, checkpoint=tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == [
+        "r2wdc-2.alpha.json", "r2wdc-2.json", "rric.json", "wdc-1.alpha.json", "wdc-1.json",
+        "wdc-2.alpha.json", "wdc-2.json"]
+    second = wc.certify(network(), A, checkpoint=tmp_path, rng=8)
+    for a, b in zip(first.rows, second.rows, strict=True):
+        assert a.alpha == b.alpha
+        assert a.bracket.lower <= b.bracket.lower <= b.bracket.upper <= a.bracket.upper
+
+
+# -- verify ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(tmp_path, quick):
+    path = tmp_path / "report.json"
+    wc.certify(network(), alpha=1.0).save(path)
+    return path
+
+
+def test_a_report_is_verified(saved):
+    checks = wc.verify(saved)
+    assert all(check.passed for check in checks)
+    assert [check.what for check in checks].count("network") == 1
+    assert "R2WDC of layer 2: upper bound" in [check.what for check in checks]
+    assert any("Fact 12: the WDC of layer 1 gives it" in check.detail for check in checks)
+
+
+def forge(name):
+    def change(data):
+        rows = data["rows"]
+        if name == "a carried upper":
+            for entry in (rows[2], rows[2]["bracket"]):
+                entry["upper"] *= 0.9
+            rows[2] |= {"gap": rows[2]["upper"] - rows[2]["lower"], "ratio_upper": rows[2]["upper"]}
+        elif name == "a row left out":
+            del rows[3]
+        elif name == "rows exchanged":
+            rows[0], rows[1] = rows[1], rows[0]
+        elif name == "another seed":
+            data["seed"] = "5"
+        elif name == "a lower of RRIC":
+            rows[4]["lower"] = rows[4]["ratio_lower"] = rows[4]["bracket"]["lower"] = rows[4]["lower"] * 1.1
+        elif name == "another network":
+            data["network"]["sha256"] = "0" * 64
+        elif name == "a threshold":
+            data["threshold"] = 1.0
+        elif name == "a kind":
+            rows[3]["kind"] = "WDC"
+        elif name == "another A":
+            other = wc.bracket(wc.RRIC(A[:4], network()), wc.Spectral())
+            data["rows"][4] = {**Row(other).to_dict(), "bracket": other.to_dict()}
+        elif name == "another R2WDC":
+            other = wc.bracket(wc.R2WDC(network(4), 2), wc.Spectral())
+            threshold = data["threshold"]
+            data["rows"][3] = {**Row(other).to_dict(threshold), "bracket": other.to_dict()}
+        return data
+    return change
+
+
+@pytest.mark.parametrize("name", ["a carried upper", "a row left out", "rows exchanged", "another seed",
+                                  "a lower of RRIC", "another network", "a threshold", "a kind", "another A",
+                                  "another R2WDC"])
+def test_forged_reports_are_refuted(saved, name):
+    data = forge(name)(json.loads(saved.read_text()))
+    saved.write_text(json.dumps(data))
+    assert any(check.passed is False for check in wc.verify(saved))
+
+
+def bare(path):
+    """The file without its weights, as of a network too large to be stored."""
+    data = json.loads(path.read_text())
+    for row in data["rows"]:
+        for key in ("weights", "network", "measurements"):
+            row["bracket"]["condition"].pop(key, None)
+    path.write_text(json.dumps(data))
+
+
+def test_a_large_report_says_what_it_cannot_check(saved):
+    bare(saved)
+    checks = {check.what: check.passed for check in wc.verify(saved)}
+    assert checks["RRIC: lower bound"] is checks["RRIC: upper bound"] is checks["network"] is None
+    assert False not in checks.values()
+    given = {check.what: check.passed for check in wc.verify(saved, weights=network())}
+    assert set(given.values()) == {True}  # drawn measurements are drawn again
+    assert {check.passed for check in wc.verify(saved, weights=network(1))} >= {False}
+
+
+def test_rows_share_the_weights_of_the_file(saved):
+    """Layers that are small enough one by one, but not together."""
+    data = json.loads(saved.read_text())
+    for row in data["rows"][2:]:
+        del row["bracket"]["condition"]["network"]
+    del data["rows"][4]["bracket"]["condition"]["measurements"]
+    saved.write_text(json.dumps(data))
+    assert all(check.passed for check in wc.verify(saved))
+
+
+def test_given_measurements_have_to_be_given_again(tmp_path, quick):
+    path = tmp_path / "report.json"
+    wc.certify(network(), A, alpha=1.0).save(path)
+    bare(path)
+    checks = {check.what: check.passed for check in wc.verify(path, weights=network())}
+    assert checks.pop("RRIC: lower bound") is checks.pop("RRIC: upper bound") is None
+    assert set(checks.values()) == {True}
+    assert all(check.passed for check in wc.verify(path, weights=network(), measurements=A))
+
+
+def test_sparse_measurements_are_left_unchecked(tmp_path, quick):
+    path = tmp_path / "report.json"
+    wc.certify(network(), sparse.csr_array(A), alpha=1.0).save(path)
+    checks = {check.what: check.passed for check in wc.verify(path, measurements=A, weights=network())}
+    assert checks["RRIC: lower bound"] is None and False not in checks.values()
+
+
+@pytest.mark.parametrize(("path", "value"), [
+    (("rows", 3, "bracket", "condition", "network"), 5),
+    (("rows", 3, "bracket", "condition", "network"), [5]),
+    (("rows", 4, "bracket", "condition", "measurements"), 5), (("rows", 3, "layer"), "x"),
+    (("rows", 3, "bracket", "condition", "layer"), 7), (("rows", 3, "of"), "B"), (("rows", 0), 5),
+    (("measurements",), 5), (("measurements", "shape"), [1]), (("network",), []), (("seed",), "x"),
+    (("rows", 3, "bracket", "condition", "alpha"), None), (("rows",), []), (("pair",), {"X": 1}),
+])
+def test_malformed_reports_are_refused_or_refuted(saved, path, value):
+    data = json.loads(saved.read_text())
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    saved.write_text(json.dumps(data))
+    with contextlib.suppress(InvalidInput):
+        assert not all(check.passed for check in wc.verify(saved))
+
+
+def test_an_interrupted_report_is_verified(tmp_path, quick):
+    path = tmp_path / "report.json"
+    made = wc.certify(network(), alpha=1.0)
+    replace(made, rows=made.rows[:3], interrupted=True).save(path)
+    checks = wc.verify(path)
+    assert all(check.passed for check in checks) and checks[-1].detail == "3 of 5 rows, in order"
+
+
+def test_drawn_measurements_follow_the_seed():
+    drawn = certification.drawn_measurements(network(), 4)
+    np.testing.assert_array_equal(drawn, np.random.default_rng(4).standard_normal((4, 8)) / 2)
+
+
+@pytest.mark.parametrize("rng", [np.random.SeedSequence(4).spawn(2)[1], np.random.SeedSequence([1, 2]),
+                                 np.random.default_rng(4), np.random.SeedSequence()])
+def test_any_source_of_random_numbers_can_be_drawn_from_again(rng, tmp_path, quick):
+    path = tmp_path / "report.json"
+    wc.certify(network(), alpha=1.0, rng=rng).save(path)
+    assert all(check.passed for check in wc.verify(path, rerun=False))

@@ -1,0 +1,108 @@
+"""`wdccheck bracket`: one condition of one layer, of a pair of matrices, of measurements."""
+
+from __future__ import annotations
+
+import click
+
+from wdccheck.delivery import STATUS, finish_row, writable
+from wdccheck.errors import InvalidInput
+from wdccheck.options import search_options
+
+__all__ = ["bracket_group"]
+
+SO_FAR = "File of the bracket so far; a later call resumes from it."
+
+
+@click.group(name="bracket")
+def bracket_group() -> None:
+    """Bracket one condition."""
+
+
+@bracket_group.command(epilog=STATUS)
+@click.argument("weights", type=click.Path())
+@click.option("--layer", type=click.IntRange(min=1), help="Which layer of a .npz file, counted from 1.")
+@search_options("1", SO_FAR)
+def wdc(
+    weights: str, layer: int | None, alpha: float | str, gap: float | None, eps: float | None,
+    time_limit: float, seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """The WDC of one matrix: WEIGHTS is a .npy or .npz file of shape (n_out, n_in)."""
+    from wdccheck.conditions.wdc import WDC
+    from wdccheck.effort import certify_condition
+    from wdccheck.weights import read_network
+
+    writable(json_path)
+    layers = read_network(weights).layers
+    row = certify_condition(
+        WDC(layers[_layer(layer, len(layers)) - 1], layer=layer), alpha=alpha, gap=gap, target=eps,
+        time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    return finish_row(row, eps, json_path)
+
+
+@bracket_group.command(name="joint-wdc", epilog=STATUS)
+@click.argument("first", metavar="B", type=click.Path())
+@click.argument("second", metavar="C", type=click.Path())
+@search_options("1", SO_FAR)
+def joint_wdc(
+    first: str, second: str, alpha: float | str, gap: float | None, eps: float | None, time_limit: float,
+    seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """The joint-WDC of two matrices with equally many rows: B and C are .npy or one-array .npz files."""
+    from wdccheck.conditions.joint_wdc import JointWDC
+    from wdccheck.effort import certify_condition
+    from wdccheck.weights import read_matrix
+
+    writable(json_path)
+    row = certify_condition(
+        JointWDC(read_matrix(first), read_matrix(second)), alpha=alpha, gap=gap, target=eps,
+        time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    return finish_row(row, eps, json_path)
+
+
+@bracket_group.command(epilog=STATUS)
+@click.argument("net", type=click.Path())
+@click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1.")
+@search_options("1", SO_FAR)
+def r2wdc(
+    net: str, layer: int | None, alpha: float | str, gap: float | None, eps: float | None,
+    time_limit: float, seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """The R2WDC of one layer: NET is a .npz file with this layer and those before it."""
+    from wdccheck.conditions.r2wdc import R2WDC
+    from wdccheck.effort import certify_condition
+    from wdccheck.weights import read_network
+
+    writable(json_path)
+    network = read_network(net)
+    row = certify_condition(
+        R2WDC(network, _layer(layer, network.depth)), alpha=alpha, gap=gap, target=eps,
+        time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    return finish_row(row, eps, json_path)
+
+
+@bracket_group.command(epilog=STATUS)
+@click.argument("net", type=click.Path())
+@click.option("--measurements", type=click.Path(), metavar="A", required=True,
+              help="The matrix A, .npy or .npz, with as many columns as NET has outputs.")
+@search_options(None, SO_FAR)
+def rric(
+    net: str, measurements: str, gap: float | None, eps: float | None, time_limit: float, seed: int,
+    checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """The RRIC of measurements of the outputs of a network: NET is a .npz or .npy file."""
+    from wdccheck.conditions.rric import RRIC
+    from wdccheck.effort import certify_condition
+    from wdccheck.weights import read_matrix, read_network
+
+    writable(json_path)
+    row = certify_condition(
+        RRIC(read_matrix(measurements), read_network(net)), gap=gap, target=eps, time_limit=time_limit,
+        workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    return finish_row(row, eps, json_path)
+
+
+def _layer(given: int | None, depth: int) -> int:
+    """The layer that is meant; a file of one layer needs no number."""
+    if (given or 1) > depth or (given is None and depth > 1):
+        raise InvalidInput("--layer", f"an integer from 1 to {depth}", str(given or "none"))
+    return given or 1

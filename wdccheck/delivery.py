@@ -1,0 +1,77 @@
+"""How a command ends: the result as text or JSON, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wdccheck import __version__
+from wdccheck.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from wdccheck.report import Report
+    from wdccheck.rows import Row
+
+__all__ = [
+    "BUG", "DONE", "INTERRUPTED", "PIPE_CLOSED", "STATUS", "UNDECIDED", "UNUSABLE", "VIOLATED", "finish",
+    "finish_row", "writable",
+]
+
+DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 130, 141
+STATUS = """\b
+Exit status:
+  0    done; with --eps: proved
+  1    with --eps: proved violated
+  2    unusable input or arguments
+  3    with --eps: undecided
+  70   an error of this program: please report it
+  130  interrupted; the bounds so far are printed, and saved with --json or --checkpoint"""
+
+
+def finish(
+    result: Report | Row, data: dict[str, Any], eps: float | None, path: str | None, interrupted: bool,
+) -> int:
+    """Deliver a result and return its exit status."""
+    from wdccheck import certificate
+
+    status, text = DONE, result.to_text()
+    if eps is not None:
+        verdict = result.verdict(eps).value
+        status = {"holds": DONE, "violated": VIOLATED, "undecided": UNDECIDED}[verdict]
+        text += f"\n\n{result.ratio_name} <= {eps!r}: {verdict}{_rows_that_are(result, verdict, eps)}"
+    if path == "-":
+        text = json.dumps({"schema": certificate.SCHEMA, **data}, indent=1, allow_nan=False)
+    elif path is not None:
+        certificate.write(path, data)
+    click.echo(text)
+    return INTERRUPTED if interrupted else status
+
+
+def _rows_that_are(result: Report | Row, verdict: str, eps: float) -> str:
+    """Which rows of a report make it fail, or stay open."""
+    rows: tuple[Row, ...] = getattr(result, "rows", ())
+    names = [row.name for row in rows if row.verdict(eps).value == verdict]
+    return f" ({', '.join(names)})" if names and verdict != "holds" else ""
+
+
+def finish_row(row: Row, eps: float | None, path: str | None) -> int:
+    """The same for one condition."""
+    from wdccheck import kernel
+    from wdccheck.brackets import Reason
+
+    provenance = {"wdccheck": __version__, "kernel": kernel()}
+    interrupted = any(stop.reason is Reason.INTERRUPTED for stop in row.bracket.stopped.values())
+    return finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted)
+
+
+def writable(path: str | None) -> None:
+    """Refuse a file that cannot be written before minutes are spent on its content."""
+    if path is None or path == "-":
+        return
+    target = Path(path)
+    if target.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
+        raise InvalidInput("--json", "a file in a writable folder, or -", path)
