@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wdccheck import rounding
-from wdccheck.conditions.spans import Facets, Gates, Span, pair_spans
+from wdccheck.conditions.spans import FEWEST, FOLLOWED, OUTPUTS, Facets, Gates, Span, pair_spans
 from wdccheck.cones import Pieces, linear_maps, pieces
 from wdccheck.forms import RangeForm
 from wdccheck.groups import Tree
 
-__all__ = ["LATENT", "ConePairs", "one_per_pattern", "pencil"]
+__all__ = ["LATENT", "WAYS", "ConePairs", "one_per_pattern", "pencil"]
 
 LATENT = 3
 """Latent dimensions up to which the cones are enumerated."""
 
+WAYS = (FEWEST, FOLLOWED, OUTPUTS)
+_MOST = {FEWEST: 24, FOLLOWED: 12, OUTPUTS: 12}  # columns of a span
+_CHUNK = 8192  # boxes looked at in one go
 _BOXES = 2_000_000
 _CONES = 60_000
 _WAYS: dict[int, list[tuple[int, ...]]] = {
@@ -74,9 +77,7 @@ class ConePairs:
         if found is None:
             return None
         cover, owner = found
-        largest = np.lexsort((-cover.half.max(axis=1), owner))
-        _, first = np.unique(owner[largest], return_index=True)
-        chosen = cover.take(largest[first])
+        chosen = cover.take(_deepest(layers, k, cover, owner))
         tree = Tree.of(chosen.center, layers, chosen.gates)
         leaves = np.flatnonzero(tree.children[:, 0] < 0)
         walls = _walls(layers, k, chosen)
@@ -85,14 +86,19 @@ class ConePairs:
         rows[leaves], error[leaves] = walls.rows[at], walls.error[at]
         return ConePairs(tuple(layers), k, tree, Facets(rows, error))
 
-    def spans(self, nodes: np.ndarray, most: int, last: bool = False) -> list[Span]:
-        """Spans of the differences between the groups of `nodes` (B, 2); owners are places in `nodes`."""
-        if not len(nodes):
+    def spans(self, nodes: np.ndarray, way: str = FEWEST) -> list[Span]:
+        """Spans of the differences between the groups of `nodes` (B, 2); owners are places in `nodes`.
+
+        Any other way than FEWEST is for single cones only.
+        """
+        some = np.arange(len(nodes)) if way == FEWEST else np.flatnonzero(self.tree.leaf(nodes).all(axis=1))
+        if not len(some):
             return []
-        tree = self.tree
+        tree, nodes = self.tree, nodes[some]
         gates = [Gates(tuple(g[x] for g in tree.opened), tuple(g[x] for g in tree.maybe)) for x in nodes.T]
         facets = [self.facets.take(x) for x in nodes.T]
-        return pair_spans(self.layers, self.k, (gates[0], gates[1]), (facets[0], facets[1]), most, last)
+        found = pair_spans(self.layers, self.k, (gates[0], gates[1]), (facets[0], facets[1]), _MOST[way], way)
+        return [replace(span, owners=some[span.owners]) for span in found]
 
     def weights(self) -> np.ndarray:
         """How many units (N,) are open in some cones of a node only."""
@@ -100,20 +106,39 @@ class ConePairs:
         return np.sum([np.sum(maybe & ~opened, axis=1) for opened, maybe in both], axis=0)
 
 
-def _walls(layers: Layers, k: int, chosen: Pieces) -> Facets:
-    """For every cone the inputs of a few units, as rows in the latent direction: the walls first met from
-    the middle of its largest box, in several directions. They are never negative on the cone.
+def _inputs(layers: Layers, k: int, gates: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs of all units as rows in the latent direction, never negative on the cone: (B, m, k), and
+    their error.
     """
     rows, error = [], []
     for number, W in enumerate(layers):
-        value, wrong = linear_maps(layers[:number], chosen.gates[:number], k) if number else (np.eye(k), 0.0)
+        value, wrong = linear_maps(layers[:number], gates[:number], k) if number else (np.eye(k), 0.0)
         size = rounding.gamma(2 * W.shape[1] + 8)
-        sign = np.where(chosen.gates[number], 1.0, -1.0)[:, :, None]
-        rows.append(sign * (W @ value))
+        rows.append(np.where(gates[number], 1.0, -1.0)[:, :, None] * (W @ value))
         lost = (size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ wrong) + 2.0**-1060
                 if number else np.zeros(W.shape))
         error.append(np.broadcast_to(lost, rows[-1].shape))
-    every, lost = np.concatenate(rows, axis=1), np.concatenate(error, axis=1)
+    return np.concatenate(rows, axis=1), np.concatenate(error, axis=1)
+
+
+def _deepest(layers: Layers, k: int, cover: Pieces, owner: np.ndarray) -> np.ndarray:
+    """Of every cone the box whose center is farthest from all walls."""
+    _, first = np.unique(owner, return_index=True)
+    rows, _ = _inputs(layers, k, [g[first] for g in cover.gates])
+    length = np.linalg.norm(rows, axis=2, keepdims=True)
+    rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    depth = []
+    for i in range(0, len(cover), _CHUNK):
+        near = np.einsum("bmk,bk->bm", rows[owner[i: i + _CHUNK]], cover.center[i: i + _CHUNK])
+        depth.append(np.where(length[owner[i: i + _CHUNK], :, 0] > 0, near, np.inf).min(axis=1))
+    order = np.lexsort((-np.concatenate(depth), owner))
+    _, deepest = np.unique(owner[order], return_index=True)
+    return np.asarray(order[deepest])
+
+
+def _walls(layers: Layers, k: int, chosen: Pieces) -> Facets:
+    """For every cone the inputs of a few units: the walls first met from a point inside, in several ways."""
+    every, lost = _inputs(layers, k, chosen.gates)
     middle = np.einsum("bmk,bk->bm", every, chosen.center)
     found = []
     for way in _WAYS[k]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from wdccheck import rounding
 from wdccheck.conditions.condition import Refinement
-from wdccheck.conditions.cone_pairs import ConePairs, one_per_pattern, pencil
+from wdccheck.conditions.cone_pairs import WAYS, ConePairs, one_per_pattern, pencil
 from wdccheck.cones import Pieces, linear_maps
 from wdccheck.forms import RangeForm
 from wdccheck.geometry import angle, expected_gram, unit
@@ -18,7 +18,6 @@ from wdccheck.groups import Groups, Tree
 
 __all__ = ["GatedCones"]
 
-_MOST = 24  # columns of a span
 _CELLS = {1: 1.0, 2: 0.03125, 3: 0.125}  # half an edge of the boxes that bound the images of a cone
 _NEAR = 1e-9
 
@@ -85,14 +84,12 @@ class GatedCones:
         owner, n = owner.ravel(), self.rows.shape[1]
         majorant, size, pad = self._majorants(codes)
         pairs, nodes = self._trees[1], regions.nodes[:, 2:]
-        large, single = np.ones(len(regions), dtype=bool), np.flatnonzero(pairs.tree.leaf(nodes).all(axis=1))
-        for some, last in ((np.arange(len(regions)), False), (single, True)):
-            for span in pairs.spans(nodes[some], n if last else _MOST, last):
-                large[some[span.owners]] = False
-                at = owner[some[span.owners]]
-                product = majorant[at] @ span.columns
-                loss = pad[at] + rounding.gamma(2 * n + 16) * size[at]
-                yield some[span.owners], (pencil(span, product, size[at], loss, self.scale),)
+        large = np.ones(len(regions), dtype=bool)
+        for span in (span for way in WAYS for span in pairs.spans(nodes, way)):
+            large[span.owners] = False
+            at = owner[span.owners]
+            loss = pad[at] + rounding.gamma(2 * n + 16) * size[at]
+            yield span.owners, (pencil(span, majorant[at] @ span.columns, size[at], loss, self.scale),)
         rest = np.flatnonzero(large)
         whole = RangeForm(np.broadcast_to(np.eye(n), majorant.shape), majorant, 0 * pad, pad, self.scale)
         yield rest, (whole.take(owner[rest]),)

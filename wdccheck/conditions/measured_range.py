@@ -9,14 +9,12 @@ import numpy as np
 
 from wdccheck import rounding
 from wdccheck.conditions.condition import Refinement
-from wdccheck.conditions.cone_pairs import ConePairs, pencil
+from wdccheck.conditions.cone_pairs import WAYS, ConePairs, pencil
 from wdccheck.conditions.spans import Span, joined_cones
 from wdccheck.forms import RangeForm
 from wdccheck.groups import Groups
 
 __all__ = ["MeasuredRange"]
-
-_MOST = 24  # columns of a span
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,30 +74,27 @@ class MeasuredRange:
 
     def _alone_or_not(self, regions: Groups, which: np.ndarray) -> Refinement:
         """u^T |D| u <= t ||u||^2, or ||D u|| <= t ||u||, which bounds |u^T D v| whatever v is."""
-        for last in (False, True):
-            for span in self._spans(regions, which, 0, last):
-                yield span.owners, (self._majorized(span),)
-                yield span.owners, (self._image(span),)
+        for span in (span for way in WAYS for span in self._spans(regions, which, 0, way)):
+            yield span.owners, (self._majorized(span),)
+            yield span.owners, (self._image(span),)
 
     def _quadruples(self, regions: Groups, which: np.ndarray) -> Refinement:
         """D between two pairs, the first one of single cones."""
         _, first, pair = np.unique(regions.nodes[which, :2], axis=0, return_index=True, return_inverse=True)
         place = np.zeros(len(regions), dtype=int)
         place[which] = pair.ravel()
-        for last in (False, True):
-            for left in self._spans(regions, which[first], 0, last):
+        for way in WAYS:
+            for left in self._spans(regions, which[first], 0, way):
                 number = np.full(len(first), -1)
                 number[place[left.owners]] = np.arange(len(left.owners))
                 mine = which[number[place[which]] >= 0]
-                for right in self._spans(regions, mine, 2, last):
+                for right in self._spans(regions, mine, 2, way):
                     yield right.owners, self._between(left.take(number[place[right.owners]]), right)
 
-    def _spans(self, regions: Groups, which: np.ndarray, slot: int, last: bool) -> list[Span]:
-        """Of one pair of the regions `which`; `last`: a second way, for single cones only."""
+    def _spans(self, regions: Groups, which: np.ndarray, slot: int, way: str) -> list[Span]:
+        """Of one pair of the regions `which`."""
         assert self._pairs is not None
-        nodes = regions.nodes[:, slot: slot + 2]
-        which = which[self._pairs.tree.leaf(nodes[which]).all(axis=1)] if last else which
-        found = self._pairs.spans(nodes[which], self.A.shape[1] if last else _MOST, last)
+        found = self._pairs.spans(regions.nodes[which, slot: slot + 2], way)
         return [replace(span, owners=which[span.owners]) for span in found]
 
     def _image(self, span: Span) -> RangeForm:

@@ -9,7 +9,7 @@ import numpy as np
 
 from wdccheck import rounding
 
-__all__ = ["Facets", "Gates", "Span", "joined_cones", "pair_spans"]
+__all__ = ["FEWEST", "FOLLOWED", "OUTPUTS", "Facets", "Gates", "Span", "joined_cones", "pair_spans"]
 
 Layers = Sequence[np.ndarray]
 
@@ -101,32 +101,40 @@ class Span:
         return length, wrong
 
 
+FEWEST, FOLLOWED, OUTPUTS = "fewest", "followed", "outputs"
+"""Ways of :func:`pair_spans`."""
+
+
 def pair_spans(
     layers: Layers, k: int, gates: tuple[Gates, Gates], facets: tuple[Facets, Facets], most: int,
-    last: bool = False,
+    way: str = FEWEST,
 ) -> list[Span]:
     """Spans of {G(x1) - G(x2)}, x1 in the first group of a region and x2 in the second.
 
     Either the differences are followed through the layers: a unit open in both groups passes its own
     on, one closed in both gives 0, any other anything; or the images of both groups are taken on their
     own. Both may start from any layer, whose differences lie in the coordinates of the units that may
-    be open. The one with the fewest columns is taken, or, if `last`, the coordinates of the output,
-    which are never dependent.
+    be open.
 
     Parameters
     ----------
     gates, facets : pairs of Gates and Facets
     most : int
         Regions that need more columns get no span.
+    way : str
+        FEWEST: the one with the fewest columns. FOLLOWED: the first, where it is not that. OUTPUTS: the
+        coordinates of the output, which are never dependent.
     """
     both, count = gates[0].hull(gates[1]), len(gates[0].opened[0])
-    if last:
+    if way == OUTPUTS:
         everything, none = np.full(count, len(layers)), np.zeros(count, dtype=int)
         return _built(layers, k, [(both, everything, none, both.maybe[-1])], (), most, np.arange(count))
     joint, one, two = (g.starts(k) for g in (both, *gates))
     apart = joint[1] + joint[2].sum(axis=1) > one[1] + two[1] + (one[2] | two[2]).sum(axis=1)
-    near, far = np.flatnonzero(~apart), np.flatnonzero(apart)
+    near, far = np.flatnonzero(apart if way == FOLLOWED else ~apart), np.flatnonzero(apart)
     result = _built(layers, k, [_side(both, joint, near)], (), most, near)
+    if way == FOLLOWED:
+        return result
     sides = [_side(g, found, far) for g, found in zip(gates, (one, two), strict=True)]
     return result + _built(layers, k, sides, tuple(f.take(far) for f in facets), most, far)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,13 @@ from wdccheck.upper.relax import proved_bound
 
 __all__ = ["Limits", "best_first"]
 
-_PIECE = 512  # regions a task starts from
-_WAVE = 4  # tasks at a time; fixed, so that results do not depend on workers
+_PIECE = 512  # regions a task starts from, and bounds in one go
+_WAVE = 4  # tasks between two looks at the clock; fixed, so that results do not depend on workers
+_TASK = 8192  # regions a task may bound before it hands back what is left
+_STEP = 0.97  # of the upper bound: every region above that is worked on before a new look
 _BIN = 0.002  # relative width of bounds that count as equal
 _EVERY = 8  # waves between two looks for a larger deviation
+_TIGHT = 128  # regions whose cone constraints are used in one go
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,19 @@ class Limits:
 
 @dataclass(eq=False)
 class _Frontier:
-    """Regions not split yet, by their bounds; together they cover everything."""
+    """Regions not split yet, by their bounds; together they cover everything.
 
+    `ended` is the largest bound of those with which nothing more can be done.
+    """
+
+    ended: float = 0.0
     bins: defaultdict[int, list[Bounded]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, regions: Bounded) -> None:
-        keys = np.floor(np.log(np.maximum(regions.bound, 1e-300)) / _BIN).astype(int)
+        going = regions.splittable() | regions.ripe()
+        self.ended = max(self.ended, float(regions.bound[~going].max(initial=0.0)))
+        regions = regions.take(going)
+        keys = np.floor(np.log(np.clip(regions.bound, 1e-300, 1e300)) / _BIN).astype(int)
         for key in np.unique(keys):
             self.bins[int(key)].append(regions.take(keys == key))
 
@@ -50,9 +61,11 @@ class _Frontier:
             return 0.0
         return max(float(regions.bound.max()) for regions in self.bins[max(self.bins)])
 
-    def pop(self, count: int) -> Bounded:
-        """Up to `count` regions of the highest bin."""
+    def pop(self, count: int, above: float) -> Bounded:
+        """Up to `count` of the regions with the largest bounds: of the highest bin, and others above."""
         parts = self.bins.pop(max(self.bins))
+        while self.bins and sum(map(len, parts)) < count and self.largest() > above:
+            parts += self.bins.pop(max(self.bins))
         regions = parts[0].join(parts)
         if len(regions) > count:
             self.add(regions.take(slice(count, None)))
@@ -71,31 +84,56 @@ def best_first(
     frontier, visited, waves = _Frontier(), 0, 0
     frontier.add(roots.bounded(np.full(len(roots), known.upper)))
     while True:
-        if (upper := frontier.largest()) < known.upper:
+        if (upper := max(frontier.largest(), frontier.ended)) < known.upper:
             known = replace(known, upper=upper, upper_by=repr(limits.engine))
         known = replace(known, engines=(run.work(limits.engine, visited),))
         run.report(type(limits.engine).__name__, known, visited, limits.nodes, limits.engine.unit)
         yield known
         ended = _ended(known, run, limits, visited)
-        popped = roots.take(slice(0)) if ended else frontier.pop(_PIECE * _WAVE)
-        ripe = popped.ripe()
-        if ended is None and not (popped.splittable() | ripe).all():
+        if ended is None and frontier.largest() <= frontier.ended:
             ended = Stop(Reason.NODES, f"single cones allow no smaller bound; {visited:,} nodes")
         if ended is not None:
             yield replace(known, stopped={**known.stopped, "upper": ended})
             return
+        cutoff = max(limits.goal(known), frontier.ended, run.target or 0.0, _STEP * upper)
+        popped = frontier.pop(_PIECE * _WAVE, cutoff)
         if waves % _EVERY == 0:
             value, witness = attempt(condition, popped, known.lower, visited)
             if value > known.lower and witness is not None:
                 known = raised(known, condition, witness, value, repr(limits.engine))
-        work = [(partial(_bounded, condition, proved_bound), popped.take(~ripe).split(), _PIECE),
-                (partial(_bounded, condition, tighten), popped.take(ripe).tightened(), _PIECE // 4)]
-        for task, regions, size in work:
-            pieces = [regions.take(slice(i, i + size)) for i in range(0, len(regions), size)]
-            for found in run.map(task, pieces):
-                frontier.add(found)
-            visited += len(regions)
         waves += 1
+        budget = int(np.clip(visited // _WAVE, 1, _TASK))
+        task = partial(_worked, condition, tighten, cutoff, budget, run.deadline)
+        for regions, count in run.map(task, [popped.take(slice(i, None, _WAVE)) for i in range(_WAVE)]):
+            frontier.add(regions)
+            visited += count
+
+
+def _worked(
+    condition: Condition, tighten: Callable[[RangeForm], np.ndarray], cutoff: float, budget: int,
+    deadline: float, regions: Bounded,
+) -> tuple[Bounded, int]:
+    """Regions that cover the same, each with its bound: the halves of all above the cutoff, while the budget
+    lasts; and how many were bounded.
+    """
+    going, done, count = [regions], [regions.take(slice(0))], 0
+    while going and count < budget and (count == 0 or time.monotonic() < deadline):
+        batch = going.pop()
+        if len(batch) > _PIECE:
+            going.append(batch.take(slice(_PIECE, None)))
+            batch = batch.take(slice(_PIECE))
+        ripe = batch.ripe()
+        found = [_bounded(condition, proved_bound, batch.take(~ripe).split())]
+        mature = batch.take(ripe).tightened()
+        found += [_bounded(condition, tighten, mature.take(slice(i, i + _TIGHT)))
+                  for i in range(0, len(mature), _TIGHT)]
+        new = found[0].join(found)
+        count += len(new)
+        hard = (new.bound > cutoff) & (new.splittable() | new.ripe())
+        done.append(new.take(~hard))
+        if hard.any():
+            going.append(new.take(hard))
+    return done[0].join(done + going), count
 
 
 def _bounded(condition: Condition, prove: Callable[[RangeForm], np.ndarray], regions: Bounded) -> Bounded:

@@ -12,9 +12,8 @@ from wdccheck.upper.relax import proved_bound
 
 __all__ = ["tightened", "whitened", "with_multipliers"]
 
-_ROUNDS = 6
 _STEPS = 25
-_LOWER = 0.85  # of the bound reached: what a round tries for
+_LEVELS = (0.6, 0.75, 0.85)  # of the bound reached: what the rounds try for
 
 
 def tightened(form: RangeForm) -> np.ndarray:
@@ -35,8 +34,8 @@ def tightened(form: RangeForm) -> np.ndarray:
         return bound
     inside, cone, length = frame
     N, best = np.zeros((len(few), cone.shape[1], cone.shape[1])), bound[few]
-    for _ in range(_ROUNDS):
-        level = (_LOWER * best / form.scale) ** form.power
+    for lower in _LEVELS:
+        level = (lower * best / form.scale) ** form.power
         tried = _descended(inside, cone, level, N)
         found = proved_bound(with_multipliers(part, tried / (length[:, :, None] * length[:, None])))
         better = found < best
