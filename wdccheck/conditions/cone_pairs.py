@@ -19,7 +19,8 @@ LATENT = 3
 """Latent dimensions up to which the cones are enumerated."""
 
 WAYS = (FEWEST, FOLLOWED, OUTPUTS)
-_MOST = {FEWEST: 24, FOLLOWED: 12, OUTPUTS: 12}  # columns of a span
+_SINGLE = 12  # columns of the other spans of single cones, at most
+_LARGEST = 44  # columns of a span, and no more than 3/4 of the outputs
 _CHUNK = 8192  # boxes looked at in one go
 _BOXES = 2_000_000
 _CONES = 60_000
@@ -97,7 +98,8 @@ class ConePairs:
         tree, nodes = self.tree, nodes[some]
         gates = [Gates(tuple(g[x] for g in tree.opened), tuple(g[x] for g in tree.maybe)) for x in nodes.T]
         facets = [self.facets.take(x) for x in nodes.T]
-        found = pair_spans(self.layers, self.k, (gates[0], gates[1]), (facets[0], facets[1]), _MOST[way], way)
+        most = max(min(_LARGEST, 3 * len(self.layers[-1]) // 4), _SINGLE) if way == FEWEST else _SINGLE
+        found = pair_spans(self.layers, self.k, (gates[0], gates[1]), (facets[0], facets[1]), most, way)
         return [replace(span, owners=some[span.owners]) for span in found]
 
     def weights(self) -> np.ndarray:
