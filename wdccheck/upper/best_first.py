@@ -15,7 +15,7 @@ from wdccheck.conditions.condition import Bounded, Condition
 from wdccheck.forms import RangeForm
 from wdccheck.run import Engine, Run, raised
 from wdccheck.upper.explore import attempt
-from wdccheck.upper.multipliers import tightened
+from wdccheck.upper.multipliers import Tighten, tightened
 from wdccheck.upper.relax import proved_bound
 
 __all__ = ["Limits", "best_first"]
@@ -74,7 +74,7 @@ class _Frontier:
 
 def best_first(
     condition: Condition, roots: Bounded, known: Bracket, run: Run, limits: Limits,
-    tighten: Callable[[RangeForm], np.ndarray] = tightened,
+    tighten: Tighten = tightened,
 ) -> Iterator[Bracket]:
     """Brackets whose upper is the largest bound of a frontier of regions.
 
@@ -110,7 +110,7 @@ def best_first(
 
 
 def _worked(
-    condition: Condition, tighten: Callable[[RangeForm], np.ndarray], cutoff: float, budget: int,
+    condition: Condition, tighten: Tighten, cutoff: float, budget: int,
     deadline: float, regions: Bounded,
 ) -> tuple[Bounded, int]:
     """Regions that cover the same, each with its bound: the halves of all above the cutoff, while the budget
@@ -125,7 +125,7 @@ def _worked(
         ripe = batch.ripe()
         found = [_bounded(condition, proved_bound, batch.take(~ripe).split())]
         mature = batch.take(ripe).tightened()
-        found += [_bounded(condition, tighten, mature.take(slice(i, i + _TIGHT)))
+        found += [_bounded(condition, partial(tighten, enough=cutoff), mature.take(slice(i, i + _TIGHT)))
                   for i in range(0, len(mature), _TIGHT)]
         new = found[0].join(found)
         count += len(new)

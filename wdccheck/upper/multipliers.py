@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -10,13 +11,20 @@ from wdccheck import rounding
 from wdccheck.forms import RangeForm
 from wdccheck.upper.relax import proved_bound
 
-__all__ = ["tightened", "whitened", "with_multipliers"]
+__all__ = ["Tighten", "tightened", "whitened", "with_multipliers"]
 
 _STEPS = 25
 _LEVELS = (0.6, 0.75, 0.85)  # of the bound reached: what the rounds try for
 
 
-def tightened(form: RangeForm) -> np.ndarray:
+class Tighten(Protocol):
+    """Bounds (B,) of forms by their cone constraints; those that are small enough need no more effort."""
+
+    def __call__(self, form: RangeForm, enough: float = 0.0) -> np.ndarray:
+        """At most ``proved_bound(form)``."""
+
+
+def tightened(form: RangeForm, enough: float = 0.0) -> np.ndarray:
     """Bounds (B,) as of ``proved_bound``, by N found here.
 
     t^power G - F - C^T N C >= 0 is sought for a t below the bound reached, by an accelerated gradient
@@ -25,7 +33,7 @@ def tightened(form: RangeForm) -> np.ndarray:
     bound = proved_bound(form)
     if form.cone is None or not form.cone.shape[1]:
         return bound
-    few = np.flatnonzero(np.isfinite(bound) & (bound > 0) & form.cone.any(axis=(1, 2)))
+    few = np.flatnonzero(np.isfinite(bound) & (bound > enough) & form.cone.any(axis=(1, 2)))
     if not len(few):
         return bound
     part = form.take(few)

@@ -100,12 +100,12 @@ class SDP:
         nearly = 1 - 1e-9
         return max(known.lower + nearly * self.gap, known.lower / (1 - min(nearly * self.rtol, 0.999)))
 
-    def _tightened(self, form: RangeForm) -> np.ndarray:
-        """Bounds (B,) by multipliers found without a solver, and by the solver's where they are better."""
-        bound = tightened(form)
+    def _tightened(self, form: RangeForm, enough: float = 0.0) -> np.ndarray:
+        """Bounds (B,) by multipliers found without a solver; where these are not enough, by the solver's."""
+        bound = tightened(form, enough)
         if form.cone is None or not form.cone.shape[1]:
             return bound
-        few = np.flatnonzero(np.isfinite(bound) & (bound > 0) & form.cone.any(axis=(1, 2)))
+        few = np.flatnonzero(np.isfinite(bound) & (bound > enough) & form.cone.any(axis=(1, 2)))
         part = form.take(few)
         frame = whitened(part) if len(few) else None
         if frame is None:
