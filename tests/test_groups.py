@@ -66,7 +66,8 @@ def test_caps_of_opposite_directions():
 
 def groups_of(trees, nodes, pairs, letters):
     sizes = tuple((t.last - t.first).astype(float) for t in trees)
-    return Groups(trees, sizes, pairs, letters, np.array([nodes]), np.array([np.inf]), np.zeros(1, dtype=bool))
+    bound, tight = np.array([np.inf]), np.zeros(1, dtype=bool)
+    return Groups(trees, sizes, pairs, letters, np.array([nodes]), bound, tight)
 
 
 def leaves_below(groups):
@@ -159,7 +160,7 @@ def test_points_of_a_region_are_in_it_and_those_of_others_are_not():
         for slot, x in enumerate(letters):
             at = np.concatenate(gates_at(layers, points[x]), axis=1)
             for b, nodes in enumerate(groups.nodes):
-                node = nodes[slot] if nodes[slot] >= 0 else nodes[slot - 2]  # a pair not in use copies the other
+                node = nodes[slot] if nodes[slot] >= 0 else nodes[slot - 2]  # not in use
                 own = np.concatenate(gates_at(layers, codes[members(tree, node)]), axis=1)
                 inside[b] &= (own.all(axis=0) <= at[b]).all() and (at[b] <= own.any(axis=0)).all()
         np.testing.assert_array_equal(groups.contains(points), inside)

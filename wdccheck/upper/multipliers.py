@@ -15,6 +15,7 @@ __all__ = ["tightened", "whitened", "with_multipliers"]
 _ROUNDS = 6
 _STEPS = 25
 _LOWER = 0.85  # of the bound reached: what a round tries for
+_LARGEST = 1e100  # of a multiplier: nothing overflows
 
 
 def tightened(form: RangeForm) -> np.ndarray:
@@ -52,7 +53,7 @@ def with_multipliers(form: RangeForm, N: np.ndarray) -> RangeForm:
     and the computed products of c terms by gamma(2 c + 8) ||N|| ||cone||^2 besides.
     """
     assert form.cone is not None and form.cone_error is not None
-    N = np.maximum(np.where(np.isfinite(N), N, 0.0), 0.0)
+    N = np.clip(np.where(np.isfinite(N), N, 0.0), 0.0, _LARGEST)
     N = np.maximum(N, N.swapaxes(1, 2))
     size, length, wrong = (np.sqrt(np.sum(x * x, axis=(1, 2))) for x in (N, form.cone, form.cone_error))
     pad = size * (wrong * (2 * length + wrong) + rounding.gamma(4 * N.shape[1] + 32) * length**2) * (1 + 1e-9)

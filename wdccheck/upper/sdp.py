@@ -68,9 +68,10 @@ class SDP:
     def __post_init__(self) -> None:
         if self.solver is not None and self.solver not in _LIMITS:
             raise InvalidInput("solver", f"None or one of {', '.join(_LIMITS)}", repr(self.solver)[:60])
-        for name, least in (("gap", 0.0), ("rtol", 0.0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise InvalidInput(name, f"a number >= {least:g}", repr(getattr(self, name))[:60])
+        if not self.gap >= 0:
+            raise InvalidInput("gap", "a number >= 0", repr(self.gap)[:60])
+        if not 0 <= self.rtol < 1:
+            raise InvalidInput("rtol", "a number in [0, 1)", repr(self.rtol)[:60])
         for name in ("seconds", "nodes"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InvalidInput(name, "a positive number", repr(getattr(self, name))[:60])
@@ -98,7 +99,7 @@ class SDP:
 
     def _goal(self, known: Bracket) -> float:
         nearly = 1 - 1e-9
-        return max(known.lower + nearly * self.gap, known.lower / (1 - min(nearly * self.rtol, 0.999)))
+        return max(known.lower + nearly * self.gap, known.lower / (1 - nearly * self.rtol))
 
     def _tightened(self, form: RangeForm) -> np.ndarray:
         """Bounds (B,) by multipliers found without a solver, and by the solver's where they are better."""
@@ -112,6 +113,7 @@ class SDP:
             return bound
         inside, cone, length = frame
         N = np.stack([self._solved(F, C) for F, C in zip(inside, cone, strict=True)])
+        N = np.clip(np.nan_to_num(N, nan=0.0, posinf=0.0), 0.0, 1e100)
         proposed = with_multipliers(part, N / (length[:, :, None] * length[:, None]))
         bound[few] = np.minimum(bound[few], proved_bound(proposed))
         return bound
@@ -134,7 +136,7 @@ class SDP:
             return none
         if N.value is None or np.shape(N.value) != (len(rows), len(rows)):
             return none
-        none[np.ix_(used, used)] = np.nan_to_num(np.asarray(N.value, dtype=np.float64), posinf=0.0)
+        none[np.ix_(used, used)] = N.value
         return none
 
 
