@@ -6,6 +6,7 @@ The toys are conditions that the package has never heard of: what runs on them n
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,15 +14,21 @@ from conftest import KNOWN_VALUES
 from toys import Bilinear, Quadratic
 
 import wdccheck as wc
+from wdccheck.brackets import Reason
 
 SYMMETRIC = np.random.default_rng(1).standard_normal((3, 3))
 _I, _PLANE = np.eye(2), wc.ReLUNetwork([np.eye(2), np.eye(2)])
+_NARROW, _DEEP = (
+    wc.ReLUNetwork([np.random.default_rng(3).standard_normal((n, k)) for k, n in pairwise(dims)])
+    for dims in ((3, 4, 3), (2, 3, 4, 5)))
 OTHERS = [  # the range of _PLANE is the positive quadrant: theta <= pi/2, A <= I, reached at its edges
     (wc.R2WDC(_PLANE, 1), 1.0, "R2WDC of layer 1: the WDC of I_2"),
     (wc.R2WDC(_PLANE, 2), 0.75 + 0.5 / np.pi, "R2WDC of I_2 on the quadrant: 1 - least eigenvalue of Q"),
     (wc.R2WDC(wc.ReLUNetwork([[[1.0], [-1.0]], 2 * _I]), 2), 3.5, "R2WDC, k = 1: 4 - 1/2"),
     (wc.RRIC(0.5 * _I, _PLANE), 0.75, "RRIC, A^T A = I/4"),
     (wc.RRIC(np.diag([2.0, 1.0]), _PLANE), 3.0, "RRIC, the longer axis"),
+    (wc.RRIC(1.5 * np.eye(3), _NARROW), 1.25, "RRIC, k = 3, A^T A = 9 I / 4"),
+    (wc.RRIC(1.5 * np.eye(5), _DEEP), 1.25, "RRIC, three layers, A^T A = 9 I / 4"),
     (wc.RRIC(np.diag([1.0, 3.0]), wc.ReLUNetwork([[[1.0], [-1.0]]])), 8.0, "RRIC, k = 1"),
     (wc.JointWDC([[1.0]], [[1.0]]), 0.75, "joint-WDC, all dimensions 1"),
     (wc.JointWDC([[3.0, 4.0]], [[1.0, 1.0]]), 50.0, "joint-WDC, one row"),
@@ -37,6 +44,7 @@ CONDITIONS = [
 ]
 ENGINES = [
     wc.MonteCarlo(512), wc.Spectral(), wc.Ascent(starts=512), wc.BranchAndBound(rtol=0.1, nodes=100_000),
+    wc.SDP(rtol=0.1, nodes=200),
 ]
 
 
@@ -56,3 +64,61 @@ def test_together_they_close(condition, exact):
     assert result.lower >= 0.99 * exact
     assert result.upper <= 1.12 * exact
     assert math.isfinite(result.upper)
+
+
+def instance(dims, m=4):
+    rng = np.random.default_rng(11)
+    net = wc.ReLUNetwork([rng.standard_normal((n, k)) / np.sqrt(n) for k, n in pairwise(dims)])
+    return wc.RRIC(rng.standard_normal((m, dims[-1])) / np.sqrt(m), net), wc.R2WDC(net, len(dims) - 1)
+
+
+SEARCHES = [wc.BranchAndBound(nodes=500), wc.SDP(nodes=60)]
+
+
+@pytest.mark.parametrize("dims", [(1, 3, 4), (2, 4, 5), (2, 3, 4, 5), (3, 5, 4)])
+def test_cones_close_what_caps_leave_open(dims):
+    """No point found ever exceeds an upper bound, and the searches do better than the caps."""
+    better = 0
+    for condition in instance(dims):
+        seen = wc.bracket(condition, wc.MonteCarlo(4096)).lower
+        cap = wc.bracket(condition, wc.Spectral()).upper
+        for engine in SEARCHES:
+            result = wc.bracket(condition, engine)
+            assert seen <= result.upper <= cap
+            better += result.upper < 0.95 * cap
+    assert better or dims[0] != 2  # k = 1 is closed by caps, k = 3 needs more
+
+
+@pytest.mark.parametrize("engine", SEARCHES, ids=lambda engine: type(engine).__name__)
+def test_the_cones_of_any_number_of_workers(engine):
+    for condition in instance((2, 4, 5)):
+        one, two = (wc.bracket(condition, engine, workers=n) for n in (1, 2))
+        assert (one.lower, one.upper, one.upper_by) == (two.lower, two.upper, two.upper_by)
+        assert one.stopped == two.stopped
+        assert [work.work for work in one.engines] == [work.work for work in two.engines]
+
+
+@pytest.mark.parametrize("engine", SEARCHES, ids=lambda engine: type(engine).__name__)
+def test_beyond_three_latent_dimensions_caps_remain(engine):
+    rric, r2wdc = instance((4, 6, 8))
+    for condition in (rric, r2wdc):
+        assert condition.regions() is None
+        result, seen = wc.bracket(condition, engine), wc.bracket(condition, wc.MonteCarlo(1024)).lower
+        assert seen <= result.upper <= min(cap.value for cap in condition.caps())
+    result = wc.bracket(rric, engine)
+    assert result.upper == min(cap.value for cap in rric.caps())
+    assert result.stopped["upper"].reason is Reason.CAP_ONLY
+
+
+def test_beyond_three_latent_dimensions_what_dominates_is_searched():
+    """The WDC of a layer with three inputs bounds an R2WDC without cones of its own."""
+    rng = np.random.default_rng(12)
+    net = wc.ReLUNetwork([rng.standard_normal((3, 4)), rng.standard_normal((5, 3))])
+    condition = wc.R2WDC(net, 2)
+    assert condition.regions() is None
+    (wider,) = condition.dominated_by()
+    assert wider.regions() is not None
+    result = wc.bracket(condition, wc.BranchAndBound(nodes=20_000))
+    assert result.upper < min(cap.value for cap in condition.caps())
+    assert result.upper_by.startswith("WDC of layer 2: BranchAndBound")
+    assert wc.bracket(condition, wc.MonteCarlo(1024)).lower <= result.upper

@@ -116,8 +116,8 @@ class Groups:
     nodes : ndarray of int, shape (B, slots)
     bound : ndarray of shape (B,)
         No deviation of the region is larger; or none that no other region accounts for.
-    tight : ndarray of bool, shape (B,)
-        Whether the constraints of its cones have been used.
+    effort : ndarray of int, shape (B,)
+        How often the constraints of its cones have been used.
     """
 
     trees: tuple[Tree, ...]
@@ -126,7 +126,7 @@ class Groups:
     letters: Mapping[str, int]
     nodes: np.ndarray
     bound: np.ndarray
-    tight: np.ndarray
+    effort: np.ndarray
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -138,22 +138,22 @@ class Groups:
     def take(self, index: np.ndarray | slice) -> Groups:
         """The regions of `index`."""
         return replace(self, nodes=self.nodes[index], bound=self.bound[index],
-                       tight=self.tight[index])
+                       effort=self.effort[index])
 
     def join(self, parts: Sequence[Groups]) -> Groups:
         """All regions of `parts` in one batch."""
         return replace(self, nodes=np.concatenate([p.nodes for p in parts]),
                        bound=np.concatenate([p.bound for p in parts]),
-                       tight=np.concatenate([p.tight for p in parts]))
+                       effort=np.concatenate([p.effort for p in parts]))
 
-    def ripe(self) -> np.ndarray:
-        """Where all pairs are of single cones, whose constraints have not been used: boolean (B,)."""
-        single = [tree.leaf(self.nodes[:, s]) | (self.nodes[:, s] < 0) for s, tree in enumerate(self.trees)]
-        return np.asarray(~self.tight & np.all(single[self.pairs:], axis=0))
+    def single(self) -> np.ndarray:
+        """Where all pairs are of single cones: boolean (B,)."""
+        found = [tree.leaf(self.nodes[:, s]) | (self.nodes[:, s] < 0) for s, tree in enumerate(self.trees)]
+        return np.asarray(np.all(found[self.pairs:], axis=0))
 
-    def tightened(self) -> Groups:
-        """The same regions, marked as tight."""
-        return replace(self, tight=np.ones(len(self), dtype=bool))
+    def matured(self) -> Groups:
+        """The same regions after one effort more."""
+        return replace(self, effort=self.effort + 1)
 
     def _open(self) -> np.ndarray:
         """Sizes (B, slots) of the groups that can be split, -inf for the others."""
@@ -185,7 +185,7 @@ class Groups:
         for a, tree in zip(range(0, len(self.trees), 2), self.trees[::2], strict=True):
             left, right = nodes[:, a], nodes[:, a + 1]
             kept &= (left < 0) | (tree.first[left] < tree.last[right])
-        return replace(self, nodes=nodes[kept], bound=bound[kept], tight=np.zeros(kept.sum(), dtype=bool))
+        return replace(self, nodes=nodes[kept], bound=bound[kept], effort=np.zeros(kept.sum(), dtype=int))
 
     def centers(self) -> dict[str, np.ndarray]:
         """The direction of a cone in the middle of each group, letters to (B, k)."""

@@ -126,11 +126,15 @@ class Bounded(Regions, Protocol):
     def split(self) -> Bounded:
         """Regions that cover the same points, or the same up to a symmetry."""
 
-    def ripe(self) -> np.ndarray:
-        """Boolean (B,): True where constraints that its forms carry have not been used yet."""
+    @property
+    def effort(self) -> np.ndarray:
+        """Integers (B,): how often the constraints that the forms of a region carry have been used."""
 
-    def tightened(self) -> Bounded:
-        """The same regions, no longer ripe."""
+    def single(self) -> np.ndarray:
+        """Boolean (B,): whose forms carry all the constraints they ever will."""
+
+    def matured(self) -> Bounded:
+        """The same regions after one effort more."""
 
 
 @runtime_checkable

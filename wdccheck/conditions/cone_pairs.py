@@ -87,10 +87,10 @@ class ConePairs:
         rows[leaves], error[leaves] = walls.rows[at], walls.error[at]
         return ConePairs(tuple(layers), k, tree, Facets(rows, error))
 
-    def spans(self, nodes: np.ndarray, way: str = FEWEST) -> list[Span]:
+    def spans(self, nodes: np.ndarray, way: str = FEWEST, most: int | None = None) -> list[Span]:
         """Spans of the differences between the groups of `nodes` (B, 2); owners are places in `nodes`.
 
-        Any other way than FEWEST is for single cones only.
+        Any other way than FEWEST is for single cones only. `most`: columns beyond which there is no span.
         """
         some = np.arange(len(nodes)) if way == FEWEST else np.flatnonzero(self.tree.leaf(nodes).all(axis=1))
         if not len(some):
@@ -98,7 +98,8 @@ class ConePairs:
         tree, nodes = self.tree, nodes[some]
         gates = [Gates(tuple(g[x] for g in tree.opened), tuple(g[x] for g in tree.maybe)) for x in nodes.T]
         facets = [self.facets.take(x) for x in nodes.T]
-        most = max(min(_LARGEST, 3 * len(self.layers[-1]) // 4), _SINGLE) if way == FEWEST else _SINGLE
+        if most is None:
+            most = max(min(_LARGEST, 3 * len(self.layers[-1]) // 4), _SINGLE) if way == FEWEST else _SINGLE
         found = pair_spans(self.layers, self.k, (gates[0], gates[1]), (facets[0], facets[1]), most, way)
         return [replace(span, owners=some[span.owners]) for span in found]
 

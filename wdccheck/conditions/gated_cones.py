@@ -75,7 +75,7 @@ class GatedCones:
         first = size.max() + pairs.weights()  # the pairs are split first
         return Groups((codes, codes, pairs.tree, pairs.tree), (size, size, first, first), 2,
                       {"x": 0, "y": 1, "x1": 2, "x2": 3, "x3": 2, "x4": 3}, np.zeros((1, 4), dtype=int),
-                      np.array([np.inf]), np.zeros(1, dtype=bool))
+                      np.array([np.inf]), np.zeros(1, dtype=int))
 
     def refine(self, regions: Groups) -> Refinement:
         """Pencils of H on the spans; on all of R^n where the spans are large."""

@@ -47,7 +47,7 @@ class MeasuredRange:
         tree, weights = self._pairs.tree, self._pairs.weights()
         return Groups((tree,) * 4, (weights,) * 4, 0, {"x1": 0, "x2": 1, "x3": 2, "x4": 3},
                       np.array([[0, 0, -1, -1]]), np.array([np.inf]),
-                      np.zeros(1, dtype=bool))
+                      np.zeros(1, dtype=int))
 
     @cached_property
     def _majorant(self) -> tuple[np.ndarray, np.ndarray, float]:

@@ -24,7 +24,7 @@ _PIECE = 512  # regions a task starts from, and bounds in one go
 _WAVE = 4  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _TASK = 8192  # regions a task may bound before it hands back what is left
 _STEP = 0.97  # of the upper bound: every region above that is worked on before a new look
-_BIN = 0.002  # relative width of bounds that count as equal
+_BITS = 43  # of a float left out: bounds that agree to 1/1024 or 1/512 count as equal
 _EVERY = 8  # waves between two looks for a larger deviation
 _TIGHT = 128  # regions whose cone constraints are used in one go
 
@@ -42,19 +42,24 @@ class Limits:
 class _Frontier:
     """Regions not split yet, by their bounds; together they cover everything.
 
-    `ended` is the largest bound of those with which nothing more can be done.
+    `ended` is the largest bound of those with which nothing more can be done; `efforts` is how often the
+    constraints of single cones may be used, each time harder.
     """
 
+    efforts: int
     ended: float = 0.0
     bins: defaultdict[int, list[Bounded]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, regions: Bounded) -> None:
-        going = regions.splittable() | regions.ripe()
+        going = regions.splittable() | self.ripe(regions)
         self.ended = max(self.ended, float(regions.bound[~going].max(initial=0.0)))
         regions = regions.take(going)
-        keys = np.floor(np.log(np.clip(regions.bound, 1e-300, 1e300)) / _BIN).astype(int)
+        keys = np.maximum(regions.bound, 0.0).view(np.int64) >> _BITS  # monotone, exactly; inf comes last
         for key in np.unique(keys):
             self.bins[int(key)].append(regions.take(keys == key))
+
+    def ripe(self, regions: Bounded) -> np.ndarray:
+        return np.asarray(regions.single() & (regions.effort < self.efforts))
 
     def largest(self) -> float:
         if not self.bins:
@@ -74,14 +79,15 @@ class _Frontier:
 
 def best_first(
     condition: Condition, roots: Bounded, known: Bracket, run: Run, limits: Limits,
-    tighten: Tighten = tightened,
+    efforts: tuple[Tighten, ...] = (tightened,),
 ) -> Iterator[Bracket]:
     """Brackets whose upper is the largest bound of a frontier of regions.
 
-    Where groups are single cones their cone constraints are used before they are split further. It ends
-    at `limits`, or when nothing more can be done with the region that has the largest bound.
+    Where groups are single cones their cone constraints are used before they are split further, by one of
+    `efforts` after the other. It ends at `limits`, or when nothing more can be done with the region that
+    has the largest bound.
     """
-    frontier, visited, waves = _Frontier(), 0, 0
+    frontier, visited, waves = _Frontier(len(efforts)), 0, 0
     frontier.add(roots.bounded(np.full(len(roots), known.upper)))
     while True:
         if (upper := max(frontier.largest(), frontier.ended)) < known.upper:
@@ -103,15 +109,15 @@ def best_first(
                 known = raised(known, condition, witness, value, repr(limits.engine))
         waves += 1
         budget = int(np.clip(visited // _WAVE, 1, _TASK))
-        task = partial(_worked, condition, tighten, cutoff, budget, run.deadline)
+        task = partial(_worked, condition, efforts, cutoff, budget, run.deadline)
         for regions, count in run.map(task, [popped.take(slice(i, None, _WAVE)) for i in range(_WAVE)]):
             frontier.add(regions)
             visited += count
 
 
 def _worked(
-    condition: Condition, tighten: Tighten, cutoff: float, budget: int,
-    deadline: float, regions: Bounded,
+    condition: Condition, efforts: tuple[Tighten, ...], cutoff: float, budget: int, deadline: float,
+    regions: Bounded,
 ) -> tuple[Bounded, int]:
     """Regions that cover the same, each with its bound: the halves of all above the cutoff, while the budget
     lasts; and how many were bounded.
@@ -122,14 +128,15 @@ def _worked(
         if len(batch) > _PIECE:
             going.append(batch.take(slice(_PIECE, None)))
             batch = batch.take(slice(_PIECE))
-        ripe = batch.ripe()
-        found = [_bounded(condition, proved_bound, batch.take(~ripe).split())]
-        mature = batch.take(ripe).tightened()
-        found += [_bounded(condition, partial(tighten, enough=cutoff), mature.take(slice(i, i + _TIGHT)))
-                  for i in range(0, len(mature), _TIGHT)]
+        effort = np.where(batch.single(), batch.effort, len(efforts))
+        found = [_bounded(condition, proved_bound, batch.take(effort == len(efforts)).split())]
+        for level, tighten in enumerate(efforts):
+            mature = batch.take(effort == level).matured()
+            found += [_bounded(condition, tighten, mature.take(slice(i, i + _TIGHT)))
+                      for i in range(0, len(mature), _TIGHT)]
         new = found[0].join(found)
         count += len(new)
-        hard = (new.bound > cutoff) & (new.splittable() | new.ripe())
+        hard = (new.bound > cutoff) & (new.splittable() | (new.single() & (new.effort < len(efforts))))
         done.append(new.take(~hard))
         if hard.any():
             going.append(new.take(hard))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
@@ -15,16 +15,14 @@ __all__ = ["Tighten", "tightened", "whitened", "with_multipliers"]
 
 _STEPS = 25
 _LEVELS = (0.6, 0.75, 0.85)  # of the bound reached: what the rounds try for
+_LARGEST = 1e100  # of a multiplier: nothing overflows
 
 
-class Tighten(Protocol):
-    """Bounds (B,) of forms by their cone constraints; those that are small enough need no more effort."""
-
-    def __call__(self, form: RangeForm, enough: float = 0.0) -> np.ndarray:
-        """At most ``proved_bound(form)``."""
+Tighten = Callable[[RangeForm], np.ndarray]
+"""Bounds (B,) of forms by their cone constraints, at most those of ``proved_bound``."""
 
 
-def tightened(form: RangeForm, enough: float = 0.0) -> np.ndarray:
+def tightened(form: RangeForm) -> np.ndarray:
     """Bounds (B,) as of ``proved_bound``, by N found here.
 
     t^power G - F - C^T N C >= 0 is sought for a t below the bound reached, by an accelerated gradient
@@ -33,7 +31,7 @@ def tightened(form: RangeForm, enough: float = 0.0) -> np.ndarray:
     bound = proved_bound(form)
     if form.cone is None or not form.cone.shape[1]:
         return bound
-    few = np.flatnonzero(np.isfinite(bound) & (bound > enough) & form.cone.any(axis=(1, 2)))
+    few = np.flatnonzero(np.isfinite(bound) & (bound > 0) & form.cone.any(axis=(1, 2)))
     if not len(few):
         return bound
     part = form.take(few)
@@ -59,7 +57,7 @@ def with_multipliers(form: RangeForm, N: np.ndarray) -> RangeForm:
     and the computed products of c terms by gamma(2 c + 8) ||N|| ||cone||^2 besides.
     """
     assert form.cone is not None and form.cone_error is not None
-    N = np.maximum(np.where(np.isfinite(N), N, 0.0), 0.0)
+    N = np.clip(np.where(np.isfinite(N), N, 0.0), 0.0, _LARGEST)
     N = np.maximum(N, N.swapaxes(1, 2))
     size, length, wrong = (np.sqrt(np.sum(x * x, axis=(1, 2))) for x in (N, form.cone, form.cone_error))
     pad = size * (wrong * (2 * length + wrong) + rounding.gamma(4 * N.shape[1] + 32) * length**2) * (1 + 1e-9)

@@ -68,9 +68,10 @@ class SDP:
     def __post_init__(self) -> None:
         if self.solver is not None and self.solver not in _LIMITS:
             raise InvalidInput("solver", f"None or one of {', '.join(_LIMITS)}", repr(self.solver)[:60])
-        for name, least in (("gap", 0.0), ("rtol", 0.0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise InvalidInput(name, f"a number >= {least:g}", repr(getattr(self, name))[:60])
+        if not self.gap >= 0:
+            raise InvalidInput("gap", "a number >= 0", repr(self.gap)[:60])
+        if not 0 <= self.rtol < 1:
+            raise InvalidInput("rtol", "a number in [0, 1)", repr(self.rtol)[:60])
         for name in ("seconds", "nodes"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InvalidInput(name, "a positive number", repr(getattr(self, name))[:60])
@@ -88,8 +89,8 @@ class SDP:
             return
         missing = _missing(self.solver)
         limits = Limits(self, self.nodes, self._goal)
-        tighten = tightened if missing else self._tightened
-        for found in best_first(condition, roots, known, run, limits, tighten):
+        efforts = (tightened,) if missing else (tightened, self._tightened)
+        for found in best_first(condition, roots, known, run, limits, efforts):
             if missing and "upper" in found.stopped:
                 stop = found.stopped["upper"]
                 stop = Stop(stop.reason, f"{missing}: multipliers without a solver; {stop.detail}")
@@ -98,20 +99,21 @@ class SDP:
 
     def _goal(self, known: Bracket) -> float:
         nearly = 1 - 1e-9
-        return max(known.lower + nearly * self.gap, known.lower / (1 - min(nearly * self.rtol, 0.999)))
+        return max(known.lower + nearly * self.gap, known.lower / (1 - nearly * self.rtol))
 
-    def _tightened(self, form: RangeForm, enough: float = 0.0) -> np.ndarray:
-        """Bounds (B,) by multipliers found without a solver; where these are not enough, by the solver's."""
-        bound = tightened(form, enough)
+    def _tightened(self, form: RangeForm) -> np.ndarray:
+        """Bounds (B,) by the solver's multipliers, where they are better than none."""
+        bound = proved_bound(form)
         if form.cone is None or not form.cone.shape[1]:
             return bound
-        few = np.flatnonzero(np.isfinite(bound) & (bound > enough) & form.cone.any(axis=(1, 2)))
+        few = np.flatnonzero(np.isfinite(bound) & (bound > 0) & form.cone.any(axis=(1, 2)))
         part = form.take(few)
         frame = whitened(part) if len(few) else None
         if frame is None:
             return bound
         inside, cone, length = frame
         N = np.stack([self._solved(F, C) for F, C in zip(inside, cone, strict=True)])
+        N = np.clip(np.nan_to_num(N, nan=0.0, posinf=0.0), 0.0, 1e100)
         proposed = with_multipliers(part, N / (length[:, :, None] * length[:, None]))
         bound[few] = np.minimum(bound[few], proved_bound(proposed))
         return bound
@@ -134,7 +136,7 @@ class SDP:
             return none
         if N.value is None or np.shape(N.value) != (len(rows), len(rows)):
             return none
-        none[np.ix_(used, used)] = np.nan_to_num(np.asarray(N.value, dtype=np.float64), posinf=0.0)
+        none[np.ix_(used, used)] = N.value
         return none
 
 
