@@ -160,8 +160,10 @@ def _built(
             cone = parts[0].cones(sides[0][0].take(chosen), free[chosen])
         else:
             cone = _facing([f.take(chosen) for f in facets], parts, unit.shape[2])
-        used = columns.any(axis=1).sum(axis=1).max()
-        order = np.argsort(~columns.any(axis=1), axis=1, kind="stable")[:, None, :used]  # unused ones last
+        used = columns.any(axis=1) | error.any(axis=1)  # a column that rounds to 0 need not be 0
+        idle = np.any([c.astype(bool) & ~used[:, None, :] for c in cone], axis=(0, 3))[:, :, None]
+        cone = tuple(np.where(idle, 0.0, c) for c in cone)  # z has coordinates there that are not followed
+        order = np.argsort(~used, axis=1, kind="stable")[:, None, :used.sum(axis=1).max()]
         _, exponent = np.frexp(np.sqrt(np.sum(columns * columns, axis=1, keepdims=True)))
         columns, error = np.ldexp(columns, -exponent), np.ldexp(error, -exponent)
         arrays = [columns, error, *(np.ldexp(c, -exponent) for c in cone)]
@@ -209,7 +211,7 @@ def _followed(layers: Layers, k: int, gates: Gates, start: int) -> _Followed:
         W, opened, maybe = layers[number], gates.opened[number], gates.maybe[number]
         size = rounding.gamma(2 * W.shape[1] + 8)
         if number > start:  # products with unit vectors are exact
-            seen = columns.any(axis=1, keepdims=True)
+            seen = columns.any(axis=1, keepdims=True) | error.any(axis=1, keepdims=True)
             error = size * (np.abs(W) @ np.abs(columns)) + (1 + size) * (np.abs(W) @ error) + _TINY * seen
         else:
             error = np.zeros((count, len(W), columns.shape[2]))
