@@ -28,8 +28,9 @@ class GatedCones:
     """W_{+,r}^T W_{+,s} - alpha Q_{r,s} on groups of cones of x and y, and of x1 and x2.
 
     On a group the deviation matrix lies between low = A_sure - alpha Q_c - slack and high = A_maybe -
-    alpha Q_c + slack (Fact 10, the images in a cap about c). Any H with H >= high and H >= -low gives
-    |u^T D v| <= sqrt(u^T H u v^T H v): the pairs (x1, x2) suffice. H = |(low + high)/2| + (high - low)/2.
+    alpha Q_c + slack (Fact 10, the images in a cap about c). Any H with H >= |D| for all D of the group gives
+    |u^T D v| <= sqrt(u^T |D| u v^T |D| v) <= sqrt(u^T H u v^T H' v), whatever groups H and H' belong to:
+    the pairs (x1, x2) suffice. H >= +-D would not do, as u and v may lie in regions with different H.
 
     Parameters
     ----------
@@ -100,8 +101,8 @@ class GatedCones:
     def _majorants(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """H (C, n, n) for pairs of groups, (C, 2), a bound on its Frobenius norm, and on its error.
 
-        V |L| V^T +- V L V^T >= 0 whatever V is, so that with R = V L V^T - (low + high)/2 the matrix
-        V |L| V^T + |R| is a majorant: R, computed, goes into the error.
+        D = M + F, -E <= F <= E, so F = E^(1/2) C E^(1/2) with ||C|| <= 1 and F^2 <= ||E|| E. For every s > 0
+        D^2 <= (1 + s) M^2 + (1 + 1/s) F^2; the root is monotone. The errors of M and E are a part of E.
         """
         assert self._trees is not None
         tree, _, center, radius = self._trees
@@ -111,23 +112,38 @@ class GatedCones:
         loose = (tree.maybe[-1][x] & tree.maybe[-1][y]) & ~sure
         reach = np.minimum(radius[codes], np.pi)
         slack = self.alpha * np.sum(reach + np.sin(reach), axis=1) / (2 * np.pi)
-        between = _weighted(self.rows, loose / 2)
         far = (slack > self.alpha / 4)[:, None, None]  # then 0 <= Q <= I/2 (Fact 1) says more: I/4 +- I/4
-        slack = np.minimum(slack, self.alpha / 4)
         mean = np.where(far, np.eye(n) / 4, expected_gram(center[x], center[y]))
         middle = _weighted(self.rows, sure + loose / 2) - self.alpha * mean
-        values, vectors = np.linalg.eigh((middle + middle.swapaxes(1, 2)) / 2)
-        plain = (vectors * values[:, None]) @ vectors.swapaxes(1, 2)
-        upright = (vectors * np.abs(values)[:, None]) @ vectors.swapaxes(1, 2)
-        top = np.abs(values).max(axis=1)
-        rest = np.sqrt(np.sum((plain - middle) ** 2, axis=(1, 2)))
         trace = float(np.sum(self.rows * self.rows)) * (1 + 1e-9)
-        pad = (rest + 8 * rounding.gamma(2 * n + 16) * n * top + 4 * rounding.gram_error(m, n) * trace
-               + self.alpha * rounding.expectation_error(n)
-               + 16 * n * rounding.UNIT * (trace + self.alpha)) * (1 + 1e-6)
-        majorant = upright + between + slack[:, None, None] * np.eye(n)
-        size = np.sqrt(np.sum(majorant**2, axis=(1, 2))) * (1 + 1e-9) + pad
-        return majorant, size, pad
+        slack = (np.minimum(slack, self.alpha / 4) + 8 * rounding.gram_error(m, n) * trace
+                 + self.alpha * rounding.expectation_error(n) + 32 * n * rounding.UNIT * (trace + self.alpha))
+        return _moduli((middle + middle.swapaxes(1, 2)) / 2,
+                       _weighted(self.rows, loose / 2) + slack[:, None, None] * np.eye(n))
+
+
+def _moduli(middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """H >= |D| for all D within +-half of middle, (C, n, n); a bound on its Frobenius norm; its error.
+
+    The root of S = (1 + s) M^2 + (1 + 1/s) ||E|| E with s = ||E||/||M||, from eigenvectors V. Let Y = V
+    Lambda^(1/2) V^T: S <= Y^2 + p I <= (Y + p^(1/2) I)^2, where p holds S - V Lambda V^T and
+    ||V^T V - I|| ||V Lambda V^T||.
+    """
+    n = middle.shape[1]
+    lost = 8 * rounding.gamma(2 * n + 16) * n
+    norm, wide = (np.abs(np.linalg.eigvalsh(x)).max(axis=1) for x in (middle, half))
+    wide = wide + lost * np.trace(half, axis1=1, axis2=2)
+    ratio = np.divide(wide, norm, out=np.ones_like(norm), where=norm > 0)
+    square = ((1 + ratio)[:, None, None] * (middle @ middle)
+              + ((1 + 1 / ratio) * wide)[:, None, None] * half)
+    values, vectors = np.linalg.eigh((square + square.swapaxes(1, 2)) / 2)
+    values, across = np.maximum(values, 0.0), vectors.swapaxes(1, 2)
+    rest, skew = (np.sqrt(np.sum(x * x, axis=(1, 2))) for x in (
+        (vectors * values[:, None]) @ across - square, across @ vectors - np.eye(n)))
+    top = values.max(axis=1) + (1 + ratio) * n * norm**2
+    pad = (np.sqrt(rest + (2 * skew + 4 * lost) * top) + lost * np.sqrt(top)) * (1 + 1e-6)
+    majorant = (vectors * np.sqrt(values)[:, None]) @ across
+    return majorant, np.sqrt(np.sum(majorant**2, axis=(1, 2))) * (1 + 1e-9) + pad, pad
 
 
 def _weighted(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -151,6 +167,8 @@ def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.nda
     away = np.einsum("bnk,bk->bn", np.abs(value), cover.half)
     away += np.einsum("bnk,bk->bn", error + 1e-14 * np.abs(value), corner)
     at = np.maximum(at, 0.0)  # so are the images: no farther from them
+    _, exponent = np.frexp(at.max(axis=1, initial=0.0, keepdims=True))
+    at, away = np.ldexp(at, -exponent), np.ldexp(away, -exponent)  # no square underflows
     length = np.linalg.norm(at, axis=1)
     ratio = np.divide(np.linalg.norm(away, axis=1) * (1 + _NEAR), length, out=np.ones_like(length),
                       where=length > 0)
