@@ -168,10 +168,11 @@ def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.nda
     away += np.einsum("bnk,bk->bn", error + 1e-14 * np.abs(value), corner)
     at = np.maximum(at, 0.0)  # so are the images: no farther from them
     _, exponent = np.frexp(at.max(axis=1, initial=0.0, keepdims=True))
-    at, away = np.ldexp(at, -exponent), np.ldexp(away, -exponent)  # no square underflows
-    length = np.linalg.norm(at, axis=1)
-    ratio = np.divide(np.linalg.norm(away, axis=1) * (1 + _NEAR), length, out=np.ones_like(length),
-                      where=length > 0)
+    with np.errstate(over="ignore"):  # no square underflows; an infinite ratio says nothing
+        at, away = np.ldexp(at, -exponent), np.ldexp(away, -exponent)
+        length = np.linalg.norm(at, axis=1)
+        ratio = np.divide(np.linalg.norm(away, axis=1) * (1 + _NEAR), length, out=np.ones_like(length),
+                          where=length > 0)
     angles = np.where(ratio < 0.9, np.arcsin(np.minimum(ratio, 0.9)) + _NEAR, np.pi / 2 + _NEAR)
     gates = cover.gates[depth - 1]
     alone = gates.sum(axis=1) == 1
