@@ -121,7 +121,8 @@ def gated(layers, W, rng):
     """Unit images and gates: of every wall, and of points inside and near the ends of every sector."""
     rays, found = fan([*layers, W]), []
     for a, b in zip(rays, rays[1:] + rays[:1], strict=True):
-        shares = [ZERO, Fraction(1, 10**9), 1 - Fraction(1, 10**9), Fraction(int(1000 * rng.random()) + 1, 1002)]
+        inside = Fraction(int(1000 * rng.random()) + 1, 1002)
+        shares = [ZERO, Fraction(1, 10**9), 1 - Fraction(1, 10**9), inside]
         for t in shares:
             r = image(layers, between(a, b, t))
             if any(r):

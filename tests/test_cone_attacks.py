@@ -30,7 +30,8 @@ def chain(kind):
         small = np.array([[1.0, 0.0], [1.0, 1e-200]])
         return [BOX, TILT, small, small, small]
     t = 2.0**-60 if kind == "cancellation" else 1e-30
-    return [BOX, TILT, np.array([[1.0, 0], [1, 1], [1, 1], [1, 1]]), np.array([[1.0, 0, 0, 0], [1, 1, t, -1]])]
+    last = np.array([[1.0, 0, 0, 0], [1, 1, t, -1]])
+    return [BOX, TILT, np.array([[1.0, 0], [1, 1], [1, 1], [1, 1]]), last]
 
 
 @pytest.mark.parametrize("kind", ["underflow", "underflow of the error", "cancellation", "far cancellation"])
@@ -106,7 +107,7 @@ def test_differences_are_in_their_spans_and_cones(seed):
 
 def images_of(layers, k):
     """Boxes, with directions and angles of the images; and a few codes of each, where its gates hold."""
-    cover, owner = one_per_pattern(layers, k, gated_cones._CELLS[k])
+    cover, _ = one_per_pattern(layers, k, gated_cones._CELLS[k])
     alive = cover.gates[-1].any(axis=1)
     cover = cover.take(alive)
     return cover, *gated_cones._images(layers, cover, k)

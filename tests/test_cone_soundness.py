@@ -66,7 +66,8 @@ def hard_codes(rng, layers, k):
     """Exact codes: integers, walls, corners, faces of later layers."""
     if k == 2:
         rays = fans.fan(layers)
-        return rays + [fans.between(a, b, Fraction(1, 2)) for a, b in zip(rays, rays[1:] + rays[:1], strict=True)]
+        following = rays[1:] + rays[:1]
+        return rays + [fans.between(a, b, Fraction(1, 2)) for a, b in zip(rays, following, strict=True)]
     found = [tuple(map(Fraction, x)) for x in product(range(-1, 2), repeat=3) if any(x)]
     rows = layers[0] + [list(map(Fraction, map(int, x))) for x in rng.integers(-3, 4, (4, 3))]
     corners = [tuple(a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3))
@@ -160,7 +161,8 @@ def test_deviations_stay_below_the_bounds_of_any_two_regions_of_pairs(seed):
         return
     tree, k, points = roots.trees[0], condition.net.dims[0], []
     leaves = leaf_of(tree, sample := codes(rng, k, 120))
-    for chosen, prove in ((leaves, tightened), (np.array([above(tree, rng, x) for x in leaves]), proved_bound)):
+    groups = np.array([above(tree, rng, x) for x in leaves])
+    for chosen, prove in ((leaves, tightened), (groups, proved_bound)):
         nodes = np.stack([chosen[::2], chosen[1::2], *np.full((2, 60), -1)], axis=1)
         batch = replace(roots, nodes=nodes, bound=np.full(60, np.inf), tight=np.zeros(60, dtype=bool))
         points.append(_bounded(condition, prove, batch).bound)
@@ -169,9 +171,9 @@ def test_deviations_stay_below_the_bounds_of_any_two_regions_of_pairs(seed):
     values = condition.deviation({"x1": sample[2 * i], "x2": sample[2 * i + 1], "x3": sample[2 * j],
                                   "x4": sample[2 * j + 1]})
     assert (values <= np.maximum(bound[i], bound[j]) * (1 + 1e-9) + 1e-12).all()
-    fours = replace(roots, nodes=np.concatenate([leaves[2 * i, None], leaves[2 * i + 1, None], leaves[2 * j, None],
-                                                 leaves[2 * j + 1, None]], axis=1)[::7],
-                    bound=np.full(len(i[::7]), np.inf), tight=np.zeros(len(i[::7]), dtype=bool))
+    i, j = i[::7], j[::7]
+    nodes = np.stack([leaves[2 * i], leaves[2 * i + 1], leaves[2 * j], leaves[2 * j + 1]], axis=1)
+    fours = replace(roots, nodes=nodes, bound=np.full(len(i), np.inf), tight=np.zeros(len(i), dtype=bool))
     assert (values[::7] <= _bounded(condition, tightened, fours).bound * (1 + 1e-9) + 1e-12).all()
 
 
@@ -189,10 +191,9 @@ def test_deviations_stay_below_the_bounds_of_regions_of_codes_and_pairs(seed):
     x, y = codes(rng, 2, 2)
     if not all((ranges.image(condition._pairs.layers, z[None]) > 0).any() for z in (x, y)):
         return
-    inner = [n for n in range(len(gated.children))]
     bound = np.full(40, np.inf)
     for _ in range(6):
-        p, q = (holding(gated, inner, rng, z) for z in (x, y))
+        p, q = (holding(gated, rng, z) for z in (x, y))
         nodes = np.array([[p, q, *leaf_of(pairs, pair)] for pair in sample])
         batch = replace(roots, nodes=nodes, bound=np.full(40, np.inf), tight=np.zeros(40, dtype=bool))
         bound = np.minimum(bound, _bounded(condition, tightened, batch).bound)
@@ -202,7 +203,7 @@ def test_deviations_stay_below_the_bounds_of_regions_of_codes_and_pairs(seed):
     assert (values <= np.maximum(bound[i], bound[j]) * (1 + 1e-9) + 1e-12).all()
 
 
-def holding(tree, nodes, rng, code):
+def holding(tree, rng, code):
     """A random node with a cell that holds the code: its gates, and its place."""
     leaves = np.flatnonzero(tree.children[:, 0] < 0)
     place, value, fits = code / np.abs(code).max(), code, np.ones(len(leaves), dtype=bool)

@@ -160,13 +160,13 @@ def _built(
             cone = parts[0].cones(sides[0][0].take(chosen), free[chosen])
         else:
             cone = _facing([f.take(chosen) for f in facets], parts, unit.shape[2])
-        used = columns.any(axis=1) | error.any(axis=1)  # a column that rounds to 0 need not be 0
-        idle = np.any([c.astype(bool) & ~used[:, None, :] for c in cone], axis=(0, 3))[:, :, None]
-        cone = tuple(np.where(idle, 0.0, c) for c in cone)  # z has coordinates there that are not followed
+        used = np.any((columns != 0) | (error != 0), axis=1)  # a column that rounds to 0 need not be 0
+        idle = (((cone[0] != 0) | (cone[1] != 0)) & ~used[:, None, :]).any(axis=2, keepdims=True)
         order = np.argsort(~used, axis=1, kind="stable")[:, None, :used.sum(axis=1).max()]
         _, exponent = np.frexp(np.sqrt(np.sum(columns * columns, axis=1, keepdims=True)))
         columns, error = np.ldexp(columns, -exponent), np.ldexp(error, -exponent)
-        arrays = [columns, error, *(np.ldexp(c, -exponent) for c in cone)]
+        # a row that touches a column that is 0 is met by a coordinate that is not followed
+        arrays = [columns, error, *(np.ldexp(np.where(idle, 0.0, c), -exponent) for c in cone)]
         result.append(Span(owners[chosen], *(np.take_along_axis(x, order, axis=2) for x in arrays)))
     return result
 
