@@ -33,7 +33,8 @@ class Intervals:
         return len(self.first)
 
     def take(self, index):
-        return Intervals(self.first[index], self.last[index], self.bound[index], self.effort[index], self.size)
+        names = ("first", "last", "bound", "effort")
+        return Intervals(*(getattr(self, name)[index] for name in names), self.size)
 
     def join(self, parts):
         names = ("first", "last", "bound", "effort")
@@ -44,6 +45,9 @@ class Intervals:
 
     def splittable(self):
         return self.last - self.first > 1
+
+    def finer(self):
+        return None
 
     def single(self):
         return ~self.splittable()

@@ -12,6 +12,7 @@ from wdccheck.geometry import angle, unit
 __all__ = ["Groups", "Tree"]
 
 _NEAR = 1e-9  # exceeds the rounding of an angle
+_FINER = 4  # times as many cells in a finer partition
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ class Groups:
     sizes : tuple of ndarray, one per slot, each of shape (N,)
         What makes a node worth splitting: the slot with the largest is split.
     pairs : int
-        The first slot that stands for a code of a difference.
+        The first slot that stands for a code of a difference; those before it are never split.
     letters : mapping of letter to slot
         Slots whose directions :meth:`centers` and :meth:`sample` give to a letter.
     nodes : ndarray of int, shape (B, slots)
@@ -160,7 +161,8 @@ class Groups:
         columns = []
         for slot, (tree, size) in enumerate(zip(self.trees, self.sizes, strict=True)):
             node = self.nodes[:, slot]
-            columns.append(np.where((node >= 0) & ~tree.leaf(node), size[node], -np.inf))
+            divisible = (node >= 0) & ~tree.leaf(node) & (slot >= self.pairs)
+            columns.append(np.where(divisible, size[node], -np.inf))
         return np.stack(columns, axis=1)
 
     def splittable(self) -> np.ndarray:
@@ -186,6 +188,24 @@ class Groups:
             left, right = nodes[:, a], nodes[:, a + 1]
             kept &= (left < 0) | (tree.first[left] < tree.last[right])
         return replace(self, nodes=nodes[kept], bound=bound[kept], effort=np.zeros(kept.sum(), dtype=int))
+
+    def finer(self) -> Groups | None:
+        """All products of a finer partition in the slots that are never split, with roots in the others."""
+        if not self.pairs:
+            return None
+        tree, size, cells = self.trees[0], self.sizes[0], np.unique(self.nodes[:, : self.pairs])
+        wanted = _FINER * len(cells)
+        while len(cells) < wanted and not tree.leaf(cells).all():
+            largest = cells[np.argmax(np.where(tree.leaf(cells), -np.inf, size[cells]))]
+            cells = np.concatenate([cells[cells != largest], tree.children[largest]])
+        if len(cells) == len(np.unique(self.nodes[:, : self.pairs])):
+            return None
+        cells = cells[np.argsort(tree.first[cells])]
+        left, right = np.triu_indices(len(cells))
+        nodes = np.zeros((len(left), len(self.trees)), dtype=int)
+        nodes[:, 0], nodes[:, 1] = cells[left], cells[right]
+        return replace(self, nodes=nodes, bound=np.full(len(nodes), np.inf),
+                       effort=np.zeros(len(nodes), dtype=int))
 
     def centers(self) -> dict[str, np.ndarray]:
         """The direction of a cone in the middle of each group, letters to (B, k)."""

@@ -136,6 +136,9 @@ class Bounded(Regions, Protocol):
     def matured(self) -> Bounded:
         """The same regions after one effort more."""
 
+    def finer(self) -> Bounded | None:
+        """Roots that cover everything in more detail, for a new search when this one is at its end."""
+
 
 @runtime_checkable
 class Condition(Protocol):

@@ -29,6 +29,8 @@ class GatedCones:
     On a group the deviation matrix lies between low = A_sure - alpha Q_c - slack and high = A_maybe -
     alpha Q_c + slack (Fact 10, the images in a cap about c). Any H with H >= high and H >= -low gives
     |u^T D v| <= sqrt(u^T H u v^T H v): the pairs (x1, x2) suffice. H = |(low + high)/2| + (high - low)/2.
+    u and v may be of different pairs: both must be held against the same H, so that one partition of
+    (x, y) serves all pairs, and a finer one is a proof of its own.
 
     Parameters
     ----------
@@ -71,9 +73,8 @@ class GatedCones:
             return None
         codes, pairs, _, radius = self._trees
         loose = np.sum(codes.maybe[-1] & ~codes.opened[-1], axis=1) / len(self.rows)
-        size = loose + self.alpha * radius / np.pi
-        first = size.max() + pairs.weights()  # the pairs are split first
-        return Groups((codes, codes, pairs.tree, pairs.tree), (size, size, first, first), 2,
+        size, weights = loose + self.alpha * radius / np.pi, pairs.weights()
+        return Groups((codes, codes, pairs.tree, pairs.tree), (size, size, weights, weights), 2,
                       {"x": 0, "y": 1, "x1": 2, "x2": 3, "x3": 2, "x4": 3}, np.zeros((1, 4), dtype=int),
                       np.array([np.inf]), np.zeros(1, dtype=int))
 
@@ -148,9 +149,12 @@ def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.nda
     away = np.einsum("bnk,bk->bn", np.abs(value), cover.half)
     away += np.einsum("bnk,bk->bn", error + 1e-14 * np.abs(value), corner)
     at = np.maximum(at, 0.0)  # so are the images: no farther from them
-    length = np.linalg.norm(at, axis=1)
-    ratio = np.divide(np.linalg.norm(away, axis=1) * (1 + _NEAR), length, out=np.ones_like(length),
-                      where=length > 0)
+    _, exponent = np.frexp(at.max(axis=1, initial=0.0, keepdims=True))
+    with np.errstate(over="ignore"):  # no square underflows; an infinite ratio says nothing
+        at, away = np.ldexp(at, -exponent), np.ldexp(away, -exponent)
+        length = np.linalg.norm(at, axis=1)
+        ratio = np.divide(np.linalg.norm(away, axis=1) * (1 + _NEAR), length, out=np.ones_like(length),
+                          where=length > 0)
     angles = np.where(ratio < 0.9, np.arcsin(np.minimum(ratio, 0.9)) + _NEAR, np.pi / 2 + _NEAR)
     gates = cover.gates[depth - 1]
     alone = gates.sum(axis=1) == 1

@@ -168,11 +168,13 @@ def _built(
             cone = parts[0].cones(sides[0][0].take(chosen), free[chosen])
         else:
             cone = _facing([f.take(chosen) for f in facets], parts, unit.shape[2])
-        used = columns.any(axis=1).sum(axis=1).max()
-        order = np.argsort(~columns.any(axis=1), axis=1, kind="stable")[:, None, :used]  # unused ones last
+        used = np.any((columns != 0) | (error != 0), axis=1)  # a column that rounds to 0 need not be 0
+        idle = (((cone[0] != 0) | (cone[1] != 0)) & ~used[:, None, :]).any(axis=2, keepdims=True)
+        order = np.argsort(~used, axis=1, kind="stable")[:, None, :used.sum(axis=1).max()]
         _, exponent = np.frexp(np.sqrt(np.sum(columns * columns, axis=1, keepdims=True)))
         columns, error = np.ldexp(columns, -exponent), np.ldexp(error, -exponent)
-        arrays = [columns, error, *(np.ldexp(c, -exponent) for c in cone)]
+        # a row that touches a column that is 0 is met by a coordinate that is not followed
+        arrays = [columns, error, *(np.ldexp(np.where(idle, 0.0, c), -exponent) for c in cone)]
         result.append(Span(owners[chosen], *(np.take_along_axis(x, order, axis=2) for x in arrays)))
     return result
 
@@ -217,7 +219,7 @@ def _followed(layers: Layers, k: int, gates: Gates, start: int) -> _Followed:
         W, opened, maybe = layers[number], gates.opened[number], gates.maybe[number]
         size = rounding.gamma(2 * W.shape[1] + 8)
         if number > start:  # products with unit vectors are exact
-            seen = columns.any(axis=1, keepdims=True)
+            seen = columns.any(axis=1, keepdims=True) | error.any(axis=1, keepdims=True)
             error = size * (np.abs(W) @ np.abs(columns)) + (1 + size) * (np.abs(W) @ error) + _TINY * seen
         else:
             error = np.zeros((count, len(W), columns.shape[2]))

@@ -85,7 +85,7 @@ def best_first(
 
     Where groups are single cones their cone constraints are used before they are split further, by one of
     `efforts` after the other. It ends at `limits`, or when nothing more can be done with the region that
-    has the largest bound.
+    has the largest bound and there are no finer roots to start from.
     """
     frontier, visited, waves = _Frontier(len(efforts)), 0, 0
     frontier.add(roots.bounded(np.full(len(roots), known.upper)))
@@ -97,6 +97,11 @@ def best_first(
         yield known
         ended = _ended(known, run, limits, visited)
         if ended is None and frontier.largest() <= frontier.ended:
+            finer = roots.finer()
+            if finer is not None:
+                roots, frontier = finer, _Frontier(len(efforts))
+                frontier.add(roots.bounded(np.full(len(roots), known.upper)))
+                continue
             ended = Stop(Reason.NODES, f"single cones allow no smaller bound; {visited:,} nodes")
         if ended is not None:
             yield replace(known, stopped={**known.stopped, "upper": ended})
