@@ -2,7 +2,7 @@
 # make test:    set up, then lint, types, layout and tests
 # make check-all: the longer checks, after `make test`
 # make certificates: bracket all committed results again, and quote them (some minutes)
-# make bench: the table of benchmarks/README.md
+# make bench: the tables of benchmarks/README.md
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,11 +22,11 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 	@echo $(COMMIT) > build/tested
 
 check-all: $(VENV)/.test certify
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n 2 -m slow
 	$(BIN)/wdccheck verify build/certify.json
 
 certificates: $(VENV)/.runtime
@@ -34,6 +34,7 @@ certificates: $(VENV)/.runtime
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/brackets.py
+	$(BIN)/python benchmarks/cones.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -99,7 +99,7 @@ def test_every_unordered_pair_of_pairs_occurs_once():
 
 def test_every_product_of_pairs_of_two_trees_occurs_once():
     codes, pairs = tree_of(3, 4)[0], tree_of(4, 3)[0]
-    found = leaves_below(groups_of((codes, codes, pairs, pairs), [0, 0, 0, 0], 2, {"x": 0, "x1": 2}))
+    found = leaves_below(groups_of((codes, codes, pairs, pairs), [0, 0, 0, 0], 0, {"x": 0, "x1": 2}))
     assert set(found) == {(*p, *q) for p in unordered(4) for q in unordered(3)}
     assert set(found.values()) == {1}
 

@@ -203,5 +203,5 @@ def test_the_rric_of_the_first_example(engine, target):
 
 def test_the_r2wdc_of_the_first_example():
     net, _ = the_issue()
-    result = wc.bracket(wc.R2WDC(net, 2), wc.BranchAndBound(nodes=14_000), target=1.2)
+    result = wc.bracket(wc.R2WDC(net, 2), wc.BranchAndBound(nodes=60_000), target=1.2)
     assert 0.6720 <= result.upper <= 1.2

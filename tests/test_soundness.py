@@ -26,7 +26,7 @@ from wdccheck.brackets import Bracket, Verdict
 from wdccheck.cells import group_by_line
 from wdccheck.conditions.gated import GatedPair
 from wdccheck.regions import Boxes
-from wdccheck.upper.branch_and_bound import _finer
+from wdccheck.upper.explore import _finer
 from wdccheck.upper.relax import proved_below
 
 
