@@ -277,3 +277,22 @@ def test_results_are_verified_by_other_code(tmp_path, scale):
             parts = plain_parts(B, C, 1.0, found.witness)
             if "part" not in forged or abs(parts["B"] - parts["C"]) > 1e-6:
                 assert wc.verify(tmp_path / "forged.json", rerun=False)[0].passed is False, forged
+
+
+@pytest.mark.parametrize(("count", "n", "p"), [(12, 1, 2), (20, 3, 1), (40, 4, 5)])
+def test_moving_both_weighing_letters_together_does_not_lower_aligned_points(count, n, p):
+    rng = np.random.default_rng(count)
+    condition = wc.JointWDC(rng.standard_normal((count, n)), rng.standard_normal((count, p)), 0.1)
+    points = condition.seeds(rng, 64)
+    points["y"], points["x"] = points["m"], points["h"]
+    frozen = condition.freeze(points, sign=1.0)
+    moved = condition.freeze(condition.free_step(points, frozen), frozen, sign=1.0)
+    assert np.all(moved.value >= frozen.value * (1 - 1e-9) - 1e-12)
+
+
+@pytest.mark.parametrize("B", [np.zeros((5, 2)), np.eye(5, 2) * 1e-140, np.ones((5, 2))])
+def test_seeds_are_directions_for_zero_and_tiny_rows(B):
+    for condition in (wc.JointWDC(B, np.eye(5, 3)), wc.JointWDC(np.eye(5, 3), B)):
+        for letter, p in condition.seeds(np.random.default_rng(0), 40).items():
+            assert p.shape == (40, condition.spheres[(letter,)])
+            assert np.isfinite(p).all() and p.any(axis=1).all()

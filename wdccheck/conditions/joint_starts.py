@@ -40,7 +40,19 @@ def joint_points(B: np.ndarray, C: np.ndarray) -> Iterator[Start]:
 
 
 def joint_seeds(B: np.ndarray, C: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-    """n points: one pair of letters as the WDC's seeds, the other too, or aligned, in random order."""
+    """n points in random order: half of them led along rows, a quarter for each inequality; of the
+    others one pair of letters as the WDC's seeds, the other too, or aligned.
+    """
+    led = n // 4
+    points = _loose(B, C, rng, n - 2 * led)
+    for rows, others, letters in ((B, C, "hxmy"), (C, B, "myhx")):
+        found = _led(rows, others, rng, led)
+        points = {x: np.concatenate([points[x], p]) for x, p in zip(letters, found, strict=True)}
+    order = rng.permutation(n)
+    return {x: points[x][order] for x in "hxmy"}
+
+
+def _loose(B: np.ndarray, C: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     one, other = mixed_pairs(B, rng, n), mixed_pairs(C, rng, n)
     shuffled = rng.permutation(n)
     points = {"h": one["r"], "x": one["s"], "m": other["r"][shuffled], "y": other["s"][shuffled]}
@@ -48,3 +60,29 @@ def joint_seeds(B: np.ndarray, C: np.ndarray, rng: np.random.Generator, n: int) 
     points["y"] = np.where(kind < 0.4, points["m"], points["y"])
     points["x"] = np.where(kind > 0.8, points["h"], points["x"])
     return points
+
+
+def _led(
+    rows: np.ndarray, others: np.ndarray, rng: np.random.Generator, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Gating u + t, u - t and weighing z, z, where sum_i (b_i.u)^2 (c_i.z)_+^2 over open rows is large.
+
+    A few power steps on u and z from near one row, strong ones more often. t is drawn once, along the
+    wall of that row, of length 1/10 to 10.
+    """
+    strength = np.sum(rows * rows, axis=1) * np.sum(others * others, axis=1)
+    strength = (strength / strength.max()) ** 2 if strength.any() else np.ones(len(rows))
+    near = rng.choice(len(rows), n, p=strength / strength.sum())
+    noise = 10.0 ** rng.uniform(-1.5, 0.3, (n, 1))
+    normal, t = unit(rows[near]), rng.standard_normal((n, rows.shape[1]))
+    u = unit(normal + noise * unit(rng.standard_normal(t.shape)))
+    z = unit(unit(others[near]) + noise * unit(rng.standard_normal((n, others.shape[1]))))
+    t = unit(t - np.sum(t * normal, axis=1, keepdims=True) * normal) * 10.0 ** rng.uniform(-1, 1, (n, 1))
+    walls = np.abs(t @ rows.T)
+    for _ in range(3):
+        d, p = u @ rows.T, np.maximum(z @ others.T, 0.0)
+        weight = np.where(d > walls, d * p, 0.0)
+        moved = unit((weight * p) @ rows), unit((weight * d) @ others)
+        some = np.all([x.any(axis=1, keepdims=True) for x in moved], axis=0)  # rows are open
+        u, z = (np.where(some, new, old) for new, old in zip(moved, (u, z), strict=True))
+    return unit(u + t), unit(u - t), z, z

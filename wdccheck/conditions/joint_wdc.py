@@ -17,7 +17,7 @@ from wdccheck.conditions.joint_caps import square_caps
 from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
 from wdccheck.conditions.weighted import WeightedPair, balanced_exponents
-from wdccheck.conditions.weighted_circles import circle_of, coefficients_of
+from wdccheck.conditions.weighted_circles import circle_of, coefficients_of, together
 from wdccheck.conditions.weighted_forms import WeightedForms, scattered
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
@@ -178,12 +178,15 @@ class JointWDC:
                 toward[some] = (coefficients * (along[some] > 0)) @ rows
         choice = rng.random((len(base), 1))
         astray = np.where(choice < 0.75, other, rng.standard_normal(base.shape))
-        mixed = np.where(choice < 0.5, toward, astray)
-        return toward, gates.off_walls(rows, along, mixed, rng), other
+        return toward, gates.off_walls(rows, along, np.where(choice < 0.5, toward, astray), rng), other
 
     def free_step(self, points: Points, frozen: Frozen) -> Points:
-        """None is known."""
-        return points
+        """The weighing letters of the larger part moved together, see :func:`together`."""
+        moved = {x: p.copy() for x, p in points.items()}
+        for pair, some, here, u in self._split(points, frozen):
+            first, second = pair.weighing
+            moved[first][some] = moved[second][some] = together(pair, here, u)
+        return moved
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """Pairs as of the WDC on both sides, many of them aligned."""
@@ -253,11 +256,10 @@ class JointWDC:
         """Each part with the members of the batch that it maximizes, as unit vectors, and their u."""
         n = self.B.shape[1]
         second = frozen.u[:, n:].any(axis=1)
-        for name, chosen in (("B", ~second), ("C", second)):
+        for name, chosen, u in (("B", ~second, frozen.u[:, :n]), ("C", second, frozen.u[:, n:])):
             some = np.flatnonzero(chosen)
             if len(some):
-                u = frozen.u[some, :n] if name == "B" else frozen.u[some, n:]
-                yield self._pairs[name], some, {x: unit(p[some]) for x, p in points.items()}, u
+                yield self._pairs[name], some, {x: unit(p[some]) for x, p in points.items()}, u[some]
 
     @cached_property
     def _square_caps(self) -> list[tuple[float, str]]:
@@ -266,8 +268,7 @@ class JointWDC:
     @cached_property
     def _sides(self) -> tuple[str, ...]:
         """The sides to bound, any choice is valid: from alpha/4 on only A - E, bisectors from alpha/20 on."""
-        seeds = self.seeds(np.random.default_rng(0), _SAMPLES)
-        ratio = float(self.deviation(seeds).max()) / self.alpha
+        ratio = self.deviation(self.seeds(np.random.default_rng(0), _SAMPLES)).max() / self.alpha
         return ("both",) if ratio < 0.05 else ("bisected", "cap" if ratio > 0.25 * (1 - 1e-9) else "below")
 
     @cached_property

@@ -8,11 +8,13 @@ import numpy as np
 
 from wdccheck import gates
 from wdccheck.conditions.weighted import WeightedPair
-from wdccheck.geometry import angle, expected_apply, expected_inner, expected_on_circle
+from wdccheck.geometry import angle, expected_apply, expected_inner, expected_on_circle, unit
 from wdccheck.spheres import Profile
 from wdccheck.waves import wave_scan
 
-__all__ = ["circle_of", "coefficients_of"]
+__all__ = ["circle_of", "coefficients_of", "together"]
+
+_POWER = 8  # steps of a power iteration that starts close
 
 Points = Mapping[str, np.ndarray]  # unit vectors, (B, dim)
 
@@ -28,6 +30,20 @@ def coefficients_of(pair: WeightedPair, points: Points, letter: str, u: np.ndarr
     for x in pair.gating:
         squares *= 1.0 if x == letter else points[x] @ pair.rows.T > 0
     return squares
+
+
+def together(pair: WeightedPair, points: Points, u: np.ndarray) -> np.ndarray:
+    """One direction for both weighing letters, by power steps on sum_i (b_i.u)^2 (c_i.z)_+^2 over open rows.
+
+    The sum is convex in z, so that no step lowers it; where no row is open the direction stays.
+    """
+    first, second = (points[x] for x in pair.weighing)
+    open_rows = np.logical_and(*(points[x] @ pair.rows.T > 0 for x in pair.gating))
+    weight = (u @ pair.rows.T) ** 2 * open_rows
+    z = unit(first + second)
+    for _ in range(_POWER):
+        z = unit((weight * pair.weight(z)) @ pair.others)
+    return np.where(z.any(axis=1, keepdims=True), z, first)
 
 
 def circle_of(
