@@ -99,7 +99,7 @@ class Table(Toy):
     def forms(self, regions):
         raise AssertionError("finitely many regions need no t")
 
-    def regions(self):
+    def regions(self, deadline=np.inf):
         n = len(self.values)
         return Intervals(np.array([0]), np.array([n]), np.array([np.inf]), np.zeros(1, dtype=int), n)
 

@@ -14,7 +14,10 @@ from conftest import KNOWN_VALUES
 from toys import Bilinear, Quadratic
 
 import wdccheck as wc
-from wdccheck.brackets import Reason
+from wdccheck.brackets import Bracket, Reason
+from wdccheck.errors import OutOfTime
+from wdccheck.run import Run
+from wdccheck.solve import default_engines
 
 SYMMETRIC = np.random.default_rng(1).standard_normal((3, 3))
 _I, _PLANE = np.eye(2), wc.ReLUNetwork([np.eye(2), np.eye(2)])
@@ -122,3 +125,23 @@ def test_beyond_three_latent_dimensions_what_dominates_is_searched():
     assert result.upper < min(cap.value for cap in condition.caps())
     assert result.upper_by.startswith("WDC of layer 2: BranchAndBound")
     assert wc.bracket(condition, wc.MonteCarlo(1024)).lower <= result.upper
+
+
+@pytest.mark.parametrize("engine", [wc.BranchAndBound(nodes=2000), wc.SDP(nodes=50)], ids=["BnB", "SDP"])
+def test_cones_that_are_not_found_in_time_leave_the_caps_and_may_be_found_later(engine):
+    for make in (lambda: instance((2, 6, 8))[0], lambda: instance((2, 6, 8))[1]):
+        late, condition = Run(deadline=-math.inf), make()
+        with pytest.raises(OutOfTime, match="cones"):
+            condition.regions(late.deadline)
+        *_, last = engine.improve(condition, Bracket(condition.describe()), late)
+        cap = min(cap.value for cap in condition.caps())
+        assert last.upper == cap
+        assert last.stopped["upper"].reason is Reason.TIME
+        assert wc.bracket(condition, engine).upper == wc.bracket(make(), engine).upper < cap
+
+
+def test_the_default_engines_do_not_wait_for_cones():
+    condition = instance((2, 6, 8))[1]
+    assert type(default_engines(condition)[-1]) is wc.BranchAndBound
+    with pytest.raises(OutOfTime):
+        condition.regions(-math.inf)

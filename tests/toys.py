@@ -72,7 +72,7 @@ class Toy:
     def dominated_by(self):
         yield from ()
 
-    def regions(self):
+    def regions(self, deadline=np.inf):
         return Boxes.cover({x: d for (x,), d in self.spheres.items()})
 
     def forms(self, regions):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,6 +12,7 @@ import numpy as np
 
 from wdccheck import rounding
 from wdccheck.cells import group_by_line
+from wdccheck.errors import OutOfTime
 from wdccheck.regions import Boxes
 
 __all__ = ["Pieces", "linear_maps", "pieces"]
@@ -49,7 +52,43 @@ class Pieces:
         return Pieces(self.center[index], self.half[index], tuple(g[index] for g in self.gates))
 
 
-def pieces(layers: Layers, k: int, width: float, most: int) -> Pieces | None:
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """The lines that the rows of a layer lie on.
+
+    Attributes
+    ----------
+    first : ndarray of int, shape (m,)
+        A row of each.
+    owner, way : ndarray of int, shape (n,)
+        The line of each row, -1 for zero rows; +1 where it points as the first row of its line, or -1.
+    alone : ndarray of bool, shape (m,)
+        No row of the line points the other way.
+    """
+
+    first: np.ndarray
+    owner: np.ndarray
+    way: np.ndarray
+    alone: np.ndarray
+
+    @staticmethod
+    def of(W: np.ndarray) -> _Lines:
+        owner = group_by_line(W).owner
+        nonzero, way = owner >= 0, np.zeros(len(W))
+        _, first, inverse = np.unique(owner[nonzero], return_index=True, return_inverse=True)
+        first = np.flatnonzero(nonzero)[first]
+        lead, rows = W[first][inverse], W[nonzero]
+        pivot = np.argmax(np.abs(lead), axis=1, keepdims=True) if len(first) else np.zeros((0, 1), dtype=int)
+        one, other = (np.sign(np.take_along_axis(x, pivot, axis=1)[:, 0]) for x in (lead, rows))
+        way[nonzero] = one * other
+        alone = np.ones(len(first), dtype=bool)
+        alone[owner[way < 0]] = False
+        return _Lines(first, owner, way, alone)
+
+
+def pieces(
+    layers: Layers, k: int, width: float, most: int, deadline: float = math.inf
+) -> Pieces | None:
     """Cover all directions of R^k, layer by layer.
 
     A box is cut until fewer than k lines of a layer are undecided in it (row w: its sign on the box,
@@ -65,13 +104,20 @@ def pieces(layers: Layers, k: int, width: float, most: int) -> Pieces | None:
         Half an edge of the boxes to start from, at most.
     most : int
         Give up (None) when more boxes than this are needed.
+    deadline : float
+        By the clock of `time.monotonic`.
+
+    Raises
+    ------
+    OutOfTime
+        The deadline has passed.
     """
     cover = Boxes.cover({"x": k})
     while k > 1 and cover.half[0].max() > width:
         cover = cover.split()
     found: Pieces | None = Pieces(cover.center[0].T, cover.half[0].T, ())
     for number in range(1, len(layers) + 1):
-        found = None if found is None else _with_layer(layers[:number], found, most)
+        found = None if found is None else _with_layer(layers[:number], found, most, deadline)
     return found
 
 
@@ -94,37 +140,37 @@ def _product(W: np.ndarray, value: np.ndarray, error: np.ndarray) -> tuple[np.nd
     return W @ value, size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ error) + 2.0**-1060
 
 
-def _with_layer(layers: Layers, known: Pieces, most: int) -> Pieces | None:
+def _with_layer(layers: Layers, known: Pieces, most: int, deadline: float) -> Pieces | None:
     """The pieces of the layers before, cut and multiplied by the gates of the last layer."""
-    groups = [_lines(W) for W in layers]
-    todo, done = [known], [_expanded(layers[-1], groups[-1], known.take(slice(0)), np.zeros((0, 0)))]
+    lines = [_Lines.of(W) for W in layers]
+    none = np.zeros((0, len(lines[-1].first)), dtype=np.int8)
+    todo, done = [known], [_expanded(lines[-1], known.take(slice(0)), none)[0]]
     while todo:
+        if time.monotonic() > deadline:
+            raise OutOfTime("the cones of the network were not all found in time")
         part = todo.pop()
         if len(part) > _CHUNK:
-            todo += [part.take(slice(_CHUNK, None)), part.take(slice(_CHUNK))]
+            todo += [part.take(slice(i, i + _CHUNK)) for i in range(0, len(part), _CHUNK)]
             continue
-        possible, crossed = _possible(layers[:-1], groups, part)
+        possible, crossed = _possible(layers[:-1], lines, part)
         part, crossed = part.take(possible), crossed[possible]
-        signs = _signs(layers, groups[-1], part)[0]
+        signs = _signs(layers, lines[-1], part)[0]
         undecided = np.sum(signs == 2, axis=1)
         small = part.half.max(axis=1, initial=0.0) <= _SMALLEST
         ready = (undecided + crossed < part.center.shape[1]) | (undecided == 0) | small
         if (undecided[ready] > _TOGETHER).any():
             return None
-        grown = _expanded(layers[-1], groups[-1], part.take(ready), signs[ready])
-        done.append(grown.take(_possible(layers, groups, grown)[0]))
+        grown, owner = _expanded(lines[-1], part.take(ready), signs[ready])
+        kept = np.ones(len(grown), dtype=bool)
+        pair = np.flatnonzero((undecided + crossed)[ready][owner] == 2)  # these may exclude each other
+        kept[pair] = _possible(layers, lines, grown.take(pair))[0]
+        done.append(grown.take(kept))
         rest = part.take(~ready)
         if sum(map(len, done)) + sum(map(len, todo)) + 2 * len(rest) > most:
             return None
         if len(rest):
             todo.append(_halves(rest))
     return _joined(done)
-
-
-def _lines(W: np.ndarray) -> list[np.ndarray]:
-    """The numbers of the nonzero rows of W, line by line."""
-    found = group_by_line(W)
-    return [np.flatnonzero(found.owner == j) for j in range(len(found.rows))]
 
 
 def _joined(parts: Sequence[Pieces]) -> Pieces:
@@ -150,7 +196,7 @@ def _ranges(rows: np.ndarray, error: np.ndarray, part: Pieces) -> tuple[np.ndarr
 
 
 def _possible(
-    layers: Layers, groups: Sequence[list[np.ndarray]], part: Pieces
+    layers: Layers, lines: Sequence[_Lines], part: Pieces
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boolean (B,), False where the gates of `layers` are surely those of no point; and (B,), how many
     lines have points of both signs in the box.
@@ -158,8 +204,8 @@ def _possible(
     kept, crossed = np.ones(len(part), dtype=bool), np.zeros(len(part), dtype=int)
     walls = []
     for number in range(1, len(layers) + 1):
-        signs, rows, error = _signs(layers[:number], groups[number - 1], part)
-        gate = part.gates[number - 1][:, [group[0] for group in groups[number - 1]]]
+        signs, rows, error = _signs(layers[:number], lines[number - 1], part)
+        gate = part.gates[number - 1][:, lines[number - 1].first]
         kept &= ~np.where(gate, (signs == -1) | (signs == 0), signs == 1).any(axis=1)
         crossed += np.sum(signs == 2, axis=1)
         walls.append((rows * np.where(gate, 1.0, -1.0)[:, :, None], error, signs == 2))
@@ -186,7 +232,7 @@ def _rows(layers: Layers, part: Pieces, first: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _signs(
-    layers: Layers, group: list[np.ndarray], part: Pieces
+    layers: Layers, lines: _Lines, part: Pieces
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Signs (B, m) on the boxes of the first row of each line of the last layer, 2 where undecided; the
     rows as functions of the latent direction, (B, m, k), and their error.
@@ -194,44 +240,36 @@ def _signs(
     -1 may stand for 0 where no row of the line points the other way. By the box; or by the weights:
     the inputs of a later layer are positive where their gates are open and 0 where not.
     """
-    first = np.array([g[0] for g in group], dtype=int)
-    rows, error = _rows(layers, part, first)
+    rows, error = _rows(layers, part, lines.first)
     lowest, highest = _ranges(rows, error, part)
-    alone = np.array([(_ways(layers[-1], g) > 0).all() for g in group], dtype=bool)
-    signs = np.where(lowest > 0, 1, np.where((highest < 0) | ((highest <= 0) & alone), -1, 2))
+    below = (highest < 0) | ((highest <= 0) & lines.alone)
+    signs = np.where(below, np.int8(-1), np.int8(2) - (lowest > 0))
     if len(layers) > 1:
-        inputs, W = part.gates[len(layers) - 2].astype(np.float64), layers[-1][first]
-        up, down = inputs @ (W > 0).T > 0, inputs @ (W < 0).T > 0
-        signs = np.where(up & down, signs, np.where(up, 1, np.where(down, -1, 0)))
+        inputs, W = part.gates[len(layers) - 2].astype(np.float64), layers[-1][lines.first]
+        up, down = ((inputs @ side.T > 0).astype(np.int8) for side in (W > 0, W < 0))
+        signs = np.where(up & down, signs, up - down)
     return signs, rows, error
 
 
-def _ways(W: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """+1 for the rows of a line that point as its first, -1 for the others."""
-    pivot = int(np.argmax(np.abs(W[group[0]])))
-    return np.sign(W[group, pivot]) * np.sign(W[group[0], pivot])
-
-
-def _expanded(W: np.ndarray, groups: list[np.ndarray], part: Pieces, signs: np.ndarray) -> Pieces:
-    """Every piece once for each choice of its undecided signs."""
-    ways = [_ways(W, group) for group in groups]
-    alone = np.array([(way > 0).all() for way in ways], dtype=bool)
-    undecided, result = np.sum(signs == 2, axis=1), []
-    empty = part.take(slice(0))
+def _expanded(lines: _Lines, part: Pieces, signs: np.ndarray) -> tuple[Pieces, np.ndarray]:
+    """Every piece once for each choice of its undecided signs, (B, m); and of which piece each comes."""
+    undecided, pieces_of, filled = np.sum(signs == 2, axis=1), [], []
     for count in np.unique(undecided):
         chosen = np.flatnonzero(undecided == count)
+        choices = np.array(list(product(_SIGNS, repeat=int(count))), dtype=np.int8)
         where = np.nonzero(signs[chosen] == 2)[1].reshape(len(chosen), count)
-        for choice in product(_SIGNS, repeat=int(count)):
-            sign = np.array(choice, dtype=int)
-            kept = ~(alone[where] & (sign == 0)).any(axis=1)
-            filled = signs[chosen[kept]]
-            np.put_along_axis(filled, where[kept], np.broadcast_to(sign, where[kept].shape), axis=1)
-            gate = np.zeros((len(filled), len(W)), dtype=bool)
-            for line, (group, way) in enumerate(zip(groups, ways, strict=True)):
-                gate[:, group] = filled[:, line, None] * way > 0
-            one = part.take(chosen[kept])
-            result.append(Pieces(one.center, one.half, (*one.gates, gate)))
-    return _joined([Pieces(empty.center, empty.half, (*empty.gates, np.zeros((0, len(W)), bool))), *result])
+        where = np.repeat(where, len(choices), axis=0)
+        choice, owner = np.tile(choices, (len(chosen), 1)), np.repeat(chosen, len(choices))
+        kept = ~(lines.alone[where] & (choice == 0)).any(axis=1)
+        one = signs[owner[kept]]
+        np.put_along_axis(one, where[kept], choice[kept], axis=1)
+        pieces_of.append(owner[kept])
+        filled.append(one)
+    index = np.concatenate([np.zeros(0, dtype=int), *pieces_of])
+    # a zero row has line -1: a last column of zeros
+    sign = np.pad(np.concatenate([signs[:0], *filled]), ((0, 0), (0, 1)))
+    part = part.take(index)
+    return Pieces(part.center, part.half, (*part.gates, sign[:, lines.owner] * lines.way > 0)), index
 
 
 def _excluded(pair: np.ndarray, error: np.ndarray, part: Pieces) -> np.ndarray:

@@ -8,6 +8,7 @@ __all__ = [
     "CertificateMismatch",
     "InvalidInput",
     "NotProved",
+    "OutOfTime",
     "TransposedWarning",
     "UnsoundBound",
     "VacuousWarning",
@@ -46,6 +47,10 @@ class CertificateMismatch(InvalidInput):
 
 class NotProved(WdccheckError, AssertionError):
     """An assertion about a condition is violated or undecided; the message says which."""
+
+
+class OutOfTime(WdccheckError):
+    """A preparation was cut short by its deadline; what is known so far stays valid."""
 
 
 class UnsoundBound(WdccheckError, AssertionError):

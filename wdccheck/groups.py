@@ -73,9 +73,9 @@ class Tree:
         result = np.empty((len(self.children), *leaves.shape[1:]), dtype=leaves.dtype)
         single = self.children[:, 0] < 0
         result[single] = leaves[self.order[self.first[single]]]
-        for node in np.flatnonzero(~single)[::-1]:  # children come after their parent
-            left, right = self.children[node]
-            result[node] = join(result[left], result[right])
+        for nodes in self._upward():
+            left, right = self.children[nodes].T
+            result[nodes] = join(result[left], result[right])
         return result
 
     def balls(self, center: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,13 +85,21 @@ class Tree:
         single = self.children[:, 0] < 0
         leaves = self.order[self.first[single]]
         centers[single], radii[single] = center[leaves], radius[leaves]
-        for node in np.flatnonzero(~single)[::-1]:
-            both = self.children[node]
-            middle = unit(centers[both].sum(axis=0))
-            middle = middle if middle.any() else centers[both[0]]
-            centers[node] = middle
-            radii[node] = np.max(angle(centers[both], middle[None]) + radii[both]) + _NEAR
+        for nodes in self._upward():
+            both = self.children[nodes]
+            middle = unit(centers[both].sum(axis=1))
+            middle = np.where(middle.any(axis=1, keepdims=True), middle, centers[both[:, 0]])
+            centers[nodes] = middle
+            radii[nodes] = np.max(angle(centers[both], middle[:, None]) + radii[both], axis=1) + _NEAR
         return centers, radii
+
+    def _upward(self) -> list[np.ndarray]:
+        """The nodes with children, level by level, the root last."""
+        levels, nodes = [], np.array([0])
+        while len(nodes := nodes[~self.leaf(nodes)]):
+            levels.append(nodes)
+            nodes = self.children[nodes].ravel()
+        return levels[::-1]
 
     def leaf(self, nodes: np.ndarray) -> np.ndarray:
         """Boolean: which nodes are single cones."""

@@ -15,7 +15,7 @@ import numpy as np
 from wdccheck import brackets, parallel
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition
-from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound
+from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound
 from wdccheck.lower.ascent import Ascent
 from wdccheck.lower.monte_carlo import MonteCarlo
 from wdccheck.progress import Event, Progress, resolve
@@ -118,12 +118,20 @@ def default_engines(
     not tight takes less than looking for the maximum. `proof` replaces the last engine.
     """
     search: tuple[Engine, ...] = (Spectral(), MonteCarlo(), Ascent())
-    if all(x.regions() is None for x in (condition, *condition.dominated_by())):
+    if not any(map(_divisible, (condition, *condition.dominated_by()))):
         return search
     proof = BranchAndBound() if proof is None else proof
     if target is not None:
         return (*search[:2], BranchAndBound(nodes=300_000), search[2], proof)
     return (*search, proof)
+
+
+def _divisible(condition: Condition) -> bool:
+    """Whether there are regions, or may be once they are enumerated."""
+    try:
+        return condition.regions(deadline=-math.inf) is not None
+    except OutOfTime:
+        return True
 
 
 def _steps(

@@ -7,6 +7,7 @@ points are batched over the leading axes unless they say otherwise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -187,8 +188,14 @@ class Condition(Protocol):
     def parts(self, points: Points) -> Mapping[str, np.ndarray]:
         """The values whose maximum is the deviation, by name; one entry where there is one."""
 
-    def regions(self) -> Regions | None:
-        """Root regions that cover the spheres up to symmetry; None where there are none."""
+    def regions(self, deadline: float = math.inf) -> Regions | None:
+        """Root regions that cover the spheres up to symmetry; None where there are none.
+
+        Raises
+        ------
+        OutOfTime
+            They take an enumeration that was not finished at the deadline (of `time.monotonic`).
+        """
 
     def forms(self, regions: Regions) -> Sequence[Form]:
         """Forms whose maximum bounds the deviation on each region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -34,15 +35,16 @@ Layers = Sequence[np.ndarray]
 
 
 def one_per_pattern(
-    layers: Layers, k: int, cell: float | None = None
+    layers: Layers, k: int, cell: float | None = None, deadline: float = math.inf
 ) -> tuple[Pieces, np.ndarray] | None:
     """All pieces of the cones of `layers`, and of which pattern each is (B,); None if there are too many.
 
     With `cell`, half an edge of a grid on the faces of the cube: patterns of different cells differ.
+    Raises OutOfTime at the deadline.
     """
     if k > LATENT:
         return None
-    found = pieces(layers, k, _WIDTHS[k] if cell is None else cell, _BOXES)
+    found = pieces(layers, k, _WIDTHS[k] if cell is None else cell, _BOXES, deadline)
     if found is None:
         return None
     keys = np.packbits(np.concatenate(found.gates, axis=1), axis=1).astype(np.int64)
@@ -72,9 +74,9 @@ class ConePairs:
     facets: Facets
 
     @staticmethod
-    def of(layers: Layers, k: int) -> ConePairs | None:
-        """None if there are too many cones."""
-        found = one_per_pattern(layers, k)
+    def of(layers: Layers, k: int, deadline: float = math.inf) -> ConePairs | None:
+        """None if there are too many cones; OutOfTime at the deadline."""
+        found = one_per_pattern(layers, k, deadline=deadline)
         if found is None:
             return None
         cover, owner = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,10 +51,15 @@ class GatedCones:
 
     @cached_property
     def _trees(self) -> tuple[Tree, ConePairs, np.ndarray, np.ndarray] | None:
+        return self._found(math.inf)
+
+    def _found(self, deadline: float) -> tuple[Tree, ConePairs, np.ndarray, np.ndarray] | None:
         """Trees of the codes x and of the pairs; centers and radii of the images of the groups of x."""
-        pairs = ConePairs.of(self.layers, self.k)
-        found = None if pairs is None else one_per_pattern((*self.layers, self.rows), self.k, _CELLS[self.k])
-        if pairs is None or found is None:
+        pairs = ConePairs.of(self.layers, self.k, deadline)
+        if pairs is None:
+            return None
+        found = one_per_pattern((*self.layers, self.rows), self.k, _CELLS[self.k], deadline)
+        if found is None:
             return None
         cover, owner = found
         alive = np.asarray(cover.gates[len(self.layers) - 1].any(axis=1))
@@ -67,8 +73,10 @@ class GatedCones:
         tree = Tree.of(chosen.center, (*self.layers, self.rows), chosen.gates)
         return tree, pairs, *tree.balls(middle, reach)
 
-    def regions(self) -> Groups | None:
-        """One region: all codes and all pairs."""
+    def regions(self, deadline: float = math.inf) -> Groups | None:
+        """One region: all codes and all pairs. OutOfTime at the deadline."""
+        if "_trees" not in vars(self):  # found once and kept, but only if there was time for all of it
+            vars(self)["_trees"] = self._found(deadline)
         if self._trees is None:
             return None
         codes, pairs, _, radius = self._trees

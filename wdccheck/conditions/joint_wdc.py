@@ -211,7 +211,7 @@ class JointWDC:
 
     # -- regions ---------------------------------------------------------------------------
 
-    def regions(self) -> Regions | None:
+    def regions(self, deadline: float = math.inf) -> Regions | None:
         """Both sides of both parts, see Sides; None beyond dimension 4."""
         n, p = self.B.shape[1], self.C.shape[1]
         return None if max(n, p) > _LARGEST else Sides.cover(n, p, self._sides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -40,8 +41,10 @@ class MeasuredRange:
     def _pairs(self) -> ConePairs | None:
         return ConePairs.of(self.layers, self.k)
 
-    def regions(self) -> Groups | None:
-        """One region: all pairs."""
+    def regions(self, deadline: float = math.inf) -> Groups | None:
+        """One region: all pairs. OutOfTime at the deadline."""
+        if "_pairs" not in vars(self):  # found once and kept, but only if there was time for all of it
+            vars(self)["_pairs"] = ConePairs.of(self.layers, self.k, deadline)
         if self._pairs is None:
             return None
         tree, weights = self._pairs.tree, self._pairs.weights()

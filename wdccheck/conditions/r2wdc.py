@@ -230,9 +230,9 @@ class R2WDC:
 
     # -- regions ---------------------------------------------------------------------------
 
-    def regions(self) -> Groups | None:
+    def regions(self, deadline: float = math.inf) -> Groups | None:
         """Groups of activation cones; None for layer 1, beyond latent dimension 3, or for too many cones."""
-        return None if self._cones is None else self._cones.regions()
+        return None if self._cones is None else self._cones.regions(deadline)
 
     def forms(self, regions: Regions) -> tuple[Form, ...]:
         """The cap; what is known of a group is in :meth:`refine`."""

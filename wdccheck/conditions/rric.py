@@ -181,9 +181,9 @@ class RRIC:
 
     # -- regions ---------------------------------------------------------------------------
 
-    def regions(self) -> Groups | None:
+    def regions(self, deadline: float = math.inf) -> Groups | None:
         """Pairs of groups of activation cones; None beyond latent dimension 3, or for too many cones."""
-        return None if self._range is None else self._range.regions()
+        return None if self._range is None else self._range.regions(deadline)
 
     def forms(self, regions: Regions) -> tuple[Form, ...]:
         """The cap; what is known of a group is in :meth:`refine`."""

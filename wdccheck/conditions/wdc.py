@@ -233,7 +233,7 @@ class WDC:
 
     # -- regions ---------------------------------------------------------------------------
 
-    def regions(self) -> Regions | None:
+    def regions(self, deadline: float = math.inf) -> Regions | None:
         """Pairs of boxes on cube faces; None where the dimension is hopeless."""
         return self._pair.regions()
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Bounded, Condition, Regions
-from wdccheck.errors import InvalidInput
 from wdccheck.printing import between
 from wdccheck.run import Run, raised
 from wdccheck.upper.best_first import Limits, best_first
+from wdccheck.upper.closing import capped, check_budget, goal_of, roots_in_time, stopped
 from wdccheck.upper.explore import explore
 
 __all__ = ["BranchAndBound"]
@@ -54,20 +54,17 @@ class BranchAndBound:
     unit = "nodes"
 
     def __post_init__(self) -> None:
-        if not self.gap >= 0:
-            raise InvalidInput("gap", "a number >= 0", repr(self.gap))
-        if not 0 <= self.rtol < 1:
-            raise InvalidInput("rtol", "a number in [0, 1)", repr(self.rtol))
-        if not self.nodes >= 1:
-            raise InvalidInput("nodes", "an integer >= 1", repr(self.nodes))
+        check_budget(self.gap, self.rtol, self.nodes)
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller uppers, and larger lowers where centers give them."""
-        for cap in condition.caps():
-            if cap.value < known.upper:
-                known = replace(known, upper=cap.value, upper_by=cap.reason)
-                yield known
-        roots = condition.regions()
+        for found in capped(condition, known):
+            known = found
+            yield known
+        roots = roots_in_time(condition, run)
+        if isinstance(roots, Stop):
+            yield stopped(known, roots)
+            return
         finite = isinstance(roots, Bounded)
         if isinstance(roots, Bounded):
             for found in best_first(condition, roots, known, run, Limits(self, self.nodes, self._goal)):
@@ -139,8 +136,7 @@ class BranchAndBound:
             yield known
 
     def _goal(self, known: Bracket) -> float:
-        nearly = 1 - 1e-9  # so that upper - lower, itself rounded, stays within the gap asked for
-        return max(known.lower + nearly * self.gap, known.lower / (1 - nearly * self.rtol))
+        return goal_of(known, self.gap, self.rtol)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +178,7 @@ def _pieces(parts: list[Regions]) -> list[Regions]:
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
-    return replace(known, stopped={**known.stopped, "upper": Stop(reason, detail)})
+    return stopped(known, Stop(reason, detail))
 
 
 def _shortfall(condition: Condition, promising: bool, t: float, visited: int) -> str:

@@ -16,6 +16,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.forms import RangeForm
 from wdccheck.run import Run
 from wdccheck.upper.best_first import Limits, best_first
+from wdccheck.upper.closing import capped, check_budget, goal_of, roots_in_time, stopped
 from wdccheck.upper.multipliers import tightened, whitened, with_multipliers
 from wdccheck.upper.relax import proved_bound
 
@@ -68,24 +69,19 @@ class SDP:
     def __post_init__(self) -> None:
         if self.solver is not None and self.solver not in _LIMITS:
             raise InvalidInput("solver", f"None or one of {', '.join(_LIMITS)}", repr(self.solver)[:60])
-        if not self.gap >= 0:
-            raise InvalidInput("gap", "a number >= 0", repr(self.gap)[:60])
-        if not 0 <= self.rtol < 1:
-            raise InvalidInput("rtol", "a number in [0, 1)", repr(self.rtol)[:60])
-        for name in ("seconds", "nodes"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InvalidInput(name, "a positive number", repr(getattr(self, name))[:60])
+        check_budget(self.gap, self.rtol, self.nodes)
+        if not 0 < self.seconds < math.inf:
+            raise InvalidInput("seconds", "a positive number", repr(self.seconds)[:60])
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller uppers."""
-        for cap in condition.caps():
-            if cap.value < known.upper:
-                known = replace(known, upper=cap.value, upper_by=cap.reason)
-                yield known
-        roots = condition.regions()
+        for found in capped(condition, known):
+            known = found
+            yield known
+        roots = roots_in_time(condition, run)
         if not isinstance(roots, Bounded):
-            stop = Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
-            yield replace(known, stopped={**known.stopped, "upper": stop})
+            none = Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
+            yield stopped(known, roots if isinstance(roots, Stop) else none)
             return
         missing = _missing(self.solver)
         limits = Limits(self, self.nodes, self._goal)
@@ -93,13 +89,12 @@ class SDP:
         for found in best_first(condition, roots, known, run, limits, efforts):
             if missing and "upper" in found.stopped:
                 stop = found.stopped["upper"]
-                stop = Stop(stop.reason, f"{missing}: multipliers without a solver; {stop.detail}")
-                found = replace(found, stopped={**found.stopped, "upper": stop})
+                found = stopped(found, replace(
+                    stop, detail=f"{missing}: multipliers without a solver; {stop.detail}"))
             yield found
 
     def _goal(self, known: Bracket) -> float:
-        nearly = 1 - 1e-9
-        return max(known.lower + nearly * self.gap, known.lower / (1 - nearly * self.rtol))
+        return goal_of(known, self.gap, self.rtol)
 
     def _tightened(self, form: RangeForm) -> np.ndarray:
         """Bounds (B,) by the solver's multipliers, where they are better than none."""
@@ -113,7 +108,6 @@ class SDP:
             return bound
         inside, cone, length = frame
         N = np.stack([self._solved(F, C) for F, C in zip(inside, cone, strict=True)])
-        N = np.clip(np.nan_to_num(N, nan=0.0, posinf=0.0), 0.0, 1e100)
         proposed = with_multipliers(part, N / (length[:, :, None] * length[:, None]))
         bound[few] = np.minimum(bound[few], proved_bound(proposed))
         return bound
