@@ -47,7 +47,8 @@ def coverage(truth, repetitions, make):
 @pytest.mark.parametrize("samples", [400, 1000])
 def test_the_interval_of_a_quantile_covers_and_is_not_wasteful(p, samples, sampled):
     sampled(lambda rng, n: rng.random(n))
-    covered = coverage(p, 1000, lambda seed: quantile(CONDITION, p, samples=samples, confidence=0.9, rng=seed))
+    covered = coverage(p, 1000, lambda seed: quantile(CONDITION, p, samples=samples, confidence=0.9,
+                                                      rng=seed))
     assert 0.9 - 3 * math.sqrt(0.09 / 1000) < covered < 0.97
 
 

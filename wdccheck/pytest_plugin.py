@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture `wdccheck`, its marker and options, its cache, its summary.
 
 Loaded by pytest in every test run of every project that has this package installed: what is heavy is
-imported when a test first uses the fixture.
+imported when a test first uses the fixture. PYTEST_DONT_REWRITE: it asserts nothing itself.
 """
 
 from __future__ import annotations

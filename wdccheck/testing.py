@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["assert_holds", "assert_violated", "directions", "networks", "weights"]
 
-_SHOWN = 32  # entries of one letter of a witness in a message
+_SHOWN = 12  # entries of one letter of a witness in a message
 _BUDGET = {
     Reason.TIME: "time ran out: raise time_limit",
     Reason.NODES: "the nodes ran out: pass wc.bracket(..., wc.BranchAndBound(nodes=...)) instead of "
