@@ -138,7 +138,7 @@ def test_checkpoint_is_kept_and_resumed(tmp_path):
 def test_what_only_a_cap_bounds_says_so_again_when_resumed(tmp_path):
     condition, path = wc.WDC(gaussian(90, 45)), tmp_path / "state.json"
     for _ in range(2):
-        found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(16), checkpoint=path, target=0.9)
+        found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(16), checkpoint=path)
         assert found.stopped["upper"].reason is Reason.CAP_ONLY
 
 
