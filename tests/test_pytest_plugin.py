@@ -132,7 +132,8 @@ def test_a_failure_says_where_how_to_see_it_again_and_what_next(suite, pytester)
     shown, outcomes = suite(VIOLATED)
     assert outcomes == {"failed": 1}
     for part in ("is violated: epsilon >= ", " r = [", " (hex)",
-                 'again: condition.deviation({"r": r, "s": s})', "next: no budget changes this; ask for eps >= ",
+                 'again: condition.deviation({"r": r, "s": s})',
+                 "next: no budget changes this; ask for eps >= ",
                  "at 0.1: violated"):
         assert part in shown
     assert "wdccheck/testing.py" not in shown and "pytest_plugin.py" not in shown  # the test's own line only
