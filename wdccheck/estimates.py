@@ -202,7 +202,7 @@ def extreme(
     -------
     Estimate
         The interval comes from the likelihood ratio: its confidence holds approximately, and only
-        as far as the model does.
+        as far as the model does, for a far quantile better than for the end (docs/estimates.md).
 
     Raises
     ------
