@@ -216,6 +216,11 @@ def test_certificate(wdccheck):
     assert outcomes == {"passed": 1} and "holds (from a certificate)" in shown
 
 
+def test_a_bare_matrix_is_refused_by_name(suite):
+    shown, outcomes = suite(HOLDS.replace("wc.WDC(W)", "W"))
+    assert outcomes == {"failed": 1} and "a condition such as WDC(W) required, found ndarray" in shown
+
+
 def test_two_processes_share_cache_and_summary(suite, pytester):
     shown, outcomes = suite(HOLDS + VIOLATED, "-n", "2", inprocess=False)
     assert outcomes == {"passed": 1, "failed": 1}

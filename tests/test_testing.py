@@ -149,3 +149,10 @@ def test_long_witnesses_are_cut():
     with pytest.raises(NotProved, match=r"r = \[0\.0, 1\.0, .*11\.0, and 772 more\]") as caught:
         assert_holds(long, 0.3)
     assert len(str(caught.value)) < 1000 and "error.bracket.witness" in str(caught.value)
+
+
+def test_a_bare_matrix_is_no_condition(tmp_path):
+    stated().save(tmp_path / "eye.json")
+    for certificate in (None, tmp_path / "eye.json"):
+        with pytest.raises(InvalidInput, match=r"a condition such as WDC\(W\) required, found ndarray"):
+            assert_holds(W, 1.0, certificate=certificate)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from wdccheck import parallel, spheres
-from wdccheck.conditions.condition import Condition
+from wdccheck.conditions.condition import Condition, checked
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.printing import down, up
 from wdccheck.run import Run
@@ -256,10 +256,9 @@ def _deviations(
     condition: Condition, samples: int, rng: Rng, workers: int
 ) -> tuple[np.ndarray, np.random.SeedSequence]:
     """Deviations at uniform random directions, ascending, and the root of their seeds."""
-    if not isinstance(condition, Condition):
-        raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
+    dimension = sum(checked(condition).spheres.values())
     run = Run(seed_sequence(rng), parallel.available(workers))
-    block = int(min(_BLOCK, max(16, _ENTRIES // sum(condition.spheres.values()) ** 2)))
+    block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
     sizes = [min(block, samples - start) for start in range(0, samples, block)]
     jobs = [(run.block_seed(number), size) for number, size in enumerate(sizes)]
     with parallel.one_blas_thread():

@@ -97,8 +97,10 @@ class Checks:
     def bracket(self, condition: Condition, *, target: float | None = None) -> Bracket:
         """As ``wc.bracket``; it goes on from what the cache has, and returns at once if that is enough."""
         from wdccheck.brackets import Reason
+        from wdccheck.conditions.condition import checked
         from wdccheck.solve import bracket
 
+        condition = checked(condition)
         path, begun, took = self._path(condition), time.monotonic(), "from the cache"
         known = None if path is None else _kept(condition, path)
         if known is None or not _settled(known, target):
@@ -141,7 +143,7 @@ class Checks:
             given, certificate = recalled(given, certificate), None
             self._record(given, eps, "from a certificate")
         elif not isinstance(given, Bracket):
-            path, given = self._path(given), self.bracket(given, target=eps)
+            given, path = self.bracket(given, target=eps), self._path(given)
         try:
             return check(given, eps, certificate=certificate)
         except NotProved as error:

@@ -14,7 +14,7 @@ import numpy as np
 
 from wdccheck import brackets, parallel
 from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.conditions.condition import Condition
+from wdccheck.conditions.condition import Condition, checked
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound
 from wdccheck.lower.ascent import Ascent
 from wdccheck.lower.monte_carlo import MonteCarlo
@@ -85,9 +85,7 @@ def bracket(
     >>> result.lower <= result.upper <= 1.05 * result.lower
     True
     """
-    if not isinstance(condition, Condition):
-        raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
-    started = time.monotonic()
+    condition, started = checked(condition), time.monotonic()
     deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
     if target is not None and not (isinstance(target, int | float | np.number) and 0 <= target < math.inf):
         raise InvalidInput("target", "a finite number >= 0", repr(target)[:60])
@@ -206,7 +204,7 @@ def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
     InvalidInput
         The file is no bracket.
     """
-    saved, wanted = brackets.load(path), condition.describe()
+    saved, wanted = brackets.load(path), checked(condition).describe()
     for key in ("kind", "alpha", "layer", "sha256", "options"):
         if saved.condition.get(key) != wanted.get(key):
             raise CertificateMismatch(f"{os.fspath(path)}: {key}", repr(wanted.get(key)),
