@@ -110,12 +110,12 @@ def test_the_fit_has_the_likelihood_that_scipy_finds():
 
 def test_a_good_fit_is_seldom_refused_and_its_p_values_are_uniform():
     refused, p_values = 0, []
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         found = fit_tail(np.sort(1 - rng.random(2000) ** 0.25), 100, 0.9999, 0.95, rng)
         refused += bool(misfit(*found))
         p_values.append(found[3].p_value)
-    assert refused <= 12
+    assert refused <= 8
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 

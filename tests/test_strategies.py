@@ -34,6 +34,7 @@ def test_networks_suit_every_condition_of_a_network(net, data):
         assert 0 <= condition.lower_bound(point) <= condition.deviation(point) < np.inf
 
 
+@settings(max_examples=8)
 @given(weights(k=2), st.data())
 def test_weights_suit_the_joint_wdc(B, data):
     C = data.draw(weights(n=len(B)))
