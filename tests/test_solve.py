@@ -135,6 +135,13 @@ def test_checkpoint_is_kept_and_resumed(tmp_path):
     assert (resumed.lower, resumed.upper) == (first.lower, first.upper)
 
 
+def test_what_only_a_cap_bounds_says_so_again_when_resumed(tmp_path):
+    condition, path = wc.WDC(gaussian(90, 45)), tmp_path / "state.json"
+    for _ in range(2):
+        found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(16), checkpoint=path)
+        assert found.stopped["upper"].reason is Reason.CAP_ONLY
+
+
 def test_checkpoint_of_another_condition_is_refused(tmp_path):
     path = tmp_path / "state.json"
     wc.bracket(wc.WDC(gaussian(30, 3)), wc.Spectral(), checkpoint=path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.errors import CertificateMismatch, InvalidInput, NotProved
+from wdccheck.errors import CertificateMismatch, InvalidInput, NotProved, Undecided
 
 assert_holds, assert_violated = wc.testing.assert_holds, wc.testing.assert_violated
 W = np.eye(2)  # epsilon = 1 (Fact 7)
@@ -99,3 +100,59 @@ def test_a_certificate_of_another_kind_is_refused(tmp_path):
 def test_a_bracket_needs_no_certificate(tmp_path):
     with pytest.raises(InvalidInput, match="certificate"):
         assert_holds(stated(), 1.0, certificate=tmp_path / "any.json")
+
+
+@pytest.mark.parametrize("forge", [
+    {"lower": 5.0, "upper": 6.0}, {"witness": None}, {"witness": {"r": np.ones(2)}},
+    {"witness": {"r": np.ones(3), "s": np.ones(3)}},
+])
+def test_the_witness_of_a_certificate_is_evaluated_again(forge, tmp_path):
+    path = tmp_path / "eye.json"
+    replace(stated(), **forge).save(path)
+    with pytest.raises(InvalidInput):
+        assert_violated(wc.WDC(W), 0.1, certificate=path)
+
+
+def test_options_of_a_certificate_count(tmp_path):
+    path = tmp_path / "eye.json"
+    replace(stated(), condition={**stated().condition, "options": {"dims": [2, 2]}}).save(path)
+    with pytest.raises(CertificateMismatch, match="options"):
+        assert_holds(wc.WDC(W), 2.0, certificate=path)
+
+
+def test_a_lower_bound_is_what_its_witness_gives_here(tmp_path):
+    path, here = tmp_path / "eye.json", wc.WDC(W).lower_bound(stated().witness)
+    replace(stated(), lower=here * (1 + 1e-12), upper=2.0).save(path)  # of another machine
+    assert assert_violated(wc.WDC(W), 0.1, certificate=path).lower == here
+
+
+def test_the_error_carries_the_bracket_and_tells_undecided_from_violated():
+    with pytest.raises(Undecided) as caught:
+        assert_holds(stated(), 0.5)
+    assert caught.value.bracket.upper == 0.6
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is Undecided and str(again) == str(caught.value) and again.bracket.upper == 0.6
+    with pytest.raises(NotProved) as violated:
+        assert_holds(stated(), 0.3)
+    assert not isinstance(violated.value, Undecided)
+
+
+def test_ctrl_c_is_no_verdict(monkeypatch):
+    stop = {"upper": Stop(Reason.INTERRUPTED, "")}
+    monkeypatch.setattr("wdccheck.solve.bracket", lambda *_, **__: replace(stated(), stopped=stop))
+    with pytest.raises(KeyboardInterrupt):
+        assert_holds(wc.WDC(W), 2.0)
+
+
+def test_long_witnesses_are_cut():
+    long = replace(stated(), witness={"r": np.arange(784.0), "s": np.ones(2)})
+    with pytest.raises(NotProved, match=r"r = \[0\.0, 1\.0, .*11\.0, and 772 more\]") as caught:
+        assert_holds(long, 0.3)
+    assert len(str(caught.value)) < 1000 and "error.bracket.witness" in str(caught.value)
+
+
+def test_a_bare_matrix_is_no_condition(tmp_path):
+    stated().save(tmp_path / "eye.json")
+    for certificate in (None, tmp_path / "eye.json"):
+        with pytest.raises(InvalidInput, match=r"a condition such as WDC\(W\) required, found ndarray"):
+            assert_holds(W, 1.0, certificate=certificate)

@@ -18,12 +18,14 @@ _HOME = {
     "JointWDC": "wdccheck.conditions.joint_wdc",
     "MonteCarlo": "wdccheck.lower.monte_carlo",
     "NotProved": "wdccheck.errors",
+    "PoorFit": "wdccheck.errors",
     "R2WDC": "wdccheck.conditions.r2wdc",
     "RRIC": "wdccheck.conditions.rric",
     "ReLUNetwork": "wdccheck.network",
     "Report": "wdccheck.report",
     "SDP": "wdccheck.upper.sdp",
     "Spectral": "wdccheck.spectral",
+    "Undecided": "wdccheck.errors",
     "UnsoundBound": "wdccheck.errors",
     "Verdict": "wdccheck.brackets",
     "WDC": "wdccheck.conditions.wdc",
@@ -31,6 +33,7 @@ _HOME = {
     "calibrate": "wdccheck.calibration",
     "certify": "wdccheck.certification",
     "certify_pair": "wdccheck.demodulation",
+    "estimates": "wdccheck",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
     "testing": "wdccheck",
@@ -40,6 +43,7 @@ _HOME = {
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
+    from wdccheck import estimates as estimates
     from wdccheck import testing as testing
     from wdccheck._kernels import kernel as kernel
     from wdccheck.audit import verify as verify
@@ -55,6 +59,8 @@ if TYPE_CHECKING:
     from wdccheck.demodulation import certify_pair as certify_pair
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved
+    from wdccheck.errors import PoorFit as PoorFit
+    from wdccheck.errors import Undecided as Undecided
     from wdccheck.errors import UnsoundBound as UnsoundBound
     from wdccheck.lower.ascent import Ascent as Ascent
     from wdccheck.lower.monte_carlo import MonteCarlo as MonteCarlo

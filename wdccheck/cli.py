@@ -14,6 +14,7 @@ import click
 
 from wdccheck import __version__
 from wdccheck.cli_bracket import bracket_group
+from wdccheck.cli_estimate import estimate
 from wdccheck.delivery import (
     BUG,
     DONE,
@@ -79,6 +80,7 @@ def certify(
 
 
 cli.add_command(bracket_group)
+cli.add_command(estimate)
 
 
 @cli.command()

@@ -9,7 +9,10 @@ __all__ = [
     "InvalidInput",
     "NotProved",
     "OutOfTime",
+    "PoorFit",
     "TransposedWarning",
+    "Undecided",
+    "UndecidedWarning",
     "UnsoundBound",
     "VacuousWarning",
     "WdccheckError",
@@ -46,7 +49,44 @@ class CertificateMismatch(InvalidInput):
 
 
 class NotProved(WdccheckError, AssertionError):
-    """An assertion about a condition is violated or undecided; the message says which."""
+    """An assertion about a condition is violated or undecided; the message says which.
+
+    Attributes
+    ----------
+    bracket : Bracket or None
+        What is known; ``error.bracket.save(path)`` keeps it.
+    """
+
+    def __init__(self, message: str, bracket: Any = None) -> None:
+        super().__init__(message)
+        self.bracket = bracket
+
+    def __reduce__(self) -> tuple[type, tuple[str, Any]]:
+        return type(self), (str(self), self.bracket)
+
+
+class Undecided(NotProved):
+    """Neither the assertion nor its opposite is proved: more work may decide it."""
+
+
+class PoorFit(WdccheckError):
+    """An estimate is refused, since the model that it rests on does not fit the sample.
+
+    Attributes
+    ----------
+    estimate : Tail
+        The refused numbers.
+    reasons : tuple of str
+        Why they are refused.
+    """
+
+    def __init__(self, estimate: Any, reasons: tuple[str, ...]) -> None:
+        super().__init__(f"extreme-value estimate refused: {'; '.join(reasons)}. "
+                         "The refused numbers are the attribute `estimate` of this error")
+        self.estimate, self.reasons = estimate, reasons
+
+    def __reduce__(self) -> tuple[type, tuple[Any, tuple[str, ...]]]:
+        return type(self), (self.estimate, self.reasons)
 
 
 class OutOfTime(WdccheckError):
@@ -76,3 +116,7 @@ class VacuousWarning(UserWarning):
 
 class TransposedWarning(UserWarning):
     """A weight matrix has fewer rows than columns, as a transposed one would."""
+
+
+class UndecidedWarning(UserWarning):
+    """An assertion is undecided, and was asked to be no more than a warning then."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from wdccheck import brackets, parallel
 from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.conditions.condition import Condition
+from wdccheck.conditions.condition import Condition, checked
 from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound
 from wdccheck.lower.ascent import Ascent
 from wdccheck.lower.monte_carlo import MonteCarlo
@@ -23,7 +23,9 @@ from wdccheck.run import Engine, Run
 from wdccheck.spectral import Spectral
 from wdccheck.upper.branch_and_bound import BranchAndBound
 
-__all__ = ["Rng", "bracket", "default_engines", "seed_sequence"]
+__all__ = ["Rng", "bracket", "default_engines", "recalled", "seed_sequence"]
+
+_SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
 
@@ -83,9 +85,7 @@ def bracket(
     >>> result.lower <= result.upper <= 1.05 * result.lower
     True
     """
-    if not isinstance(condition, Condition):
-        raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
-    started = time.monotonic()
+    condition, started = checked(condition), time.monotonic()
     deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
     if target is not None and not (isinstance(target, int | float | np.number) and 0 <= target < math.inf):
         raise InvalidInput("target", "a finite number >= 0", repr(target)[:60])
@@ -192,23 +192,42 @@ def _explained(known: Bracket, run: Run) -> Bracket:
 
 
 def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> Bracket:
-    fresh = Bracket(condition.describe())
     if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
         raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60])
     if checkpoint is None or not Path(checkpoint).exists():
-        return fresh
-    saved = brackets.load(checkpoint)
-    for key in ("kind", "alpha", "layer", "sha256"):
-        if saved.condition.get(key) != fresh.condition.get(key):
-            raise CertificateMismatch(f"{checkpoint}: {key}", repr(fresh.condition.get(key)),
-                                      repr(saved.condition.get(key)))
-    if saved.witness is None and saved.lower > 0:
-        raise CertificateMismatch(f"{checkpoint}: witness", f"one of the lower bound {saved.lower!r}",
-                                  "none")
-    if saved.witness is not None and condition.lower_bound(saved.witness) < saved.lower:
-        raise CertificateMismatch(f"{checkpoint}: witness", f"a deviation of at least {saved.lower!r}",
-                                  repr(condition.lower_bound(saved.witness)))
-    return replace(saved, stopped={})
+        return Bracket(condition.describe())
+    return replace(recalled(condition, checkpoint), stopped={})
+
+
+def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
+    """The bracket that a file holds, if it is of this very condition.
+
+    The witness is evaluated again, and `lower` is what it gives here if that is less: another
+    linear algebra library may move its last digits. `upper` is trusted.
+
+    Raises
+    ------
+    CertificateMismatch
+        It is of another condition, or its witness does not give its lower bound.
+    InvalidInput
+        The file is no bracket.
+    """
+    saved, wanted = brackets.load(path), checked(condition).describe()
+    for key in ("kind", "alpha", "layer", "sha256", "options"):
+        if saved.condition.get(key) != wanted.get(key):
+            raise CertificateMismatch(f"{os.fspath(path)}: {key}", repr(wanted.get(key)),
+                                      repr(saved.condition.get(key))[:80])
+    thing, letters = f"{os.fspath(path)}: witness", {x for block in condition.spheres for x in block}
+    if saved.witness is None:
+        if saved.lower > 0:
+            raise CertificateMismatch(thing, f"one of the lower bound {saved.lower!r}", "none")
+        return saved
+    if set(saved.witness) != letters:
+        raise CertificateMismatch(thing, f"the letters {sorted(letters)}", repr(sorted(saved.witness))[:80])
+    here = condition.lower_bound(saved.witness)
+    if here < saved.lower * (1 - _SAME):
+        raise CertificateMismatch(thing, f"a deviation of at least {saved.lower!r}", repr(here))
+    return replace(saved, condition=wanted, lower=min(saved.lower, here))
 
 
 def seed_sequence(rng: Rng) -> np.random.SeedSequence:

@@ -37,8 +37,10 @@ class Spectral:
                               stopped={"lower": nothing, "upper": nothing}, engines=(run.work(self, done),))
                 return
             if cap.value < known.upper:
-                known = replace(known, upper=cap.value, upper_by=cap.reason, stopped={
-                    **known.stopped, "upper": Stop(Reason.CAP_ONLY, "a closed formula, not searched")})
+                known = replace(known, upper=cap.value, upper_by=cap.reason)
+            if cap.value == known.upper:  # also where a run is resumed
+                stop = Stop(Reason.CAP_ONLY, "a closed formula, not searched")
+                known = replace(known, stopped={**known.stopped, "upper": stop})
         for start in condition.starts():
             done += 1
             value = condition.lower_bound(start.point)

@@ -1,20 +1,26 @@
-"""Assertions for test suites: they pass only on what is proved."""
+"""Assertions for test suites, which pass only on what is proved; hypothesis strategies, if it is there."""
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wdccheck.brackets import Bracket, Reason, Verdict, load
-from wdccheck.errors import CertificateMismatch, InvalidInput, NotProved
+from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.errors import InvalidInput, NotProved, Undecided
+from wdccheck.printing import up
 
 if TYPE_CHECKING:
     import numpy as np
 
     from wdccheck.conditions.condition import Condition
+    from wdccheck.strategies import directions as directions
+    from wdccheck.strategies import networks as networks
+    from wdccheck.strategies import weights as weights
 
-__all__ = ["assert_holds", "assert_violated"]
+__all__ = ["assert_holds", "assert_violated", "directions", "networks", "weights"]
 
+_SHOWN = 12  # entries of one letter of a witness in a message
 _BUDGET = {
     Reason.TIME: "time ran out: raise time_limit",
     Reason.NODES: "the nodes ran out: pass wc.bracket(..., wc.BranchAndBound(nodes=...)) instead of "
@@ -43,8 +49,8 @@ def assert_holds(
     eps : float
         The constant, on the scale of epsilon (not of epsilon/alpha).
     certificate : path, optional
-        A saved bracket to trust instead of a new run; it must be of this very condition.
-        ``wc.verify`` checks such a file.
+        A saved bracket to read instead of a new run; it must be of this very condition. Its witness
+        is evaluated again, its upper bound is trusted: ``wc.verify`` proves that again.
     time_limit : float, optional
         Seconds.
     workers : int
@@ -60,7 +66,8 @@ def assert_holds(
     Raises
     ------
     NotProved
-        Violated (the message holds the witness) or undecided (it says what is missing).
+        Violated (the message holds the witness), or its subclass ``Undecided`` (the message says what
+        is missing). Its attribute ``bracket`` is what is known.
     CertificateMismatch
         The certificate is of another condition.
 
@@ -70,6 +77,7 @@ def assert_holds(
     >>> wc.testing.assert_holds(wc.WDC(np.eye(2)), 1.01).upper <= 1.01
     True
     """
+    __tracebackhide__ = True
     known = _known(condition_or_bracket, eps, certificate, time_limit, workers, rng)
     return _require(known, eps, Verdict.HOLDS)
 
@@ -89,6 +97,7 @@ def assert_violated(
     >>> wc.testing.assert_violated(wc.WDC(np.eye(2)), 0.9).lower > 0.9
     True
     """
+    __tracebackhide__ = True
     known = _known(condition_or_bracket, eps, certificate, time_limit, workers, rng)
     return _require(known, eps, Verdict.VIOLATED)
 
@@ -103,33 +112,37 @@ def _known(
         if path is not None:
             raise InvalidInput("certificate", "a condition beside it", "a bracket")
         return given
-    if path is None:
-        from wdccheck.solve import bracket
+    from wdccheck.solve import bracket, recalled
 
-        return bracket(given, rng=rng, workers=workers, time_limit=time_limit, target=eps)
-    stored, wanted = load(path), given.describe()
-    for key in ("kind", "alpha", "sha256", "layer", "options"):
-        if stored.condition.get(key) != wanted.get(key):
-            raise CertificateMismatch(f"{os.fspath(path)}: {key}", repr(wanted.get(key)),
-                                      repr(stored.condition.get(key))[:80])
-    return stored
+    if path is not None:
+        return recalled(given, path)
+    found = bracket(given, rng=rng, workers=workers, time_limit=time_limit, target=eps)
+    if any(stop.reason is Reason.INTERRUPTED for stop in found.stopped.values()):
+        raise KeyboardInterrupt  # a test run ends here; it does not go on with the next test
+    return found
 
 
 def _require(known: Bracket, eps: float, wanted: Verdict) -> Bracket:
+    __tracebackhide__ = True
     verdict = known.verdict(eps)
     if verdict is wanted:
         return known
     name, alpha = known.condition["kind"], known.alpha
     title = name if alpha is None else f"{name} with alpha = {alpha!r}"
+    if verdict is Verdict.UNDECIDED:
+        seed = known.engines[0].seed if known.engines else 0
+        raise Undecided(f"{title} is undecided at eps = {eps!r}: {_missing(known, eps, wanted)}\n"
+                        f"again: wc.bracket(condition, rng={seed}, target={eps!r})", known)
     if verdict is Verdict.VIOLATED:
-        message = (f"{title} is violated: epsilon >= {known.lower!r} > eps = {eps!r}, "
-                   f"found by {known.lower_by}, at\n{_witness(known)}")
-    elif verdict is Verdict.HOLDS:
-        message = (f"{title} is not violated: epsilon <= {known.upper!r} <= eps = {eps!r}, "
-                   f"proved by {known.upper_by}")
-    else:
-        message = f"{title} is undecided at eps = {eps!r}: {_missing(known, eps, wanted)}"
-    raise NotProved(message)
+        letters = ", ".join(f'"{letter}": {letter}' for letter in known.witness or {})
+        advice = "or choose alpha by wc.calibrate(condition), " if alpha is not None else ""
+        raise NotProved(
+            f"{title} is violated: epsilon >= {known.lower!r} > eps = {eps!r}, "
+            f"found by {known.lower_by}, at\n{_witness(known)}\nagain: condition.deviation({{{letters}}})\n"
+            f"next: no budget changes this; ask for eps >= {up(known.lower)}, {advice}or change the weights",
+            known)
+    raise NotProved(f"{title} is not violated: epsilon <= {known.upper!r} <= eps = {eps!r}, "
+                    f"proved by {known.upper_by}\nnext: assert_holds passes here", known)
 
 
 def _missing(known: Bracket, eps: float, wanted: Verdict) -> str:
@@ -145,8 +158,22 @@ def _missing(known: Bracket, eps: float, wanted: Verdict) -> str:
 
 
 def _witness(known: Bracket) -> str:
+    """The directions as numbers and bit for bit; long ones are cut, `save` keeps them whole."""
     witness: dict[str, Any] = dict(known.witness or {})
-    return "\n".join(
-        f"  {letter} = {[float(x) for x in value]}\n  {letter} = {[float(x).hex() for x in value]} (hex)"
-        for letter, value in witness.items()
-    )
+    lines = []
+    for letter, value in witness.items():
+        numbers, rest = [float(x) for x in value[:_SHOWN]], len(value) - _SHOWN
+        if rest > 0:
+            lines.append(f"  {letter} = [{', '.join(map(repr, numbers))}, and {rest} more]")
+        else:
+            lines += [f"  {letter} = {numbers}", f"  {letter} = {[x.hex() for x in numbers]} (hex)"]
+    if any(len(value) > _SHOWN for value in witness.values()):
+        lines.append("  whole: error.bracket.witness, where error is this exception")
+    return "\n".join(lines)
+
+
+def __getattr__(name: str) -> Any:
+    """The strategies, loaded with hypothesis when they are first used."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("wdccheck.strategies"), name)

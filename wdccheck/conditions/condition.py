@@ -14,12 +14,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from wdccheck.errors import InvalidInput
 from wdccheck.forms import Form, Gated
 from wdccheck.spheres import Block, Profile
 
 __all__ = [
     "Bounded", "Cap", "Condition", "Frozen", "Measured", "Points", "Refinement", "Regions",
-    "Scaled", "Start",
+    "Scaled", "Start", "checked",
 ]
 
 Points = Mapping[str, np.ndarray]
@@ -231,3 +232,10 @@ class Scaled(Condition, Protocol):
 
     def measure(self, point: Points) -> Measured:
         """The terms of the deviation at one point along its inner maximizer."""
+
+
+def checked(condition: Any) -> Condition:
+    """`condition`, if it is one; a bare matrix is the usual mistake."""
+    if not isinstance(condition, Condition):
+        raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
+    return condition
