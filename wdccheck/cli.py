@@ -14,6 +14,7 @@ import click
 
 from wdccheck import __version__
 from wdccheck.cli_bracket import bracket_group
+from wdccheck.cli_sweep import plot_command, sweep_command
 from wdccheck.delivery import (
     BUG,
     DONE,
@@ -78,7 +79,8 @@ def certify(
     return finish(report, report.to_dict(), eps, json_path, report.interrupted)
 
 
-cli.add_command(bracket_group)
+for command in (bracket_group, sweep_command, plot_command):
+    cli.add_command(command)
 
 
 @cli.command()
