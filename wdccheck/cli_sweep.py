@@ -48,7 +48,8 @@ _INTEGERS = _list(int)
               help="Of wdc, r2wdc, rric, joint-wdc.")
 @click.option("--distribution", type=_list(str), metavar="LIST", default="gaussian", show_default=True,
               help="Of gaussian, sphere, rademacher, truncated, sparse, orthogonal.")
-@click.option("--k", type=_INTEGERS, metavar="LIST", default="3", show_default=True, help="Latent dimensions.")
+@click.option("--k", type=_INTEGERS, metavar="LIST", default="3", show_default=True,
+              help="Latent dimensions.")
 @click.option("--n", type=_INTEGERS, metavar="LIST", help="Outputs of the last layer.")
 @click.option("--ratio", type=_list(float), metavar="LIST", help="n/k, instead of --n.")
 @click.option("--depth", type=_INTEGERS, metavar="LIST", default="1", show_default=True,

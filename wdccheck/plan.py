@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -144,8 +145,8 @@ def _bracketed(plan: Plan, cell: Cell, seed: int) -> Bracket:
 def _outcome(known: Bracket) -> dict[str, Any]:
     """The columns of a bracket; the upper bound of a cell that failed is None, not infinite."""
     reasons = {f"{side}_reason": stop.reason.value for side, stop in known.stopped.items()}
-    by = {f"{side}_by": str(text).split("(")[0] for side, text in (
-        ("lower", known.lower_by), ("upper", known.upper_by))}
+    by = {f"{side}_by": re.sub(r"\b(\w+)\([^()]*=[^()]*\)$", r"\1", text)  # an engine without its parameters
+          for side, text in (("lower", known.lower_by), ("upper", known.upper_by))}
     done = "; ".join(f"{work.engine.split('(')[0]} {work.work} {work.unit}" for work in known.engines)
     return {"alpha": known.alpha, "lower": known.lower, "upper": known.upper, **by, **reasons, "work": done}
 

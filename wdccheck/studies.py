@@ -34,7 +34,7 @@ class Study:
     Examples
     --------
     >>> import wdccheck as wc
-    >>> study = wc.sweep(k=2, n=[4, 8], budget=1000)
+    >>> study = wc.sweep(k=1, n=[4, 8], budget=100)
     >>> [row["n"] for row in study.rows]
     [4, 8]
     """
@@ -171,7 +171,7 @@ def sweep(
     Examples
     --------
     >>> import wdccheck as wc
-    >>> study = wc.sweep(k=[2, 3], n=[10, 20], budget=1000)
+    >>> study = wc.sweep(k=[1, 2], n=[10, 20], budget=1000)
     >>> all(row["lower"] <= row["upper"] for row in study.rows)
     True
     """

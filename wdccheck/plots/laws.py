@@ -39,7 +39,7 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     Examples
     --------
     >>> import wdccheck as wc
-    >>> ax = wc.plots.width(wc.sweep(k=2, n=[20, 40, 80], budget=1000))
+    >>> ax = wc.plots.width(wc.sweep(k=1, n=[20, 40, 80], budget=100))
     >>> ax.get_xscale()
     'log'
     """
@@ -72,7 +72,7 @@ def expansion(study: Table, ax: Any = None) -> Any:
     Examples
     --------
     >>> import wdccheck as wc
-    >>> ax = wc.plots.expansion(wc.sweep(k=2, n=[20, 40, 80], budget=1000))
+    >>> ax = wc.plots.expansion(wc.sweep(k=1, n=[20, 40, 80], budget=100))
     >>> ax.get_xlabel()
     'expansion n/k'
     """
@@ -106,7 +106,7 @@ def trained(study: Table, rows: Sequence[Bracketed], ax: Any = None) -> Any:
     --------
     >>> import numpy as np, wdccheck as wc
     >>> report = wc.certify([np.eye(2)], alpha=1.0, time_limit=1)
-    >>> ax = wc.plots.trained(wc.sweep(k=2, n=[4, 8], budget=1000), report.rows)
+    >>> ax = wc.plots.trained(wc.sweep(k=1, n=[4, 8], budget=100), report.rows)
     >>> ax.get_xlabel()
     'expansion n/k'
     """
@@ -137,9 +137,9 @@ def _guides(ax: Any, groups: list[Series]) -> None:
         far = [ratio[series.x >= _FIT_FROM * series.key[0]]
                for series, ratio in zip(groups, ratios, strict=True)]
         c = float(np.median(np.concatenate(far if any(map(len, far)) else ratios)))
-        for i, (series, law) in enumerate(zip(groups, laws, strict=True)):
-            ax.plot(series.x, c * law, color="0.45", linewidth=0.6, linestyle=line, zorder=1,
-                    label=rf"${c:.2f}\,{text}$" if i == 0 else None)
+        for series, law, color in zip(groups, laws, colors(len(groups)), strict=True):
+            ax.plot(series.x, c * law, color=color, linewidth=0.7, linestyle=line, zorder=1)
+        ax.plot([], [], color="0.3", linewidth=0.7, linestyle=line, label=rf"${c:.2f}\,{text}$")
 
 
 def _ratio(row: Row) -> float:

@@ -32,8 +32,8 @@ def contraction(study: Table, ax: Any = None) -> Any:
     >>> import wdccheck as wc
     >>> study = wc.sweep(["wdc", "r2wdc"], k=1, n=[2, 6], depth=2, hidden=3, budget=100)
     >>> ax = wc.plots.contraction(study)
-    >>> ax.get_ylabel()
-    '$\\\\varepsilon$'
+    >>> ax.get_xlabel()
+    'outputs n of the layer'
     """
     ax = _bands(chosen(study, "wdc", "r2wdc"), axes(ax), lambda row: float(row["n"]))
     hidden = {row["hidden"] for row in chosen(study, "wdc", "r2wdc")} - {None}
