@@ -21,9 +21,9 @@ from wdccheck import ensembles, plan
 from wdccheck.designs import Cell, product
 from wdccheck.studies import COLUMNS, Study
 
-DESIGN = dict(distribution="gaussian", k=2, n=[6, 12], ratio=None, depth=1, hidden=None, m=None, l=None,
-              alpha=1.0, repeat=1)
-QUICK = dict(k=1, n=[3, 5, 9], budget=100)  # k = 1 is exact by enumeration
+DESIGN = {"distribution": "gaussian", "k": 2, "n": [6, 12], "ratio": None, "depth": 1, "hidden": None,
+          "m": None, "l": None, "alpha": 1.0, "repeat": 1}
+QUICK = {"k": 1, "n": [3, 5, 9], "budget": 100}  # k = 1 is exact by enumeration
 
 
 def without_time(study):
@@ -125,7 +125,8 @@ def test_bounds_enclose_the_exact_value():
 def test_every_condition_in_one_table():
     study = wc.sweep(["wdc", "r2wdc", "rric", "joint-wdc"], k=1, n=4, depth=2, hidden=3, m=2, l=5,
                      budget=10, alpha=[1.0, "best"])
-    assert [row["condition"] for row in study.rows] == ["wdc"] * 2 + ["r2wdc"] * 2 + ["rric"] + ["joint-wdc"] * 2
+    kinds = [row["condition"] for row in study.rows]
+    assert kinds == ["wdc"] * 2 + ["r2wdc"] * 2 + ["rric"] + ["joint-wdc"] * 2
     for row in study.rows:
         assert row["error"] is None and row["lower"] <= row["upper"] and set(row) == set(COLUMNS)
     best = study.rows[1]
@@ -183,8 +184,8 @@ def test_a_kill_loses_the_cell_at_work_only(tmp_path):
 
 
 @pytest.mark.parametrize(("change", "word"), [
-    ({"n": [3, 5, 10]}, "cells"), ({"rng": 1}, "seed"), ({"budget": 200}, "engines"), ({"rtol": 0.1}, "engines"),
-    ({"time_limit": 9.0}, "time_limit")])
+    ({"n": [3, 5, 10]}, "cells"), ({"rng": 1}, "seed"), ({"budget": 200}, "engines"),
+    ({"rtol": 0.1}, "engines"), ({"time_limit": 9.0}, "time_limit")])
 def test_a_folder_of_another_design_is_refused(tmp_path, change, word):
     wc.sweep(**QUICK, out=tmp_path)
     with pytest.raises(wc.InvalidInput, match=f"design.json: the design of this sweep .{word}: "):
@@ -287,9 +288,11 @@ def test_other_files_are_no_tables(tmp_path, text):
     ({"n": 2.5}, "n: integers"), ({"k": True}, "k: integers"), ({"ratio": 2}, "n and ratio"),
     ({"condition": "wcd"}, "condition: one of"), ({"condition": "rric"}, "m: at least"),
     ({"condition": "joint-wdc"}, "l: at least"), ({"distribution": "normal"}, "distribution: one of"),
-    ({"alpha": 0}, "alpha"), ({"alpha": "worst"}, "alpha"), ({"repeat": 0}, "repeat"), ({"budget": 0}, "budget"),
+    ({"alpha": 0}, "alpha"), ({"alpha": "worst"}, "alpha"), ({"repeat": 0}, "repeat"),
+    ({"budget": 0}, "budget"),
     ({"time_limit": 0}, "time_limit"), ({"rng": -1}, "rng"), ({"gap": -1}, "gap"), ({"rtol": 2}, "rtol"),
-    ({"workers": 0}, "workers"), ({"n": None, "ratio": "2"}, "ratio"), ({"n": None, "ratio": np.nan}, "ratio")])
+    ({"workers": 0}, "workers"), ({"n": None, "ratio": "2"}, "ratio"),
+    ({"n": None, "ratio": np.nan}, "ratio")])
 def test_unusable_arguments(change, match):
     with pytest.raises(wc.InvalidInput, match=match):
         wc.sweep(**{**QUICK, **change})

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck.plots.series import Row, Series, Table, chosen, draw_band, fitted, named_groups
-from wdccheck.plots.style import axes, colors, legend, markers, plain_ticks
+from wdccheck.plots.series import (
+    Row,
+    Series,
+    Table,
+    chosen,
+    draw_band,
+    fitted,
+    legend,
+    named_groups,
+)
+from wdccheck.plots.style import axes, colors, markers, plain_ticks
 from wdccheck.rows import Row as Bracketed
 
 __all__ = ["expansion", "trained", "width"]
@@ -44,16 +53,16 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     'log'
     """
     rows = chosen(study, "wdc", "r2wdc")
-    ax, groups, name = axes(ax), *named_groups(rows, lambda row: float(row["n"]))
-    for series, color, marker in zip(groups, colors(len(groups)), markers(len(groups)), strict=True):
+    ax, (groups, names) = axes(ax), named_groups(rows, lambda row: float(row["n"]), "n")
+    for series, name, color, marker in _styled(groups, names):
         line = fitted(series, _FIT_FROM * series.key[0])
         slope = "" if line is None else f", slope {_signed(line[0])} ± {line[1]:.2f}"
-        draw_band(ax, series, color, marker, f"{name(series)}{slope}")
+        draw_band(ax, series, color, marker, f"{name}{slope}")
     if guides:
         _guides(ax, groups)
     ax.set(xscale="log", yscale="log", xlabel="width n", ylabel=r"$\varepsilon$")
     plain_ticks(ax)
-    legend(ax)
+    legend(ax, groups)
     return ax
 
 
@@ -77,13 +86,13 @@ def expansion(study: Table, ax: Any = None) -> Any:
     'expansion n/k'
     """
     rows = chosen(study, "wdc", "r2wdc")
-    ax, groups, name = axes(ax), *named_groups(rows, _ratio, lambda row: math.sqrt(_ratio(row)))
-    for series, color, marker in zip(groups, colors(len(groups)), markers(len(groups)), strict=True):
-        draw_band(ax, series, color, marker, name(series))
+    ax, (groups, names) = axes(ax), named_groups(rows, _ratio, "n", scale=lambda row: math.sqrt(_ratio(row)))
+    for series, name, color, marker in _styled(groups, names):
+        draw_band(ax, series, color, marker, name)
     top = max(float(np.max(np.where(series.closed, series.upper[1], series.lower[2]))) for series in groups)
     ax.set(xscale="log", xlabel="expansion n/k", ylabel=r"$\varepsilon\,\sqrt{n/k}$", ylim=(0, 1.15 * top))
     plain_ticks(ax)
-    legend(ax)
+    legend(ax, groups)
     return ax
 
 
@@ -111,10 +120,9 @@ def trained(study: Table, rows: Sequence[Bracketed], ax: Any = None) -> Any:
     'expansion n/k'
     """
     random = chosen(study, "wdc")
-    ax, groups, name = axes(ax), *named_groups(random, _ratio, lambda row: 1 / row["alpha"])
-    palette = colors(len(groups))
-    for series, color, marker in zip(groups, palette, markers(len(groups)), strict=True):
-        draw_band(ax, series, color, marker, f"random, {name(series)}")
+    ax, (groups, names) = axes(ax), named_groups(random, _ratio, "n", scale=lambda row: 1 / row["alpha"])
+    for series, name, color, marker in _styled(groups, names):
+        draw_band(ax, series, color, marker, f"random, {name}")
     layers = [row for row in rows if row.kind == "WDC"]
     for row, marker in zip(layers, "*Xhp8" * len(layers), strict=False):
         n, k = row.shape
@@ -124,8 +132,12 @@ def trained(study: Table, rows: Sequence[Bracketed], ax: Any = None) -> Any:
                     label=f"trained {row.place}, {n} × {k}")
     ax.set(xscale="log", yscale="log", xlabel="expansion n/k", ylabel=r"$\varepsilon/\alpha$")
     plain_ticks(ax)
-    legend(ax)
+    legend(ax, groups)
     return ax
+
+
+def _styled(groups: list[Series], names: list[str]) -> list[tuple[Series, str, Any, str]]:
+    return list(zip(groups, names, colors(len(groups)), markers(len(groups)), strict=True))
 
 
 def _guides(ax: Any, groups: list[Series]) -> None:

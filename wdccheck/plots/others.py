@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.plots.series import Row, Table, chosen, draw_band, named_groups
-from wdccheck.plots.style import axes, colors, legend, markers, plain_ticks
+from wdccheck.plots.series import Row, Series, Table, chosen, draw_band, legend, named_groups
+from wdccheck.plots.style import axes, colors, markers, plain_ticks
 
 __all__ = ["alphas", "contraction", "joint", "measurements"]
 
@@ -35,15 +35,19 @@ def contraction(study: Table, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'outputs n of the layer'
     """
-    ax = _bands(chosen(study, "wdc", "r2wdc"), axes(ax), lambda row: float(row["n"]))
-    hidden = {row["hidden"] for row in chosen(study, "wdc", "r2wdc")} - {None}
-    for inputs in hidden:
-        ax.axvspan(ax.get_xlim()[0], inputs, color="0.92", linewidth=0, zorder=0,
-                   label="contractive layer" if len(hidden) == 1 else None)
-        ax.axvline(2 * inputs, color="0.45", linewidth=0.6, linestyle=":",
-                   label="n = 2 inputs (Fact 6)" if len(hidden) == 1 else None)
+    rows, ax = chosen(study, "wdc", "r2wdc"), axes(ax)
+    groups = _bands(rows, ax, "n")
+    inputs = {row["hidden"] for row in rows} - {None}
+    start = 0.8 * min(float(series.x[0]) for series in groups)
+    if len(inputs) == 1:
+        (hidden,) = inputs
+        ax.axvspan(start, max(hidden, start), color="0.92", linewidth=0, zorder=0,
+                   label=f"fewer outputs than the {hidden} inputs")
+        ax.axvline(2 * hidden, color="0.45", linewidth=0.6, linestyle=":",
+                   label="twice as many: WDC ≥ α/2 to the left")
     ax.set(xscale="log", yscale="log", xlabel="outputs n of the layer", ylabel=r"$\varepsilon$")
-    return _finished(ax)
+    ax.set_xlim(left=start)
+    return _finished(ax, groups)
 
 
 def measurements(study: Table, ax: Any = None) -> Any:
@@ -66,9 +70,10 @@ def measurements(study: Table, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'measurements m'
     """
-    ax = _bands(chosen(study, "rric"), axes(ax), lambda row: float(row["m"]))
+    ax = axes(ax)
+    groups = _bands(chosen(study, "rric"), ax, "m")
     ax.set(xscale="log", yscale="log", xlabel="measurements m", ylabel=r"RRIC $\varepsilon$")
-    return _finished(ax)
+    return _finished(ax, groups)
 
 
 def joint(study: Table, ax: Any = None) -> Any:
@@ -91,9 +96,10 @@ def joint(study: Table, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'rows ℓ of both matrices'
     """
-    ax = _bands(chosen(study, "joint-wdc"), axes(ax), lambda row: float(row["l"]))
+    ax = axes(ax)
+    groups = _bands(chosen(study, "joint-wdc"), ax, "l")
     ax.set(xscale="log", yscale="log", xlabel="rows ℓ of both matrices", ylabel=r"joint-WDC $\varepsilon$")
-    return _finished(ax)
+    return _finished(ax, groups)
 
 
 def alphas(study: Table, ax: Any = None) -> Any:
@@ -126,32 +132,31 @@ def alphas(study: Table, ax: Any = None) -> Any:
     if not given:
         raise InvalidInput("study", "a list of alphas", "none but 'best'")
     ax = axes(ax)
-    _bands(given, ax, lambda row: float(row["alpha"]), lambda row: 1 / row["alpha"], without="alpha")
+    groups = _bands(given, ax, "alpha", lambda row: 1 / row["alpha"])
     best = [row for row in rows if row["calibrated"]]
     if best:
         x, low, high = np.array([[row["alpha"], row["lower"], row["upper"]] for row in best]).T
         low, high = low / x, np.where(np.isfinite(high), high, low) / x
         ax.errorbar(x, low, yerr=[0 * low, high - low], color="black", marker="*", markersize=7,
                     markeredgecolor="white", markeredgewidth=0.5, linestyle="none", capsize=2, zorder=5,
-                    label="chosen alpha")
+                    label="best α found")
     ax.set(xscale="log", xlabel="scale α", ylabel=r"$\varepsilon(\alpha)/\alpha$")
     ax.set_ylim(bottom=0)
-    return _finished(ax)
+    return _finished(ax, groups)
 
 
 def _bands(
-    rows: list[Row], ax: Any, x: Callable[[Row], float], scale: Callable[[Row], float] = lambda row: 1.0,
-    without: str = "",
-) -> Any:
-    groups, name = named_groups(rows, x, scale, without=without)
-    lines = ["-", "--", ":", "-."]
-    for i, (series, color, marker) in enumerate(
-            zip(groups, colors(len(groups)), markers(len(groups)), strict=True)):
-        draw_band(ax, series, color, marker, name(series), lines[i % 4])
-    return ax
+    rows: list[Row], ax: Any, column: str, scale: Callable[[Row], float] = lambda row: 1.0
+) -> list[Series]:
+    """Draw all groups against a column."""
+    groups, names = named_groups(rows, lambda row: float(row[column]), column, scale=scale)
+    styles = zip(groups, names, colors(len(groups)), markers(len(groups)), strict=True)
+    for i, (series, name, color, marker) in enumerate(styles):
+        draw_band(ax, series, color, marker, name, ("-", "--", ":", "-.")[i % 4])
+    return groups
 
 
-def _finished(ax: Any) -> Any:
+def _finished(ax: Any, groups: list[Series]) -> Any:
     plain_ticks(ax)
-    legend(ax)
+    legend(ax, groups)
     return ax

@@ -9,7 +9,7 @@ from typing import Any
 
 from wdccheck.errors import InvalidInput
 
-__all__ = ["SUFFIXES", "axes", "check", "colors", "figure", "legend", "markers", "plain_ticks", "save"]
+__all__ = ["SUFFIXES", "axes", "check", "colors", "figure", "markers", "plain_ticks", "save"]
 
 SUFFIXES = (".pdf", ".png", ".svg")
 """The kinds of files that a figure can be saved as."""
@@ -76,26 +76,6 @@ def plain_ticks(ax: Any) -> None:
 
 def _number(value: float, _: int) -> str:
     return f"{value:g}"
-
-
-def legend(ax: Any) -> None:
-    """A legend beside the axes, where it hides nothing: the groups, then all else, then the signs."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles, labels = ax.get_legend_handles_labels()
-    groups = [(h, text) for h, text in zip(handles, labels, strict=True) if not isinstance(h, Line2D | Patch)]
-    others = [(h, text) for h, text in zip(handles, labels, strict=True) if isinstance(h, Line2D | Patch)]
-    signs = [
-        (Line2D([], [], color="0.3", linewidth=1.0), "lower bound (median)"),
-        (Patch(facecolor="0.8", edgecolor="0.3", linewidth=0.6), "up to the upper bound"),
-        (Line2D([], [], color="0.3", linewidth=0.7, linestyle=(0, (4, 2)), marker="o", markersize=3,
-                markerfacecolor="white"), "upper bound farther off"),
-        (Line2D([], [], color="0.3", linewidth=0, marker="|", markersize=8), "10-90 % of repetitions"),
-    ]
-    handles, labels = zip(*groups, *others, *signs, strict=True)
-    ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0,
-              fontsize=6.5, frameon=False, handlelength=2.4)
 
 
 def check(path: str | os.PathLike[str]) -> None:
