@@ -11,6 +11,7 @@ import time
 import pytest
 
 import wdccheck as wc
+from wdccheck import plan
 from wdccheck.cli import main
 from wdccheck.studies import COLUMNS, Study
 
@@ -44,6 +45,15 @@ def test_a_failing_cell_is_named(capsys):
     assert err.startswith("condition wdc, distribution orthogonal, k 2, n 1: InvalidInput: ")
 
 
+def test_an_unsound_bound_is_an_error_of_this_program(capsys, monkeypatch):
+    def unsound(*_):
+        raise wc.UnsoundBound("lower exceeds upper", None, None)
+
+    monkeypatch.setattr(plan, "_bracketed", unsound)
+    assert main(QUICK) == 70
+    assert "UnsoundBound: lower exceeds upper" in capsys.readouterr().err
+
+
 def test_progress_is_plain_where_there_is_no_terminal(capsys):
     assert main(QUICK[:-1]) == 0
     err = capsys.readouterr().err
@@ -53,7 +63,7 @@ def test_progress_is_plain_where_there_is_no_terminal(capsys):
 def test_every_list(capsys):
     assert main(["sweep", "--condition", "wdc,rric,joint-wdc", "--k", "1", "--ratio", "2,3.5",
                  "--depth", "1,2",
-                 "--hidden", "3", "--m", "2", "--l", "4", "--alpha", "1,best", "--budget", "10",
+                 "--hidden", "1", "--m", "2", "--l", "4", "--alpha", "1,best", "--budget", "10",
                  "--workers", "1", "--quiet"]) == 0
     assert capsys.readouterr().out.count("\n") == 1 + 8 + 4 + 2
 

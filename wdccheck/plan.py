@@ -35,7 +35,7 @@ COLUMNS = (
 """The columns of a study, one row per cell."""
 INTEGERS = ("k", "n", "depth", "hidden", "m", "l", "repetition", "seed")
 """Those of integers."""
-_CALIBRATION_SHARE = 0.2  # of a cell's time
+_CALIBRATION_SHARE = 0.4  # of a cell's time: with a poor alpha, sharp bounds say little
 _STARTS = 1000  # nodes of a budget for each start of the ascent
 
 
@@ -96,12 +96,13 @@ class Plan:
         path = self.path(cell)
         if path is None or not path.exists():
             return None
-        row = certificate.read(path).get("row")
+        data = certificate.read(path)
+        row = data.get("row")
         if not isinstance(row, dict) or set(row) != set(COLUMNS) or row["seed"] != cell.seed(self.root):
             raise InvalidInput(str(path), f"the row of {cell.name}", "something else")
         if row["error"]:
             return None
-        return {**row, "upper": certificate.decode_float(row["upper"], f"{path}: upper")}
+        return {**row, **_outcome(Bracket.from_dict(data, str(path)))}
 
 
 def measured(plan: Plan, cell: Cell) -> Mapping[str, Any] | None:

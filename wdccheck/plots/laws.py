@@ -55,9 +55,7 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     rows = chosen(study, "wdc", "r2wdc")
     ax, (groups, names) = axes(ax), named_groups(rows, lambda row: float(row["n"]), "n")
     for series, name, color, marker in _styled(groups, names):
-        line = fitted(series, _FIT_FROM * series.key[0])
-        slope = "" if line is None else f", slope {_signed(line[0])} ± {line[1]:.2f}"
-        draw_band(ax, series, color, marker, f"{name}{slope}")
+        draw_band(ax, series, color, marker, name + _slope(series))
     if guides:
         _guides(ax, groups)
     ax.set(xscale="log", yscale="log", xlabel="width n", ylabel=r"$\varepsilon$")
@@ -158,5 +156,11 @@ def _ratio(row: Row) -> float:
     return float(row["n"]) / float(row["k"])
 
 
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+def _slope(series: Series) -> str:
+    """The fitted slope and its 95 % confidence interval, in words that say what was fitted."""
+    start = _FIT_FROM * series.key[0]
+    line = fitted(series, start)
+    if line is None:
+        return ""
+    of = "" if series.closed[series.x >= start].all() else " of lower bounds"
+    return f", slope{of} {line[0]:.2f} ± {line[1]:.2f}".replace("-", "−")
