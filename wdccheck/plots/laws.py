@@ -31,7 +31,8 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
 
     Lines and whiskers: median and 10 % and 90 % quantiles of the lower bounds over repetitions; band:
     up to the median upper bound; dashed: an upper bound more than half as large again. The guides
-    are c sqrt(k/n) and c' sqrt(k log k / n), each with one constant for all k.
+    are c sqrt(k/n) and c' sqrt(k log k / n), each with one constant for all k, drawn for the smallest
+    and the largest; "(lower)": the slope is one of lower bounds, as the upper ones are far off.
 
     Parameters
     ----------
@@ -147,7 +148,8 @@ def _guides(ax: Any, groups: list[Series]) -> None:
         far = [ratio[series.x >= _FIT_FROM * series.key[0]]
                for series, ratio in zip(groups, ratios, strict=True)]
         c = float(np.median(np.concatenate(far if any(map(len, far)) else ratios)))
-        for series, law, color in zip(groups, laws, colors(len(groups)), strict=True):
+        ends = list(zip(groups, laws, colors(len(groups)), strict=True))
+        for series, law, color in (ends[0], ends[-1]):  # all of them would hide what they are a guide to
             ax.plot(series.x, c * law, color=color, linewidth=0.7, linestyle=line, zorder=1)
         ax.plot([], [], color="0.3", linewidth=0.7, linestyle=line, label=rf"${c:.2f}\,{text}$")
 
@@ -162,5 +164,5 @@ def _slope(series: Series) -> str:
     line = fitted(series, start)
     if line is None:
         return ""
-    of = "" if series.closed[series.x >= start].all() else " of lower bounds"
-    return f", slope{of} {line[0]:.2f} ± {line[1]:.2f}".replace("-", "−")
+    of = "" if series.closed[series.x >= start].all() else " (lower)"
+    return f", slope {line[0]:.2f} ± {line[1]:.2f}{of}".replace("-", "−")

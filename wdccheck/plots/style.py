@@ -20,7 +20,7 @@ _STYLE: Mapping[str, Any] = {
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "pdf.fonttype": 42,
     "svg.hashsalt": "wdccheck", "savefig.dpi": 200, "figure.dpi": 120,
 }
-_SIZE = (5.2, 3.4)  # inches: most of the width of a page
+_SIZE = (6.0, 3.5)  # inches: the width of a page
 
 
 def matplotlib() -> Any:
