@@ -325,7 +325,7 @@ TABLES = sorted((Path(__file__).parent.parent / "docs" / "figures").glob("*.csv"
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_committed_tables_are_of_the_seeds_they_name(path):
     rows = Study.load(path).rows
-    assert len(rows) > 30 and not Study(rows).failed
+    assert len(rows) >= 18 and not Study(rows).failed
     for row in rows:
         cell = Cell(*(row[field.name] for field in fields(Cell)))
         assert row["seed"] == cell.seed(0) and row["lower"] <= row["upper"]
@@ -335,4 +335,4 @@ def test_committed_tables_are_of_the_seeds_they_name(path):
 
 
 def test_the_study_is_committed():
-    assert {path.stem for path in TABLES} == {"calibrated", "capped", "k2", "k34"}
+    assert {path.stem for path in TABLES} == {"capped", "k2", "k34", "random3", "random32"}
