@@ -182,9 +182,9 @@ def test_a_cell_is_a_result_of_its_own(tmp_path):
     assert all(check.passed for check in wc.verify(files[0]))
 
 
-def test_a_kill_loses_the_cell_at_work_only(tmp_path):
+def test_a_kill_loses_the_cell_at_work_only(tmp_path, monkeypatch):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "wdccheck", "sweep", "--k", "2", "--n", "5,6", "--repeat", "2",
+    command = [sys.executable, "-m", "wdccheck", "sweep", "--k", "2", "--n", "5,6", "--repeat", "50",
                "--budget", "100", "--workers", "1", "--quiet", "--out", str(out)]
     process = subprocess.Popen(command)
     deadline = time.monotonic() + 60
@@ -193,12 +193,20 @@ def test_a_kill_loses_the_cell_at_work_only(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(30) == -signal.SIGKILL
     kept = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in out.glob("cells/*.json")}
-    assert 2 <= len(kept) < 4 and not (out / "results.csv").exists()
-    study = wc.sweep(k=2, n=[5, 6], repeat=2, budget=100, out=out)
+    assert 2 <= len(kept) < 100 and not (out / "results.csv").exists()
+    computed = []
+
+    def quick(_, cell, seed):
+        computed.append(cell.name)
+        return wc.bracket(cell.build(seed), wc.Spectral())
+
+    monkeypatch.setattr(plan, "_bracketed", quick)
+    study = wc.sweep(k=2, n=[5, 6], repeat=50, budget=100, out=out)
+    assert len(study.rows) == 100 and not study.failed
+    names = {cell.name for cell in product("wdc", **{**DESIGN, "n": [5, 6], "repeat": 50})}
+    assert sorted(computed) == sorted(names - {file.stem for file in kept})
     assert all((file.stat().st_mtime_ns, file.read_bytes()) == was for file, was in kept.items())
-    assert len(study.rows) == 4 and not study.failed
-    fresh = json.loads(next(iter(kept.values()))[1])["row"]
-    assert fresh in [dict(row) for row in study.rows]
+    assert all(json.loads(was[1])["row"] in [dict(row) for row in study.rows] for was in kept.values())
 
 
 @pytest.mark.parametrize(("change", "word"), [

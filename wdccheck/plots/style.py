@@ -69,7 +69,8 @@ def plain_ticks(ax: Any) -> None:
         if scale == "log":
             low, high = axis.get_view_interval()
             if high < 100 * low:
-                axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 5, 7)))
+                labeled = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 5, 7)
+                axis.set_major_locator(LogLocator(subs=labeled))
             axis.set_major_formatter(FuncFormatter(_number))
             axis.set_minor_formatter(NullFormatter())
 
