@@ -25,6 +25,7 @@ _HOME = {
     "Report": "wdccheck.report",
     "SDP": "wdccheck.upper.sdp",
     "Spectral": "wdccheck.spectral",
+    "Study": "wdccheck.studies",
     "Undecided": "wdccheck.errors",
     "UnsoundBound": "wdccheck.errors",
     "Verdict": "wdccheck.brackets",
@@ -36,6 +37,8 @@ _HOME = {
     "estimates": "wdccheck",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
+    "plots": "wdccheck",
+    "sweep": "wdccheck.studies",
     "testing": "wdccheck",
     "verify": "wdccheck.audit",
 }
@@ -44,6 +47,7 @@ __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
     from wdccheck import estimates as estimates
+    from wdccheck import plots as plots
     from wdccheck import testing as testing
     from wdccheck._kernels import kernel as kernel
     from wdccheck.audit import verify as verify
@@ -68,6 +72,8 @@ if TYPE_CHECKING:
     from wdccheck.report import Report as Report
     from wdccheck.solve import bracket as bracket
     from wdccheck.spectral import Spectral as Spectral
+    from wdccheck.studies import Study as Study
+    from wdccheck.studies import sweep as sweep
     from wdccheck.upper.branch_and_bound import BranchAndBound as BranchAndBound
     from wdccheck.upper.sdp import SDP as SDP
 

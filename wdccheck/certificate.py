@@ -12,7 +12,7 @@ from typing import Any
 
 from wdccheck.errors import InvalidInput
 
-__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "write"]
+__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "write", "write_bytes"]
 
 SCHEMA = 1
 LIMIT = 64 * 2**20
@@ -37,15 +37,20 @@ def decode_float(value: Any, thing: str) -> float:
 
 def write(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
     """Write `data` as JSON, atomically: a reader sees the old file or the new one, whole."""
-    target = Path(path)
     text = json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` as a file, atomically."""
+    target = Path(path)
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise InvalidInput(str(target), "a file in a writable folder", error.strerror or "") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)

@@ -15,6 +15,7 @@ import click
 from wdccheck import __version__
 from wdccheck.cli_bracket import bracket_group
 from wdccheck.cli_estimate import estimate
+from wdccheck.cli_sweep import plot_command, sweep_command
 from wdccheck.delivery import (
     BUG,
     DONE,
@@ -79,8 +80,8 @@ def certify(
     return finish(report, report.to_dict(), eps, json_path, report.interrupted)
 
 
-cli.add_command(bracket_group)
-cli.add_command(estimate)
+for command in (bracket_group, estimate, sweep_command, plot_command):
+    cli.add_command(command)
 
 
 @cli.command()

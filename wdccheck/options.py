@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["run_options", "search_options", "workers_option"]
+__all__ = ["number", "run_options", "search_options", "workers_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _number(positive: bool, word: str | None = None) -> Callable[[str], float | str]:
+def number(positive: bool, word: str | None = None) -> Callable[[str], float | str]:
     """An option's type: a finite number >= 0, or > 0, or a certain word."""
 
     def convert(value: str) -> float | str:
@@ -45,15 +45,15 @@ def _workers(value: str) -> int:
 def search_options(alpha: str | None, checkpoint: str) -> Callable[[Command], Command]:
     """The options that `certify` and `bracket` share; `alpha`: its default, None where there is none."""
     scale = click.option(
-        "--alpha", type=_number(True, "best"), metavar="best|NUMBER", default=alpha, show_default=True,
+        "--alpha", type=number(True, "best"), metavar="best|NUMBER", default=alpha, show_default=True,
         help="Scale of a layer; 'best' minimizes eps/alpha.")
     options = [
         *([] if alpha is None else [scale]),
-        click.option("--gap", type=_number(False), metavar="NUMBER",
+        click.option("--gap", type=number(False), metavar="NUMBER",
                      help="Close enough: upper - lower of eps."),
-        click.option("--eps", type=_number(False), metavar="NUMBER",
+        click.option("--eps", type=number(False), metavar="NUMBER",
                      help="Decide whether eps/alpha (of the RRIC, eps) is at most this, then stop."),
-        click.option("--time-limit", type=_number(True), metavar="SECONDS", default="180", show_default=True,
+        click.option("--time-limit", type=number(True), metavar="SECONDS", default="180", show_default=True,
                      help="For everything together."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
                      help="Seed of the random numbers."),

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO
 from wdccheck.errors import InvalidInput
 from wdccheck.printing import between, up
 
-__all__ = ["Event", "Progress", "Silent", "Terminal", "resolve"]
+__all__ = ["Bar", "Event", "Progress", "Silent", "Terminal", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,38 @@ class Terminal:
 
     def close(self) -> None:
         """Clear the live line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@dataclass
+class Bar:
+    """A bar with the time that is left on a terminal; plain lines, at most one per tenth, elsewhere."""
+
+    title: str = ""
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _bar: Any = None
+    _tenth: int = -1
+
+    def update(self, event: Event) -> None:
+        """Show how much of the work is done; the first event says what was done before."""
+        if self.stream.isatty():
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(desc=self.title, total=event.total, initial=event.done, unit=event.unit,
+                                 file=self.stream, dynamic_ncols=True)
+            self._bar.update(event.done - self._bar.n)
+            return
+        tenth = 10 * event.done // max(event.total or 1, 1)
+        if tenth != self._tenth:
+            self._tenth = tenth
+            print(f"{self.title}: {event.done:,}/{event.total:,} {event.unit}, {event.elapsed:.1f} s",
+                  file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -1,0 +1,53 @@
+"""Figures of a study: each takes axes or makes them, and returns them. matplotlib is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wdccheck.plots.laws import expansion, trained, width
+from wdccheck.plots.others import alphas, contraction, joint, measurements
+from wdccheck.plots.series import Table, chosen
+from wdccheck.plots.style import SUFFIXES, check, figure, save
+
+__all__ = [
+    "SUFFIXES", "alphas", "check", "contraction", "draw", "expansion", "figure", "joint", "measurements",
+    "save", "trained", "width",
+]
+
+
+def draw(study: Table, kind: str | None = None, ax: Any = None) -> Any:
+    """The figure of that name, or the one that shows what varies in the study.
+
+    Parameters
+    ----------
+    study : Study or path
+    kind : str, optional
+        ``width``, ``expansion``, ``contraction``, ``measurements``, ``joint`` or ``alphas``.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import wdccheck as wc
+    >>> ax = wc.plots.draw(wc.sweep("joint-wdc", k=1, l=[2, 4], budget=100))
+    >>> ax.get_xlabel()
+    'rows ℓ of both matrices'
+    """
+    kinds: dict[str, Callable[[Table, Any], Any]] = {
+        "width": width, "expansion": expansion, "contraction": contraction, "measurements": measurements,
+        "joint": joint, "alphas": alphas}
+    return kinds[kind or _kind(study)](study, ax)
+
+
+def _kind(study: Table) -> str:
+    rows = chosen(study)
+    conditions = {row["condition"] for row in rows}
+    if {"rric", "joint-wdc"} & conditions:
+        return "measurements" if "rric" in conditions else "joint"
+    if len({row["alpha"] for row in rows if not row["calibrated"]}) > 1:
+        return "alphas"
+    return "contraction" if conditions == {"wdc", "r2wdc"} else "width"
