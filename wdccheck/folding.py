@@ -86,7 +86,7 @@ def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, st
     if options.ignore_bias:
         layers = [replace(layer, b=None) for layer in layers]
     if options.lift_bias and biased:
-        layers = [_lifted(chain, layer, last=layer is layers[-1]) for layer in layers]
+        layers = [_lifted(chain, layer, last=i == len(layers)) for i, layer in enumerate(layers, 1)]
     return layers, {given: _MEANS[given].format(_listed(what)) for what, _, given, _ in found if what}
 
 

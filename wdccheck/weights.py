@@ -42,7 +42,7 @@ _READERS: dict[str, Reader] = {
     ".pt": _torch,
     ".pth": _torch,
     ".onnx": read_onnx,
-    ".h5": lambda source, stream, size: read_h5(source, stream),
+    ".h5": read_h5,
     ".keras": lambda source, stream, size: read_keras(source, stream),
 }
 SUFFIXES = tuple(_READERS)

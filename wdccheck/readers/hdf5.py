@@ -1,9 +1,21 @@
-"""Datasets of an HDF5 file: nothing outside the file is opened, nothing large is allocated unasked."""
+"""An HDF5 file as plain dictionaries, read by a process of its own.
+
+The HDF5 library never returns from some damaged files, and falls over others. So h5py runs in a child
+that has little memory and little time, and whatever becomes of the child is an answer. The child follows
+links within the file only and opens nothing else.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,82 +23,156 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.readers.source import Room, one_line, shown
 
-__all__ = ["array", "attribute", "descend", "opened"]
+__all__ = ["SECONDS", "Tree", "read_tree"]
+
+SECONDS = 60
+"""What the child may take; a model of 1 GiB takes ten."""
 
 _FILTERS = {1, 2, 3}  # deflate, shuffle, checksum: those of HDF5 itself
+_ATTRIBUTES = ("model_config", "weight_names", "name")
 _ATTRIBUTE = 2**22  # bytes
+_OBJECTS = 10_000
 
 
-def opened(source: str, stream: io.RawIOBase | io.BytesIO) -> Any:
-    """An open ``h5py.File``.
+@dataclass(frozen=True)
+class Tree:
+    """What was found under a group: arrays by path, why others are none, attributes by path and name."""
+
+    arrays: dict[str, np.ndarray]
+    refused: dict[str, str]
+    attributes: dict[str, dict[str, Any]]
+
+    def array(self, thing: str, path: str) -> np.ndarray:
+        """The array at `path`.
+
+        Raises
+        ------
+        InvalidInput
+            There is none.
+        """
+        if path not in self.arrays:
+            raise InvalidInput(thing, f"an array of real numbers at {shown(path)}",
+                               self.refused.get(path, "none"))
+        return self.arrays[path]
+
+
+def read_tree(source: str, data: bytes, top: str) -> Tree:
+    """The groups and arrays under the group `top` of a file, and the attributes of the file itself.
 
     Raises
     ------
     InvalidInput
-        h5py is not installed, or the bytes are no HDF5 file.
+        h5py is not installed, or it cannot read the file within `SECONDS`.
     """
     try:
-        import h5py
-    except ImportError:
-        raise InvalidInput(source, "h5py (pip install 'wdccheck[weights]')", "no such package") from None
+        missing = find_spec("h5py") is None
+    except ValueError:  # a module without a specification
+        missing = True
+    if missing:
+        raise InvalidInput(source, "h5py (pip install 'wdccheck[weights]')", "no such package")
+    if not data.startswith(b"\x89HDF"):
+        raise InvalidInput(source, "an HDF5 file", f"one that begins with {data[:8]!r}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                   "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "wdccheck.readers.hdf5", top, str(SECONDS)]
     try:
-        return h5py.File(stream, "r")
+        done = subprocess.run(command, input=data, capture_output=True, env=environment, check=False,
+                              timeout=2 * SECONDS)
+        if done.returncode:
+            raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+                             or f"one that h5py cannot read in {SECONDS} s, status {done.returncode}")
+        with np.load(io.BytesIO(done.stdout), allow_pickle=False) as found:
+            said = json.loads(found["said"].tobytes())
+            arrays = {path: found[str(i)] for i, path in enumerate(said["paths"])}
     except Exception as error:
-        raise InvalidInput(source, "an HDF5 file", one_line(error)) from None
+        raise InvalidInput(source, "an undamaged HDF5 file", one_line(error)) from None
+    return Tree(arrays, said["refused"], said["attributes"])
 
 
-def descend(thing: str, group: Any, path: str) -> Any:
-    """What lies at `path` under `group`, through groups of the same file only.
-
-    Raises
-    ------
-    InvalidInput
-        There is nothing, or a link to something else.
-    """
+def _walk(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Groups and datasets that hard links lead to, by path."""
     import h5py
 
-    found = group
-    for part in path.split("/"):
-        link = found.get(part, getlink=True) if part and isinstance(found, h5py.Group) else None
-        if not isinstance(link, h5py.HardLink):
-            raise InvalidInput(thing, f"{shown(path)} in the file", "nothing, or a link")
-        found = found[part]
-    return found
+    yield path, group
+    for name in group if isinstance(group, h5py.Group) else ():
+        if isinstance(group.get(name, getlink=True), h5py.HardLink) and path.count("/") < 32:
+            yield from _walk(group[name], f"{path}/{name}".lstrip("/"))
 
 
-def attribute(thing: str, holder: Any, name: str) -> Any:
-    """An attribute of moderate size, or None."""
-    if name not in holder.attrs:
-        return None
-    size = holder.attrs.get_id(name).get_storage_size()
-    if size > _ATTRIBUTE:
-        raise InvalidInput(thing, f"an attribute {name} of at most {_ATTRIBUTE} bytes", f"{size} bytes")
-    return holder.attrs[name]
+def _attributes(found: Any) -> dict[str, Any]:
+    kept = {}
+    for name in _ATTRIBUTES:
+        held = found.attrs.get_id(name) if name in found.attrs else None
+        if held is not None and math.prod(held.shape or ()) * held.dtype.itemsize <= _ATTRIBUTE:
+            value = found.attrs[name]
+            kept[name] = ([_text(one) for one in value.ravel()[:_OBJECTS]] if isinstance(value, np.ndarray)
+                          else _text(value))
+    return kept
 
 
-def array(thing: str, group: Any, path: str, room: Room) -> np.ndarray:
-    """The dataset at `path`, if it is one of real numbers for which there is room.
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
-    Raises
-    ------
-    InvalidInput
-        It is none.
-    """
-    import h5py
 
-    found = descend(thing, group, path)
-    if not isinstance(found, h5py.Dataset) or found.shape is None:
-        raise InvalidInput(thing, "a dataset", type(found).__name__)
-    if found.dtype.kind not in "fiu":
-        raise InvalidInput(thing, "an array of real numbers", f"dtype {found.dtype}"[:80])
+def _refusal(found: Any, room: Room) -> str:
+    """Why a dataset is not read; nothing if it is."""
+    if found.shape is None or found.dtype.kind not in "fiu":
+        return f"dtype {found.dtype}"[:80]
     if found.external or found.is_virtual:
-        raise InvalidInput(thing, "entries in the file itself", "external data")
-    room.take(thing, found.shape, found.dtype.itemsize)
+        return "external data"
     if found.chunks is not None:
-        filters = found.id.get_create_plist()
-        used = {filters.get_filter(i)[0] for i in range(filters.get_nfilters())}
+        properties = found.id.get_create_plist()
+        used = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
         if not used <= _FILTERS:
-            raise InvalidInput(thing, "no compression but deflate", f"filters {sorted(used)}"[:80])
+            return f"compression by the filters {sorted(used)}"[:80]
         if math.prod(found.chunks) * found.dtype.itemsize > room.left:
-            raise InvalidInput(thing, "chunks of moderate size", f"chunks of shape {shown(found.chunks)}")
-    return np.asarray(found[()])
+            return f"chunks of shape {shown(found.chunks)}"
+    try:
+        room.take("", found.shape, found.dtype.itemsize)
+    except InvalidInput as error:
+        return f"{error.found}: too large"
+    return ""
+
+
+def _child(top: str, seconds: int) -> None:
+    """Read a file from standard input, write what `Tree` holds to standard output."""
+    import h5py
+
+    data = sys.stdin.buffer.read()
+    _limit(seconds, 2**31 + 4 * len(data))
+    arrays: dict[str, np.ndarray] = {}
+    said: dict[str, Any] = {"paths": [], "refused": {}, "attributes": {}}
+    room = Room()
+    with h5py.File(io.BytesIO(data), "r") as file:
+        said["attributes"][""] = _attributes(file)
+        objects = _walk(file[top], "") if isinstance(file.get(top, getlink=True), h5py.HardLink) else ()
+        for count, (path, found) in enumerate(objects):
+            if count > _OBJECTS:
+                raise ValueError(f"more than {_OBJECTS} groups and arrays")
+            if not isinstance(found, h5py.Dataset):
+                said["attributes"].setdefault(path, _attributes(found))
+            elif reason := _refusal(found, room):
+                said["refused"][path] = reason
+            else:
+                arrays[str(len(arrays))] = np.asarray(found[()])
+                said["paths"].append(path)
+    out = io.BytesIO()
+    np.savez(out, said=np.frombuffer(json.dumps(said).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    sys.stdout.buffer.write(out.getbuffer())
+
+
+def _limit(seconds: int, memory: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not a Unix: the parent's clock remains
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    try:
+        _child(sys.argv[1], int(sys.argv[2]))
+    except Exception as error:
+        sys.exit(one_line(error))

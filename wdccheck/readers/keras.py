@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Any
 
@@ -12,7 +11,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.readers import hdf5
 from wdccheck.readers.archive import Archive
 from wdccheck.readers.chain import Activation, Chain, Relabel, Step, dense, norm
-from wdccheck.readers.source import Bounded, Room, json_object, kind, one_line, shown
+from wdccheck.readers.source import Bounded, json_object, kind, one_line, shown
 
 __all__ = ["read_h5", "read_keras"]
 
@@ -37,11 +36,11 @@ def read_keras(source: str, stream: Bounded) -> Chain:
         raise InvalidInput(source, "the zip archive that model.save('....keras') writes", kind(magic))
     archive = Archive(source, stream, lambda name: f"{source}: member {shown(name)}", "member")
     config = json_object(f"{source}: config.json", archive.read("config.json"))
-    with hdf5.opened(source, io.BytesIO(archive.read("model.weights.h5"))) as file:
-        return _chain(source, config, file)
+    tree = hdf5.read_tree(source, archive.read("model.weights.h5"), "layers")
+    return _chain(source, config, _Saved(source, tree))
 
 
-def read_h5(source: str, stream: Bounded) -> Chain:
+def read_h5(source: str, stream: Bounded, size: int) -> Chain:
     """The chain of a model in one HDF5 file.
 
     Raises
@@ -49,20 +48,23 @@ def read_h5(source: str, stream: Bounded) -> Chain:
     InvalidInput
         As for :func:`read_keras`, or the file holds weights only.
     """
-    with hdf5.opened(source, stream) as file:
-        return _chain(source, None, file)
+    tree = hdf5.read_tree(source, stream.read(size), "model_weights")
+    text = tree.attributes[""].get("model_config")
+    if not isinstance(text, str):
+        raise InvalidInput(source, "a whole Keras model, as model.save writes",
+                           "weights only: neither their order nor the activations are known")
+    return _chain(source, json_object(f"{source}: model_config", text), _Legacy(source, tree))
 
 
-def _chain(source: str, config: dict[str, Any] | None, file: Any) -> Chain:
-    """The chain of a configuration with the weights of a file, which holds the configuration too if None."""
+def _chain(source: str, config: dict[str, Any], held: _Saved | _Legacy) -> Chain:
+    """The chain of a configuration with these weights."""
     try:
-        held = _Legacy(source, file) if config is None else _Saved(source, file)
-        layers = _ordered(source, held.config() if isinstance(held, _Legacy) else config or {})
+        layers = _ordered(source, config)
         steps = [step for at in range(len(layers)) for step in _steps(source, layers, at, held)]
     except InvalidInput:
         raise
-    except Exception as error:  # what h5py raises is not documented; a configuration may lack anything
-        raise InvalidInput(source, "an undamaged Keras model", one_line(error)) from None
+    except Exception as error:  # a configuration may lack anything
+        raise InvalidInput(source, "the configuration of a Keras model", one_line(error)) from None
     return Chain(source, tuple(steps), "order of the model's layers")
 
 
@@ -165,59 +167,46 @@ def _activation(label: str, name: Any) -> list[Step]:
 
 
 def _word(sort: str) -> str:
-    words = {"Conv": "a convolution", "Pool": "pooling", "Normalization": "another normalization", "Add": "a skip connection",
-             "Concatenate": "a skip connection"}
+    words = {"Conv": "a convolution", "Pool": "pooling", "Normalization": "another normalization",
+             "Add": "a skip connection", "Concatenate": "a skip connection"}
     return next((words[part] for part in words if part in sort), "which the theory does not cover")
 
 
 class _Saved:
     """The weights of a ``.keras`` archive: numbered within groups that say whose they are."""
 
-    def __init__(self, source: str, file: Any) -> None:
-        self.source, self.room = source, Room()
-        self.layers = hdf5.descend(source, file, "layers")
+    def __init__(self, source: str, tree: hdf5.Tree) -> None:
+        self.source, self.tree = source, tree
         self.groups: dict[str, str] = {}  # the name of a layer to its group
-        for group in self.layers:
-            name = hdf5.attribute(source, hdf5.descend(source, self.layers, f"{group}/vars"), "name")
-            if name in self.groups:
-                raise InvalidInput(source, "one group per layer", f"two of {shown(name)}")
-            if name is not None:
-                self.groups[str(name)] = group
+        for path, found in tree.attributes.items():
+            whose = found.get("name") if path.endswith("/vars") and path.count("/") == 1 else None
+            if whose is not None and self.groups.setdefault(whose, path) != path:
+                raise InvalidInput(source, "one group per layer", f"two of {shown(whose)}")
 
     def fetch(self, label: str, name: str, sorts: list[str], parts: tuple[str, ...]) -> list[np.ndarray]:
         """The arrays of a layer; `sorts` ends with its class, which names the groups of Keras 3.0."""
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", sorts[-1]).lower()
         number = sorts.count(sorts[-1]) - 1
-        group = self.groups.get(name) if self.groups else f"{snake}_{number}" if number else snake
+        group = self.groups.get(name, "") if self.groups else f"{snake}{f'_{number}' * (number > 0)}/vars"
         thing = f"{self.source}: {label}"
-        held = hdf5.descend(thing, self.layers, f"{group}/vars")
-        if sorted(held) != [str(i) for i in range(len(parts))]:
+        held = sorted(path for path in self.tree.arrays if path.startswith(f"{group}/"))
+        if group and len(held) != len(parts):
             raise InvalidInput(thing, f"the arrays {', '.join(parts)}", f"{len(held)} arrays")
-        return [hdf5.array(f"{thing}, {part}", held, str(i), self.room) for i, part in enumerate(parts)]
+        return [self.tree.array(f"{thing}, {part}", f"{group}/{i}") for i, part in enumerate(parts)]
 
 
 class _Legacy:
     """The weights of one HDF5 file: groups by the names of layers, with the names of arrays."""
 
-    def __init__(self, source: str, file: Any) -> None:
-        self.source, self.room, self.file = source, Room(), file
-
-    def config(self) -> dict[str, Any]:
-        """The configuration of the model."""
-        text = hdf5.attribute(self.source, self.file, "model_config")
-        if not isinstance(text, str | bytes):
-            raise InvalidInput(self.source, "a whole Keras model, as model.save writes",
-                               "weights only: neither their order nor the activations are known")
-        return json_object(f"{self.source}: model_config", text)
+    def __init__(self, source: str, tree: hdf5.Tree) -> None:
+        self.source, self.tree = source, tree
 
     def fetch(self, label: str, name: str, sorts: list[str], parts: tuple[str, ...]) -> list[np.ndarray]:
         """The arrays of a layer."""
         thing = f"{self.source}: {label}"
-        group = hdf5.descend(thing, hdf5.descend(thing, self.file, "model_weights"), name)
-        names = hdf5.attribute(thing, group, "weight_names")
-        paths = [one.decode() if isinstance(one, bytes) else str(one) for one in np.ravel(names)]
-        leaves = tuple(path.rpartition("/")[2].partition(":")[0] for path in paths)
+        names = self.tree.attributes.get(name, {}).get("weight_names", [])
+        leaves = tuple(path.rpartition("/")[2].partition(":")[0] for path in names)
         if leaves != parts:
             raise InvalidInput(thing, f"the arrays {', '.join(parts)}", f"{', '.join(leaves)}"[:80] or "none")
-        return [hdf5.array(f"{thing}, {part}", group, path, self.room)
-                for part, path in zip(parts, paths, strict=True)]
+        return [self.tree.array(f"{thing}, {part}", f"{name}/{path}")
+                for part, path in zip(parts, names, strict=True)]
