@@ -103,7 +103,8 @@ FEW.dims[0] = 1
     ([node("Gemm", "x Z", "a"), node("Relu", "a", "y")], A, ["array 'Z'", "depends on the input"]),
     ([node("Gemm", "x A", "a"), node("Relu", "a", "y")], {"A": EXTERNAL}, ["array 'A'", "external data"]),
     ([node("Gemm", "x A", "a"), node("Relu", "a", "y")], {"A": SHORT}, ["array 'A'", "arrays of at most"]),
-    ([node("Gemm", "x A", "a"), node("Relu", "a", "y")], {"A": FEW}, ["3 entries for shape (1, 3)", "found 6"]),
+    ([node("Gemm", "x A", "a"), node("Relu", "a", "y")], {"A": FEW},
+     ["3 entries for shape (1, 3)", "found 6"]),
     ([node("Gemm", "x A", "a"), node("Relu", "a", "y")], {"A": np.array([["a"]], object)},
      ["type 8"]),
     ([node("Gemm", "x A", "a"), node("Relu", "a", "y")], {"A": W1 * np.nan}, ["Gemm", "finite"]),
@@ -226,3 +227,13 @@ def test_an_older_keras_without_names_of_groups(tmp_path):
             new.writestr("config.json", old.read("config.json"))
             new.writestr("model.weights.h5", data.getvalue())
     assert read_network(tmp_path / "old.keras").sha256 == read_network(DATA / "plain.keras").sha256
+
+
+def test_modules_beside_the_weights_are_not_imported(tmp_path, monkeypatch):
+    for name in ("h5py", "enum", "json", "numpy", "re"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the folder of the weights')")
+    (tmp_path / "net.h5").write_bytes((DATA / "plain.h5").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert read_network("net.h5").dims == (2, 4, 3)

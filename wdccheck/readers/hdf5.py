@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.readers.source import Room, one_line, shown
 
-__all__ = ["SECONDS", "Tree", "read_tree"]
+__all__ = ["SECONDS", "Tree", "child", "read_tree"]
 
 SECONDS = 60
 """What the child may take; a model of 1 GiB takes ten."""
@@ -32,6 +33,11 @@ _FILTERS = {1, 2, 3}  # deflate, shuffle, checksum: those of HDF5 itself
 _ATTRIBUTES = ("model_config", "weight_names", "name")
 _ATTRIBUTE = 2**22  # bytes
 _OBJECTS = 10_000
+# isolated, and the folders of the parent last: a json.py beside the weights must not be imported
+_START = """import json, sys
+sys.path += json.loads(sys.argv[1])
+from wdccheck.readers.hdf5 import child
+child(sys.argv[2], int(sys.argv[3]))"""
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,11 @@ def read_tree(source: str, data: bytes, top: str) -> Tree:
         raise InvalidInput(source, "h5py (pip install 'wdccheck[weights]')", "no such package")
     if not data.startswith(b"\x89HDF"):
         raise InvalidInput(source, "an HDF5 file", f"one that begins with {data[:8]!r}")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                   "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "wdccheck.readers.hdf5", top, str(SECONDS)]
+    folders = json.dumps([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    command = [sys.executable, "-I", "-c", _START, folders, top, str(SECONDS)]
     try:
-        done = subprocess.run(command, input=data, capture_output=True, env=environment, check=False,
-                              timeout=2 * SECONDS)
+        done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=2 * SECONDS,
+                              env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
         if done.returncode:
             raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
                              or f"one that h5py cannot read in {SECONDS} s, status {done.returncode}")
@@ -134,8 +139,15 @@ def _refusal(found: Any, room: Room) -> str:
     return ""
 
 
+def child(top: str, seconds: int) -> None:
+    """Read a file from standard input, write what `Tree` holds to standard output: the other process."""
+    try:
+        _child(top, seconds)
+    except Exception as error:
+        sys.exit(one_line(error))
+
+
 def _child(top: str, seconds: int) -> None:
-    """Read a file from standard input, write what `Tree` holds to standard output."""
     import h5py
 
     data = sys.stdin.buffer.read()
@@ -169,10 +181,3 @@ def _limit(seconds: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-if __name__ == "__main__":
-    try:
-        _child(sys.argv[1], int(sys.argv[2]))
-    except Exception as error:
-        sys.exit(one_line(error))
