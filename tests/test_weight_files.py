@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import runpy
 import subprocess
 import sys
@@ -268,3 +269,17 @@ def test_the_fold_is_what_batch_norm_computes():
     x = rng.standard_normal(3)
     np.testing.assert_allclose(layer.W @ [*x, 1], scale * (W @ x + b) + shift, rtol=1e-13)
     assert math.isfinite(layer.W.sum())
+
+
+def test_the_snippet_of_the_page_prints_what_stands_below_it(monkeypatch, capsys):
+    page = (Path(__file__).parent.parent / "docs" / "weight-files.md").read_text(encoding="utf-8")
+    code, shown = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL).groups()
+    monkeypatch.chdir(DATA)
+    exec(code, {})
+    assert capsys.readouterr().out == shown
+    assert all(f"`{suffix}`" in page for suffix in SUFFIXES)
+
+
+def test_an_order_that_is_not_that_of_the_file_is_said():
+    assert named_chain("f", {"W2": np.eye(2), "W1": np.eye(2)}).ordered_by.startswith(
+        "natural order of names (the file has them in another)")
