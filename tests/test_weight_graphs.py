@@ -30,9 +30,9 @@ def refused(call, *fragments):
         assert fragment in message
 
 
-def onnx_file(folder, nodes, constants, outputs=("y",), inputs=("x",)):
+def onnx_file(folder, nodes, constants, outputs=("y",), inputs=("x",), shape=None):
     def value(name):
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape if name == "x" else None)
 
     tensors = [one if isinstance(one, TensorProto) else numpy_helper.from_array(one, name)
                for name, one in constants.items()]
@@ -119,6 +119,15 @@ def test_graphs_that_are_no_chain(tmp_path, nodes, constants, fragments):
     refused(lambda: read_network(path), str(path), *fragments)
 
 
+def test_a_matrix_that_acts_on_every_position_of_the_input(tmp_path):
+    nodes = [node("MatMul", "x A", "a"), node("Relu", "a", "y")]
+    path = onnx_file(tmp_path, nodes, A, shape=(1, 7, 2))
+    refused(lambda: read_network(path), "MatMul 'the MatMul'", "an input of more axes")
+    nodes = [node("Flatten", "x", "f"), node("MatMul", "f A", "a"), node("Relu", "a", "y")]
+    assert read_network(onnx_file(tmp_path, nodes, A, shape=(1, 2, 1))).dims == (2, 3)
+    assert read_network(onnx_file(tmp_path, nodes, A, shape=("N", 2))).dims == (2, 3)
+
+
 def test_two_inputs_and_sparse_initializers(tmp_path):
     gemm = [node("Gemm", "x A", "a"), node("Relu", "a", "y")]
     path = onnx_file(tmp_path, gemm, A, inputs=("x", "z"))
@@ -179,6 +188,7 @@ def branch(layers):
      ["'function'", "after the last"]),
     (set_(1, config={"use_bias": True}), ["the arrays kernel, bias", "1 arrays"]),
     (set_(1, config={"lora_rank": 4}), ["LoRA"]),
+    (set_(0, config={"batch_shape": [None, 7, 2]}), ["an input of shape [None, 7, 2]"]),
     (set_(1, config={"name": "dense_5"}), ["every layer name once"]),
     (set_(3, class_name="ReLU", config={"max_value": 6.0}), ["ReLU with {'max_value': 6.0}"]),
     (lambda layers: layers.clear(), ["one path"]),

@@ -60,6 +60,7 @@ def _chain(source: str, config: dict[str, Any], held: _Saved | _Legacy) -> Chain
     """The chain of a configuration with these weights."""
     try:
         layers = _ordered(source, config)
+        _of_vectors(source, layers)
         steps = [step for at in range(len(layers)) for step in _steps(source, layers, at, held)]
     except InvalidInput:
         raise
@@ -93,6 +94,19 @@ def _ordered(source: str, config: dict[str, Any]) -> list[dict[str, Any]]:
                            "one path through every layer, without branches or skip connections",
                            f"it leads to {', '.join(map(shown, after.get(branch, [])))}"[:120])
     return [layers[names.index(name)] for name in path]
+
+
+def _of_vectors(source: str, layers: list[dict[str, Any]]) -> None:
+    """Refuse an input of more axes that nothing flattens: a Dense layer would act on every position of it."""
+    shape = None
+    for layer in layers:
+        config = layer["config"]
+        shape = config.get("batch_shape") or config.get("batch_input_shape") or shape
+        if layer["class_name"] in _PARTS and shape is not None and len(shape) != 2:
+            raise InvalidInput(source, "an input of vectors, or Flatten before the first layer",
+                               f"an input of shape {shown(shape)}")
+        if layer["class_name"] in _PARTS or layer["class_name"] == "Flatten":
+            return
 
 
 def _before(source: str, name: str, layer: dict[str, Any]) -> list[str]:

@@ -66,6 +66,8 @@ class _Walk:
             raise InvalidInput(source, "one input and one output of the graph",
                                f"{len(inputs)} and {len(graph.output)}")
         self.start, self.end = inputs[0], graph.output[0].name
+        axes = next(len(one.type.tensor_type.shape.dim) for one in graph.input if one.name == inputs[0])
+        self.flat = axes <= 2  # else a matrix would act on every position of the input; 0: not said
 
     def steps(self) -> list[Step]:
         """The steps from the input to the output; every node is one of them."""
@@ -121,7 +123,11 @@ class _Walk:
         if kind == "Identity" or (kind == "Dropout" and len(node.input) < 3):
             return steps
         if kind == "Flatten" and given.get("axis", 1) == 1:
+            self.flat = True
             return steps
+        if not self.flat:
+            raise InvalidInput(f"{self.source}: {_label(node)}", "an input of vectors, or Flatten before it",
+                               "an input of more axes")
         if kind == "Reshape" and len(node.input) == 2 and self._keeps_rows(node, steps):
             return [*steps, Relabel(_label(node))]
         if kind == "Add" and len(node.input) == 2:
