@@ -321,3 +321,9 @@ def test_hdf5_that_never_returns(tmp_path, monkeypatch):
     monkeypatch.setattr(hdf5, "SECONDS", 1)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     refused(put(tmp_path, "net.h5", FILES["plain.h5"]), "one that h5py cannot read in 1 s")
+
+
+def test_bytes_that_would_be_eight_times_as_much_in_float64(tmp_path, monkeypatch):
+    data = safetensors({"w": entry("U8", (8, 8), (0, 64))}, bytes(64))
+    monkeypatch.setattr(source, "LIMIT", 200)
+    refused(put(tmp_path, "net.safetensors", data), "arrays of at most 200 bytes together as float64")
