@@ -128,6 +128,11 @@ def test_a_matrix_that_acts_on_every_position_of_the_input(tmp_path):
     assert read_network(onnx_file(tmp_path, nodes, A, shape=("N", 2))).dims == (2, 3)
 
 
+def test_names_with_line_breaks_are_shown_on_one_line(tmp_path):
+    path = onnx_file(tmp_path, [node("Gemm\nx", "x A", "y")], A)
+    refused(lambda: read_network(path), "'Gemm\\nx' 'the Gemm\\nx'")
+
+
 def test_two_inputs_and_sparse_initializers(tmp_path):
     gemm = [node("Gemm", "x A", "a"), node("Relu", "a", "y")]
     path = onnx_file(tmp_path, gemm, A, inputs=("x", "z"))

@@ -11,7 +11,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.readers import hdf5
 from wdccheck.readers.archive import Archive
 from wdccheck.readers.chain import Activation, Chain, Relabel, Step, dense, norm
-from wdccheck.readers.source import Bounded, json_object, kind, one_line, shown
+from wdccheck.readers.source import Bounded, json_object, kind, one_line, shown, word
 
 __all__ = ["read_h5", "read_keras"]
 
@@ -133,7 +133,7 @@ def _called(node: Any) -> list[str]:
 def _steps(source: str, layers: list[dict[str, Any]], at: int, held: _Saved | _Legacy) -> list[Step]:
     """What the layer at this place does."""
     sort, config = layers[at]["class_name"], layers[at]["config"]
-    label = f"{sort} {shown(config['name'])}"
+    label = f"{word(sort)} {shown(config['name'])}"
     if layers[at].get("registered_name") or not str(layers[at].get("module") or "keras").startswith("keras"):
         raise InvalidInput(f"{source}: {label}", "a layer of Keras itself", "a custom one")
     if sort in _NEUTRAL:
@@ -177,7 +177,7 @@ def _weighted(source: str, label: str, config: dict[str, Any], found: dict[str, 
 def _activation(label: str, name: Any) -> list[Step]:
     if name in ("linear", None):
         return []
-    return [Activation(label, name if isinstance(name, str) else shown(name))]
+    return [Activation(label, word(name))]
 
 
 def _word(sort: str) -> str:
@@ -221,6 +221,7 @@ class _Legacy:
         names = self.tree.attributes.get(name, {}).get("weight_names", [])
         leaves = tuple(path.rpartition("/")[2].partition(":")[0] for path in names)
         if leaves != parts:
-            raise InvalidInput(thing, f"the arrays {', '.join(parts)}", f"{', '.join(leaves)}"[:80] or "none")
+            raise InvalidInput(thing, f"the arrays {', '.join(parts)}",
+                               f"{', '.join(map(word, leaves))}"[:80] or "none")
         return [self.tree.array(f"{thing}, {part}", f"{name}/{path}")
                 for part, path in zip(parts, names, strict=True)]

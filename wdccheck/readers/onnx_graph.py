@@ -9,7 +9,7 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.readers.chain import Activation, Chain, Dense, Relabel, Step, dense, norm
-from wdccheck.readers.source import LIMIT, Bounded, Room, decoded, one_line, shown
+from wdccheck.readers.source import LIMIT, Bounded, Room, decoded, one_line, shown, word
 
 __all__ = ["read_onnx"]
 
@@ -194,7 +194,7 @@ class _Walk:
 def _label(node: Any) -> str:
     """What messages call a node."""
     name = node.name or (node.output[0] if node.output else "")
-    return f"{node.op_type[:40]} {shown(name)}"
+    return f"{word(node.op_type)} {shown(name)}"
 
 
 def _attributes(node: Any) -> dict[str, Any]:

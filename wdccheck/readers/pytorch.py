@@ -53,7 +53,8 @@ def read_torch(source: str, stream: Bounded) -> dict[str, np.ndarray]:
         raise InvalidInput(source, "one data.pkl in the archive", f"{len(pickles)}")
     top = pickles[0].removesuffix("data.pkl")
     order = ">" if top + "byteorder" in archive.names and archive.read(top + "byteorder") == b"big" else "<"
-    data = plain_data(f"{source}: {pickles[0]}", archive.read(pickles[0]), _understood, _reduced, _stored)
+    data = plain_data(f"{source}: member {shown(pickles[0])}", archive.read(pickles[0]), _understood,
+                      _reduced, _stored)
     prefix, state = _state_dict(source, data)
     room = Room()
     found: dict[str, np.ndarray] = {}

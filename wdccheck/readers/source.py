@@ -18,7 +18,7 @@ from wdccheck.errors import InvalidInput
 
 __all__ = [
     "LIMIT", "Bounded", "Room", "decoded", "json_object", "kind", "natural", "one_line", "regular_file",
-    "shown",
+    "shown", "word",
 ]
 
 LIMIT = 2**30
@@ -150,6 +150,11 @@ def kind(magic: bytes) -> str:
 def one_line(error: Exception) -> str:
     """An exception in at most 100 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:100]
+
+
+def word(name: object) -> str:
+    """A name of a file as it is if it is a plain word, else shown."""
+    return name if isinstance(name, str) and name.isidentifier() and len(name) <= 60 else shown(name)
 
 
 def shown(value: object) -> str:
