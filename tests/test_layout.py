@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 LONGER = dict[str, int]()  # files that may have 300 lines or more, and how many
 PRINTING = {"cli.py", "progress.py"}  # and everything in data/
-LAZY = {"cvxpy", "joblib", "matplotlib", "sklearn", "threadpoolctl", "tqdm"}
+LAZY = {"cvxpy", "h5py", "joblib", "matplotlib", "onnx", "sklearn", "threadpoolctl", "tqdm"}
 
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import InvalidInput, weights
+from wdccheck import InvalidInput
+from wdccheck.readers import source
 from wdccheck.weights import read_matrix, read_network
 
 W1, W2 = np.arange(6.0).reshape(3, 2), np.arange(12.0).reshape(4, 3)
@@ -137,7 +138,7 @@ def test_files_that_are_none(tmp_path):
     refuse(tmp_path / "folder.npz", "a regular file required, found a directory")
     refuse(put(tmp_path, "empty.npz", b""), "an empty file")
     refuse(put(tmp_path, "empty.npy", b""), "an empty file")
-    refuse(put(tmp_path, "net.pt", b""), "*.npy or *.npz required", "'.pt'")
+    refuse(put(tmp_path, "net.txt", b""), "*.npy, *.npz", "*.keras required", "'.txt'")
     refuse(put(tmp_path, "W.npz", npy_bytes(W1)), "a zip archive", "NUMPY")
     refuse(put(tmp_path, "net.npy", npz_bytes([])), "an array in .npy format", "PK")
     refuse(put(tmp_path, "none.npz", npz_bytes([])), "1 to 1024 arrays required, found none")
@@ -222,7 +223,7 @@ def test_claimed_sizes(tmp_path, monkeypatch):
     refuse(put(tmp_path, "net.npz", claim_size(data, 2**31)), "arrays of at most 1073741824 bytes")
     refuse(put(tmp_path, "net.npz", claim_size(data, 2**29)), "a size that its compressed bytes can hold")
     refuse(put(tmp_path, "net.npz", claim_size(data, 177)), "48 bytes of data")
-    monkeypatch.setattr(weights, "LIMIT", 1000)
+    monkeypatch.setattr(source, "LIMIT", 1000)
     refuse(put(tmp_path, "W.npy", npy_bytes(np.ones((200, 1), "u1"))), "at most 1000 bytes", "(200, 1)")
     two = npz_bytes([(f"{i}.npy", npy_bytes(np.ones((100, 1), "u1"))) for i in range(2)])
     refuse(put(tmp_path, "net.npz", two), "array '1'", "together")

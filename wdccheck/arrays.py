@@ -101,7 +101,7 @@ def _real(thing: str, value: Any) -> np.ndarray:
             raise InvalidInput(thing, "integers of magnitude at most 2**53", "a larger one")
     elif array.dtype.kind not in "iuf":
         raise InvalidInput(thing, "an array of real numbers", f"dtype {array.dtype}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a long double, a signaling nan: refused below
         converted = array.astype(np.float64)
     if not np.isfinite(converted).all():
         raise InvalidInput(thing, "finite numbers", "nan or inf")

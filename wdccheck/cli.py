@@ -30,6 +30,7 @@ from wdccheck.delivery import (
 )
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
 from wdccheck.options import run_options, search_options
+from wdccheck.reading import network, weight_options
 
 __all__ = ["cli", "main"]
 
@@ -42,9 +43,10 @@ def cli() -> None:
 @cli.command(epilog=STATUS)
 @click.argument("weights", type=click.Path(), required=False)
 @click.option("--measurements", type=click.Path(), metavar="A",
-              help="A of the RRIC, as many columns as outputs, .npy or .npz; by default one is drawn.")
+              help="A of the RRIC, as many columns as outputs, a file of one array; by default one is drawn.")
 @click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
               help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
+@weight_options
 @search_options("best", "Folder with one file per row (wdc-1.json, ...); a later call resumes from it.")
 def certify(
     weights: str | None, measurements: str | None, pair: tuple[str, str] | None, alpha: float | str,
@@ -53,28 +55,28 @@ def certify(
 ) -> int:
     """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
 
-    WEIGHTS is a .npz file (one array of shape (n_out, n_in) per layer, in natural order of their
-    names) or a .npy file (one layer); by default the trained generator of digits that comes with
-    this package. With --pair, B and C are such files: WDC of every layer, and the joint-WDC of the last
-    ones.
+    WEIGHTS is a .npz, .npy, .mat, .safetensors, .pt, .pth, .onnx, .keras or .h5 file (one array of shape
+    (n_out, n_in) per layer, in natural order of their names, or a graph, which is followed); by default
+    the trained generator of digits that comes with this package. With --pair, B and C are such files:
+    WDC of every layer, and the joint-WDC of the last ones.
     """
     from wdccheck.certification import certify as certify_network
     from wdccheck.data import generator
     from wdccheck.demodulation import certify_pair, check_pair
-    from wdccheck.weights import read_matrix, read_network
+    from wdccheck.weights import read_matrix
 
     writable(json_path)
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
     if pair:
-        nets = [read_network(path) for path in pair]
+        nets = [network(path, quiet) for path in pair]
         check_pair(pair, *nets)
         report = certify_pair(*nets, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
         report = certify_network(
-            generator() if weights is None else read_network(weights),
+            generator() if weights is None else network(weights, quiet),
             None if measurements is None else read_matrix(measurements), alpha=alpha, gap=gap, target=eps,
             time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     return finish(report, report.to_dict(), eps, json_path, report.interrupted)
@@ -90,6 +92,7 @@ for command in (bracket_group, estimate, sweep_command, plot_command):
               help="The network or layer, if FILE does not carry it; twice for a pair.")
 @click.option("--measurements", type=click.Path(), metavar="A", help="A, if FILE does not carry it.")
 @click.option("--no-rerun", is_flag=True, help="Leave the upper bounds unchecked.")
+@weight_options
 @run_options
 def verify(
     file: str, weights: tuple[str, ...], measurements: str | None, no_rerun: bool, workers: int, quiet: bool,
@@ -101,10 +104,10 @@ def verify(
     reproduced, 2 unusable, 3 something could not be checked.
     """
     from wdccheck.audit import verify as verify_file
-    from wdccheck.weights import read_matrix, read_network
+    from wdccheck.weights import read_matrix
 
     A = None if measurements is None else read_matrix(measurements)
-    checks = verify_file(file, weights=[read_network(path) for path in weights] or None, measurements=A,
+    checks = verify_file(file, weights=[network(path, quiet) for path in weights] or None, measurements=A,
                          rerun=not no_rerun, workers=workers, progress=not quiet)
     words = {True: "confirmed", False: "FAILED", None: "not checked"}
     for check in checks:

@@ -7,6 +7,7 @@ import click
 from wdccheck.delivery import STATUS, finish_row, writable
 from wdccheck.errors import InvalidInput
 from wdccheck.options import search_options
+from wdccheck.reading import matrix, network, weight_options
 
 __all__ = ["bracket_group"]
 
@@ -20,85 +21,88 @@ def bracket_group() -> None:
 
 @bracket_group.command(epilog=STATUS)
 @click.argument("weights", type=click.Path())
-@click.option("--layer", type=click.IntRange(min=1), help="Which layer of a .npz file, counted from 1.")
+@click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1.")
+@weight_options
 @search_options("1", SO_FAR)
 def wdc(
     weights: str, layer: int | None, alpha: float | str, gap: float | None, eps: float | None,
     time_limit: float, seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
-    """The WDC of one matrix: WEIGHTS is a .npy or .npz file of shape (n_out, n_in)."""
+    """The WDC of one matrix: WEIGHTS is a file of weights (docs/weight-files.md)."""
     from wdccheck.conditions.wdc import WDC
     from wdccheck.effort import certify_condition
-    from wdccheck.weights import read_network
 
     writable(json_path)
-    layers = read_network(weights).layers
+    net = network(weights, quiet)
     row = certify_condition(
-        WDC(layers[_layer(layer, len(layers)) - 1], layer=layer), alpha=alpha, gap=gap, target=eps,
+        WDC(net.layers[_layer(layer, net.depth) - 1], layer=layer), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    return finish_row(row, eps, json_path)
+    return finish_row(row, eps, json_path, net)
 
 
 @bracket_group.command(name="joint-wdc", epilog=STATUS)
 @click.argument("first", metavar="B", type=click.Path())
 @click.argument("second", metavar="C", type=click.Path())
+@weight_options
 @search_options("1", SO_FAR)
 def joint_wdc(
     first: str, second: str, alpha: float | str, gap: float | None, eps: float | None, time_limit: float,
     seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
-    """The joint-WDC of two matrices with equally many rows: B and C are .npy or one-array .npz files."""
+    """The joint-WDC of two matrices with equally many rows: B and C are files of one matrix."""
     from wdccheck.conditions.joint_wdc import JointWDC
     from wdccheck.effort import certify_condition
-    from wdccheck.weights import read_matrix
 
     writable(json_path)
+    pair = [matrix(path, quiet) for path in (first, second)]
     row = certify_condition(
-        JointWDC(read_matrix(first), read_matrix(second)), alpha=alpha, gap=gap, target=eps,
+        JointWDC(pair[0].layers[0], pair[1].layers[0]), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    return finish_row(row, eps, json_path)
+    return finish_row(row, eps, json_path, *pair)
 
 
 @bracket_group.command(epilog=STATUS)
 @click.argument("net", type=click.Path())
 @click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1.")
+@weight_options
 @search_options("1", SO_FAR)
 def r2wdc(
     net: str, layer: int | None, alpha: float | str, gap: float | None, eps: float | None,
     time_limit: float, seed: int, checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
-    """The R2WDC of one layer: NET is a .npz file with this layer and those before it."""
+    """The R2WDC of one layer: NET holds this layer and those before it."""
     from wdccheck.conditions.r2wdc import R2WDC
     from wdccheck.effort import certify_condition
-    from wdccheck.weights import read_network
 
     writable(json_path)
-    network = read_network(net)
+    found = network(net, quiet)
     row = certify_condition(
-        R2WDC(network, _layer(layer, network.depth)), alpha=alpha, gap=gap, target=eps,
+        R2WDC(found, _layer(layer, found.depth)), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    return finish_row(row, eps, json_path)
+    return finish_row(row, eps, json_path, found)
 
 
 @bracket_group.command(epilog=STATUS)
 @click.argument("net", type=click.Path())
 @click.option("--measurements", type=click.Path(), metavar="A", required=True,
-              help="The matrix A, .npy or .npz, with as many columns as NET has outputs.")
+              help="The matrix A: a file of one array, as many columns as NET has outputs.")
+@weight_options
 @search_options(None, SO_FAR)
 def rric(
     net: str, measurements: str, gap: float | None, eps: float | None, time_limit: float, seed: int,
     checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
-    """The RRIC of measurements of the outputs of a network: NET is a .npz or .npy file."""
+    """The RRIC of measurements of the outputs of a network: NET is a file of weights."""
     from wdccheck.conditions.rric import RRIC
     from wdccheck.effort import certify_condition
-    from wdccheck.weights import read_matrix, read_network
+    from wdccheck.weights import read_matrix
 
     writable(json_path)
+    found = network(net, quiet)
     row = certify_condition(
-        RRIC(read_matrix(measurements), read_network(net)), gap=gap, target=eps, time_limit=time_limit,
+        RRIC(read_matrix(measurements), found), gap=gap, target=eps, time_limit=time_limit,
         workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    return finish_row(row, eps, json_path)
+    return finish_row(row, eps, json_path, found)
 
 
 def _layer(given: int | None, depth: int) -> int:

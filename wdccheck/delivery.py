@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import click
 
 from wdccheck import __version__
 from wdccheck.errors import InvalidInput
+from wdccheck.printing import wrapped
 
 if TYPE_CHECKING:
+    from wdccheck.network import ReLUNetwork
     from wdccheck.report import Report
     from wdccheck.rows import Row
 
@@ -34,11 +37,12 @@ Exit status:
 
 def finish(
     result: Report | Row, data: dict[str, Any], eps: float | None, path: str | None, interrupted: bool,
+    notes: Sequence[str] = (),
 ) -> int:
-    """Deliver a result and return its exit status."""
+    """Deliver a result, with `notes` on what it is of, and return its exit status."""
     from wdccheck import certificate
 
-    status, text = DONE, result.to_text()
+    status, text = DONE, "\n".join([result.to_text(), *(line for note in notes for line in wrapped(note))])
     if eps is not None:
         verdict = result.verdict(eps).value
         status = {"holds": DONE, "violated": VIOLATED, "undecided": UNDECIDED}[verdict]
@@ -58,14 +62,16 @@ def _rows_that_are(result: Report | Row, verdict: str, eps: float) -> str:
     return f" ({', '.join(names)})" if names and verdict != "holds" else ""
 
 
-def finish_row(row: Row, eps: float | None, path: str | None) -> int:
-    """The same for one condition."""
+def finish_row(row: Row, eps: float | None, path: str | None, *nets: ReLUNetwork) -> int:
+    """The same for one condition; `nets` are those that were read for it."""
     from wdccheck import kernel
     from wdccheck.brackets import Reason
 
-    provenance = {"wdccheck": __version__, "kernel": kernel()}
+    origins = [net.origin for net in nets if net.origin is not None]
+    provenance = {"wdccheck": __version__, "kernel": kernel(), "weights": [one.to_dict() for one in origins]}
+    notes = [note for one in origins for note in one.notes()]
     interrupted = any(stop.reason is Reason.INTERRUPTED for stop in row.bracket.stopped.values())
-    return finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted)
+    return finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted, notes)
 
 
 def writable(path: str | None) -> None:

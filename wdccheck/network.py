@@ -12,6 +12,7 @@ import numpy as np
 
 from wdccheck import arrays
 from wdccheck.errors import InvalidInput
+from wdccheck.origin import Origin
 
 __all__ = ["ReLUNetwork", "check_chain"]
 
@@ -25,6 +26,8 @@ class ReLUNetwork:
     layers : sequence of array_like
         The weights W_i of shape (n_i, n_{i-1}), the first first; n_0 = k. They are copied,
         as read-only float64.
+    origin : Origin, optional
+        The file that they were read from, and what was done to them; no part of the hash.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class ReLUNetwork:
     """
 
     layers: tuple[np.ndarray, ...]
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, Iterable) or isinstance(self.layers, str | bytes):
@@ -55,8 +59,8 @@ class ReLUNetwork:
     def __repr__(self) -> str:
         return f"ReLUNetwork(dims={self.dims}, sha256={self.sha256[:8]})"
 
-    def __reduce__(self) -> tuple[type[ReLUNetwork], tuple[tuple[np.ndarray, ...]]]:
-        return ReLUNetwork, (self.layers,)  # unpickled arrays would be writable
+    def __reduce__(self) -> tuple[type[ReLUNetwork], tuple[tuple[np.ndarray, ...], Origin | None]]:
+        return ReLUNetwork, (self.layers, self.origin)  # unpickled arrays would be writable
 
     @property
     def depth(self) -> int:

@@ -7,7 +7,7 @@ import textwrap
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
-__all__ = ["WIDTH", "between", "down", "item", "quotient", "up"]
+__all__ = ["WIDTH", "between", "down", "item", "quotient", "up", "wrapped"]
 
 WIDTH = 100
 """Columns of a page of text."""
@@ -50,6 +50,12 @@ def item(label: str, text: str, width: int = 11) -> list[str]:
     """`text` beside a label of `width` columns, indented and wrapped to the width of a page."""
     return textwrap.wrap(text, WIDTH, initial_indent=f"    {label:<{width}}",
                          subsequent_indent=" " * (4 + width), break_long_words=False, break_on_hyphens=False)
+
+
+def wrapped(text: str) -> list[str]:
+    """`text` on lines as wide as a page, all but the first indented."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False,
+                         break_on_hyphens=False)
 
 
 def quotient(value: float, divisor: float, toward: float) -> float:

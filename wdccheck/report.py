@@ -13,7 +13,9 @@ from wdccheck import certificate, thresholds
 from wdccheck.brackets import Verdict
 from wdccheck.errors import InvalidInput
 from wdccheck.margins import theorems
-from wdccheck.printing import WIDTH
+from wdccheck.network import ReLUNetwork
+from wdccheck.origin import Origin
+from wdccheck.printing import WIDTH, wrapped
 from wdccheck.rows import Row
 
 __all__ = ["Report", "Weights"]
@@ -28,17 +30,24 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Which network: n_0, ..., n_d, and the hash of its layers."""
+    """Which network: n_0, ..., n_d, the hash of its layers, and the file if they were read from one."""
 
     dims: tuple[int, ...]
     sha256: str
+    origin: Origin | None = None
+
+    @classmethod
+    def of(cls, net: ReLUNetwork) -> Weights:
+        """Those of a network."""
+        return cls(tuple(net.dims), net.sha256, net.origin)
 
     def __str__(self) -> str:
         return f"{'-'.join(str(n) for n in self.dims)}, sha256 {self.sha256[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {"dims": list(self.dims), "sha256": self.sha256}
+        data = {"dims": list(self.dims), "sha256": self.sha256}
+        return data if self.origin is None else {**data, "origin": self.origin.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +172,9 @@ class Report:
             lines.append(f"measurements A: {m} x {n}" + (
                 f", drawn N(0, 1/{m}) from the seed, since none were given" if self.measurements["drawn"]
                 else ", given"))
+        for one in self.networks.values():
+            for note in one.origin.notes() if one.origin else ():
+                lines += wrapped(note)
         return "\n".join([*lines, "Every bound is proved; printed digits are rounded outward."])
 
     @property
