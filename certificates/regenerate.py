@@ -35,6 +35,33 @@ def demodulation() -> tuple[wc.ReLUNetwork, wc.ReLUNetwork]:
     return first, second
 
 
+def matrices() -> dict[str, np.ndarray]:
+    """Five matrices for the WDC at alpha = 1, scaled so that E[W^T W] = I where they are random."""
+    rng = np.random.default_rng(0)
+    return {
+        "gaussian-100x3": np.random.default_rng(0).standard_normal((100, 3)) / 10,
+        "gaussian-50x4": np.random.default_rng(0).standard_normal((50, 4)) / math.sqrt(50),
+        "signs-40x3": rng.choice([-1.0, 1.0], (40, 3)) / math.sqrt(40),  # four lines, each many times
+        "axes-8x4": np.concatenate([np.eye(4), -np.eye(4)]) / math.sqrt(2),
+        "gaussian-200x10": np.random.default_rng(0).standard_normal((200, 10)) / math.sqrt(200),
+    }
+
+
+def bracket_matrices() -> None:
+    """The WDC of every matrix, by the default engines with their own budgets."""
+    lines = []
+    (HERE / "matrices").mkdir(exist_ok=True)
+    for name, W in matrices().items():
+        np.save(HERE / "matrices" / f"{name}.npy", W)
+        found = wc.bracket(wc.WDC(W), workers=-1, progress=True)
+        found.save(HERE / "matrices" / f"{name}.json")
+        size, quoted = " x ".join(map(str, W.shape)), between(found.lower, "ε", found.upper)
+        lines.append(f"| [{name}](matrices/{name}.json) | {size} | {quoted.replace('<=', '≤')} | "
+                     f"{found.stopped['upper'].reason} |")
+    head = "| matrix | size | bounds | upper ended by |\n|---|---|---|---|\n"
+    replace(HERE / "README.md", "matrices", head + "\n".join(lines) + "\n")
+
+
 def main(chosen: list[str]) -> None:
     """Bracket the networks named, or all."""
     (B, C), net = demodulation(), contractive()
@@ -42,6 +69,9 @@ def main(chosen: list[str]) -> None:
     store("demodulation/B.npz", B)
     store("demodulation/C.npz", C)
     for name in chosen:
+        if name == "matrices":
+            bracket_matrices()
+            continue
         if name == "demodulation":
             report = wc.certify_pair(B, C, time_limit=170, workers=-1, progress=True)
         else:
@@ -84,4 +114,4 @@ def replace(path: Path, name: str, content: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["digits", "contractive", "demodulation"])
+    main(sys.argv[1:] or ["digits", "contractive", "demodulation", "matrices"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import wdccheck as wc
@@ -123,3 +124,14 @@ def test_the_table_quotes_the_files(folder):
         line = next(x for x in text.splitlines()
                     if x.startswith(f"| [{folder}]") and f"| {place} " in x and quoted in x)
         assert row["alpha"] is None or f"{row['alpha']:.6g}" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["gaussian-100x3", "gaussian-50x4", "signs-40x3", "axes-8x4", "gaussian-200x10"])
+def test_the_bracket_of_a_matrix_is_of_it_and_reevaluates(name):
+    kept = wc.load(ROOT / "matrices" / f"{name}.json")
+    condition = wc.WDC(np.load(ROOT / "matrices" / f"{name}.npy"))
+    assert kept.condition == condition.describe()
+    assert kept.lower <= float(condition.deviation(kept.witness)) <= kept.lower * (1 + 1e-9)
+    assert all(check.passed for check in wc.verify(ROOT / "matrices" / f"{name}.json", rerun=False))
+    assert between(kept.lower, "ε", kept.upper).replace("<=", "≤") in (ROOT / "README.md").read_text("utf-8")
