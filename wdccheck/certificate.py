@@ -12,7 +12,7 @@ from typing import Any
 
 from wdccheck.errors import InvalidInput
 
-__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "write"]
+__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "text_of", "write", "write_all"]
 
 SCHEMA = 1
 LIMIT = 64 * 2**20
@@ -35,27 +35,51 @@ def decode_float(value: Any, thing: str) -> float:
     return float(value)
 
 
+def text_of(data: Mapping[str, Any]) -> str:
+    """`data` as the JSON of a result file."""
+    return json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
+
+
 def write(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
     """Write `data` as JSON, atomically: a reader sees the old file or the new one, whole."""
-    target = Path(path)
-    text = json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
+    write_all({Path(path): text_of(data)})
+
+
+def write_all(texts: Mapping[Path, str]) -> None:
+    """Write several files: each atomically, and none before all of them are on the disk.
+
+    Raises
+    ------
+    InvalidInput
+        One cannot be written.
+    """
+    ready: dict[Path, str] = {}
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        for target, text in texts.items():
+            ready[target] = _temporary(target)
+            with open(ready[target], "w", encoding="utf-8") as stream:
+                stream.write(text)
+            os.chmod(ready[target], 0o666 & ~mask)
+        for target in texts:
+            os.replace(ready[target], target)
+            del ready[target]
+    except OSError as error:
+        raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
+    finally:
+        for name in ready.values():
+            Path(name).unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> str:
+    """An empty file beside `target`."""
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise InvalidInput(str(target), "a file in a writable folder", error.strerror or "") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, target)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    os.close(handle)
+    return name
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def certify(
     restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
     measured = RRIC(A, network)
     rows, interrupted = gathered(_network_rows(effort, alpha, layers, restricted, measured))
-    return Report(rows, {"": Weights(tuple(network.dims), network.sha256)}, str(effort.seed.entropy),
+    return Report(rows, {"": Weights.of(network)}, str(effort.seed.entropy),
                   interrupted, {"shape": list(measured.A.shape), "drawn": drawn})
 
 

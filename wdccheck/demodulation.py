@@ -68,7 +68,7 @@ def certify_pair(
     JointWDC(nets["B"].layers[-1], nets["C"].layers[-1])  # refused now rather than after minutes
     effort = Effort.of(gap, target, time_limit, workers, rng, progress, checkpoint)
     rows, interrupted = gathered(_pair_rows(effort, nets, dict(zip("BC", alphas, strict=True))))
-    return Report(rows, {name: Weights(tuple(net.dims), net.sha256) for name, net in nets.items()},
+    return Report(rows, {name: Weights.of(net) for name, net in nets.items()},
                   str(effort.seed.entropy), interrupted)
 
 

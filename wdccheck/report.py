@@ -7,13 +7,18 @@ import os
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from wdccheck import certificate, thresholds
+import numpy as np
+
+from wdccheck import certificate, report_html, report_markdown, thresholds
 from wdccheck.brackets import Verdict
 from wdccheck.errors import InvalidInput
-from wdccheck.margins import theorems
+from wdccheck.margins import asks, theorems
+from wdccheck.network import ReLUNetwork
 from wdccheck.printing import WIDTH
+from wdccheck.report_markdown import Content
 from wdccheck.rows import Row
 
 __all__ = ["Report", "Weights"]
@@ -28,10 +33,16 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Which network: n_0, ..., n_d, and the hash of its layers."""
+    """Which network: n_0, ..., n_d, the hash of its layers, and these where they are at hand."""
 
     dims: tuple[int, ...]
     sha256: str
+    layers: tuple[np.ndarray, ...] = field(default=(), repr=False, compare=False)
+
+    @staticmethod
+    def of(net: ReLUNetwork) -> Weights:
+        """Those of a network, with its layers: pictures of witnesses need them."""
+        return Weights(tuple(net.dims), net.sha256, net.layers)
 
     def __str__(self) -> str:
         return f"{'-'.join(str(n) for n in self.dims)}, sha256 {self.sha256[:8]}"
@@ -39,6 +50,12 @@ class Weights:
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {"dims": list(self.dims), "sha256": self.sha256}
+
+
+def _this_program() -> dict[str, str]:
+    import wdccheck
+
+    return {"wdccheck": wdccheck.__version__, "kernel": wdccheck.kernel()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +75,8 @@ class Report:
         Whether Ctrl-C cut the report short.
     measurements : mapping
         Of a network: `shape` (m, n), and `drawn`, whether A was drawn from the seed.
+    program : mapping of str to str
+        `wdccheck` and `kernel`: the version and the kernel that made it.
     """
 
     rows: tuple[Row, ...]
@@ -65,6 +84,7 @@ class Report:
     seed: str
     interrupted: bool = False
     measurements: Mapping[str, Any] = field(default_factory=dict)
+    program: Mapping[str, str] = field(default_factory=_this_program)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -102,14 +122,11 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON data: infinity becomes null."""
-        import wdccheck
-
         networks = {name: one.to_dict() for name, one in self.networks.items()}
         subject = {"pair": networks} if self._pair else {
             "network": networks[""], "measurements": dict(self.measurements)}
         return {
-            "wdccheck": wdccheck.__version__,
-            "kernel": wdccheck.kernel(),
+            **self.program,
             **subject,
             "seed": self.seed,
             "interrupted": self.interrupted,
@@ -117,6 +134,31 @@ class Report:
             "rows": [{**row.to_dict(self.threshold), "bracket": row.bracket.to_dict()}
                      for row in self.rows],
         }
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Report:
+        """Read what :meth:`save` wrote; nothing is checked again, that is what ``wc.verify`` is for.
+
+        Large layers are not in the file: their witnesses are not drawn.
+
+        Raises
+        ------
+        InvalidInput
+            The file is no report.
+        """
+        data = certificate.read(path)
+        try:
+            networks = data["pair"] if "pair" in data else {"": data["network"]}
+            return Report(
+                tuple(Row.from_dict(row, f"{path}: row {i}") for i, row in enumerate(data["rows"], 1)),
+                {str(name): Weights(tuple(int(n) for n in one["dims"]), str(one["sha256"]))
+                 for name, one in networks.items()},
+                str(data["seed"]), bool(data["interrupted"]), dict(data.get("measurements", {})),
+                {name: str(data[name]) for name in ("wdccheck", "kernel")})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InvalidInput):
+                raise
+            raise InvalidInput(str(path), "a report as written by certify", str(error)[:100]) from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as JSON, atomically; ``wc.verify`` checks such a file."""
@@ -141,18 +183,49 @@ class Report:
         """The report as `wdccheck certify` prints it: a table, what the theorems ask, the details."""
         blocks = [self._head(), "\n".join(row.to_line() for row in self.rows)]
         if self.interrupted:
-            blocks.append(f"interrupted: {len(self.rows)} of {self.total} rows begun; what stands above is "
-                          "proved")
+            blocks.append(self._cut())
         blocks.append("\n".join(["what the theorems ask", *theorems(self.rows, self._depths)]))
         for kind in dict.fromkeys(row.kind for row in self.rows):
             blocks += [f"---- {_SAYS[kind]}", *(row.to_text() for row in self.rows if row.kind == kind)]
         return "\n\n".join(blocks)
+
+    def to_html(self, command: str = "") -> str:
+        """The report as a page that needs no other file: brackets, witnesses, what they mean.
+
+        Parameters
+        ----------
+        command : str
+            The command line or the call that made the report, quoted under "provenance".
+        """
+        return report_html.page(self._content(command), {n: one.layers for n, one in self.networks.items()})
+
+    def to_markdown(self, command: str = "") -> str:
+        """The same without drawings, as Markdown; `command` as for :meth:`to_html`."""
+        return report_markdown.page(self._content(command))
+
+    def write(self, folder: str | os.PathLike[str], command: str = "") -> None:
+        """Write report.html, report.json and report.md into an existing folder, whole or not at all.
+
+        Raises
+        ------
+        InvalidInput
+            The folder cannot be written.
+        """
+        into = Path(folder)
+        certificate.write_all({
+            into / "report.json": certificate.text_of(self.to_dict()),
+            into / "report.md": self.to_markdown(command), into / "report.html": self.to_html(command)})
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.to_text())}</pre>"
+
+    def _cut(self) -> str:
+        if not self.interrupted:
+            return ""
+        return f"interrupted: {len(self.rows)} of {self.total} rows begun; what is bounded is proved"
 
     def _head(self) -> str:
         names = [f"{name}: {one}" if name else f"ReLU network {one}" for name, one in self.networks.items()]
@@ -164,6 +237,15 @@ class Report:
                 f", drawn N(0, 1/{m}) from the seed, since none were given" if self.measurements["drawn"]
                 else ", given"))
         return "\n".join([*lines, "Every bound is proved; printed digits are rounded outward."])
+
+    def _content(self, command: str) -> Content:
+        provenance = {
+            "program": "wdccheck {wdccheck}, kernel {kernel}".format_map(self.program),
+            **({"command": command} if command else {}), "seed": self.seed,
+            **{f"weights {name}".strip(): f"{'-'.join(map(str, one.dims))}, sha256 {one.sha256}"
+               for name, one in self.networks.items()}}
+        return Content(self._head().splitlines(), self.rows, tuple(asks(self.rows, self._depths)),
+                       None if self._pair else self._depths[0], provenance, self._cut())
 
     @property
     def _pair(self) -> bool:
