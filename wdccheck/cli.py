@@ -46,7 +46,7 @@ def cli() -> None:
               help="A of the RRIC, as many columns as outputs, .npy or .npz; by default one is drawn.")
 @click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
               help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
-@click.option("--out", type=click.Path(), metavar="DIR",
+@click.option("--out", type=click.Path(readable=False), metavar="DIR",
               help="Write report.html, report.json and report.md into this folder.")
 @search_options("best", "Folder with one file per row (wdc-1.json, ...); a later call resumes from it.")
 def certify(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,8 +91,7 @@ def error_bars(bars: Sequence[Bar], marks: Sequence[tuple[float, str]], axis: st
     return _svg(bottom + 40, parts, f"{axis}: {described}")
 
 
-def _bar(bar: Bar, at: object, y: float) -> list[str]:
-    assert callable(at)
+def _bar(bar: Bar, at: Callable[[float], float], y: float) -> list[str]:
     left, right, line = at(bar.lower), at(bar.upper), y + 26
     found = [_text(_EDGE, y + 14, bar.name), _text(WIDTH - _EDGE, y + 14, bar.text, "soft", "end"),
              f'<path class="span" d="M{left:.1f} {line}H{right:.1f}"/>',
@@ -119,8 +118,8 @@ def gates(pairs: Sequence[Pair]) -> str:
     """A strip per direction: a bar for every row that is open, short where it is open in that one only."""
     parts, y = [], 0.0
     for pair in pairs:
-        both = pair.gates.all(axis=0)
-        wide = (WIDTH - 130) / max(len(both), 1)
+        both = np.asarray(pair.gates.all(axis=0))
+        wide = (WIDTH - 130) / max(both.size, 1)
         for name, gate in zip(pair.names, pair.gates, strict=True):
             parts += [_text(0, y + 13, name), f'<path class="axis" d="M60 {y + 16:g}H{WIDTH - 70}"/>',
                       _text(WIDTH, y + 13, f"{int(gate.sum())} of {len(gate)}", "soft", "end")]
@@ -149,7 +148,9 @@ def _plane(rows: np.ndarray, pair: Pair) -> str:
         scaled = np.nan_to_num(rows / np.sqrt((rows * rows).sum(axis=1).max(initial=0)))
     points = middle + reach * scaled * [1, -1]
     parts = [f'<circle class="axis" cx="{middle:g}" cy="{middle:g}" r="{reach:g}"/>', *_dots(points, pair)]
-    for name, (x, y), class_ in zip(pair.names, pair.directions, ("first", "second"), strict=True):
+    near = float(pair.directions[0] @ pair.directions[1]) > 0.98  # one label has to do
+    names = (", ".join(pair.names), "") if near else pair.names
+    for name, (x, y), class_ in zip(names, pair.directions, ("first", "second"), strict=True):
         tip, wall = (middle + reach * x, middle - reach * y), (reach * y, reach * x)
         parts += [f'<path class="{class_}" d="M{middle:g} {middle:g}L{tip[0]:.1f} {tip[1]:.1f}"/>',
                   f'<path class="axis" stroke-dasharray="2 3" d="M{middle - wall[0]:.1f} '
@@ -164,15 +165,16 @@ def _cosines(rows: np.ndarray, pair: Pair) -> str:
     scaled = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)
     cosines = np.divide(scaled, norms, out=np.zeros_like(rows), where=norms > 0) @ pair.directions.T
-    low, high = 34, WIDTH - 14
+    far = 2.0 ** math.ceil(math.log2(max(float(np.abs(cosines).max(initial=0)), 2.0**-6)))
+    low, high = 38, WIDTH - 14
     middle, reach = (low + high) / 2, (high - low) / 2
-    points = middle + reach * cosines * [1, -1] + [0, -20]
     y = middle - 20
+    points = [middle, y] + reach / far * cosines * [1, -1]
     parts = [f'<path class="axis" d="M{low} {y - reach:g}h{2 * reach:g}v{2 * reach:g}h-{2 * reach:g}z'
              f'M{middle:g} {y - reach:g}v{2 * reach:g}M{low} {y:g}h{2 * reach:g}"/>', *_dots(points, pair),
-             *(_text(x, y + reach + 14, label, "soft", "middle")
-               for x, label in ((low, "-1"), (middle, "0"), (high, "1"))),
-             *(_text(low - 6, y + 4 - reach * v, f"{v}", "soft", "end") for v in (-1, 0, 1)),
+             *(_text(middle + v * reach, y + reach + 14, f"{v * far:g}", "soft", anchor)
+               for v, anchor in ((-1, "start"), (0, "middle"), (1, "end"))),
+             *(_text(low - 4, y + 4 - reach * v, f"{v * far:g}", "soft", "end") for v in (-1, 0, 1)),
              _text(middle, y + reach + 30, f"cosine of a row with {pair.names[0]}", "soft", "middle"),
              _text(low + 4, y - reach + 14, f"with {pair.names[1]}", "soft"),
              _text(high - 4, y - reach + 14, "open in both", "soft", "end")]

@@ -145,12 +145,25 @@ class Report:
         ------
         InvalidInput
             The file is no report.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, wdccheck as wc
+        >>> path = os.path.join(tempfile.mkdtemp(), "report.json")
+        >>> wc.certify([np.eye(2)], alpha=1.0, time_limit=5).save(path)
+        >>> wc.Report.load(path).to_html().startswith("<!DOCTYPE html>")
+        True
         """
         data = certificate.read(path)
         try:
             networks = data["pair"] if "pair" in data else {"": data["network"]}
+            rows = [Row.from_dict(row, f"{path}: row {i}") for i, row in enumerate(data["rows"], 1)]
+            sizes = {kind: 3 if kind == "joint-WDC" else 2 for kind in _SAYS}
+            if not rows or any(sizes.get(row.kind) != len(row.shape) for row in rows) or not all(
+                    isinstance(n, int) and n > 0 for row in rows for n in row.shape):
+                raise InvalidInput(str(path), f"rows of {', '.join(_SAYS)}", "others, or none")
             return Report(
-                tuple(Row.from_dict(row, f"{path}: row {i}") for i, row in enumerate(data["rows"], 1)),
+                tuple(rows),
                 {str(name): Weights(tuple(int(n) for n in one["dims"]), str(one["sha256"]))
                  for name, one in networks.items()},
                 str(data["seed"]), bool(data["interrupted"]), dict(data.get("measurements", {})),

@@ -10,7 +10,7 @@ import numpy as np
 from wdccheck import drawings
 from wdccheck.advice import asked, facts
 from wdccheck.printing import between, down
-from wdccheck.report_markdown import Content, typeset
+from wdccheck.report_markdown import SOURCES, Content, typeset
 from wdccheck.rows import Row
 from wdccheck.scenes import Scene, scene
 
@@ -52,9 +52,9 @@ def page(content: Content, layers: Mapping[str, Sequence[np.ndarray]]) -> str:
     if content.interrupted:
         body.append(f"<p><strong>{_say(content.interrupted)}</strong></p>")
     body += [f"<p class=note>{_READING}</p>", _figure(_panel(content), "")]
-    body += ["<h2>What the theorems ask</h2>", _terms(content.theorems)]
+    body += ["<h2>What the theorems ask</h2>", _terms([*content.theorems, SOURCES])]
     for row in content.rows:
-        body += [f"<h2>{_say(row.name)}, {row.size}</h2>", _terms(facts(row, content.depth)),
+        body += [f"<h2>{_say(row.name)}, {_say(row.size)}</h2>", _terms(facts(row, content.depth)),
                  *_witness(row, layers)]
     body += ["<h2>Provenance</h2>", _pairs((name, f"<code>{html.escape(value)}</code>")
                                            for name, value in content.provenance.items())]
@@ -73,7 +73,8 @@ def _panel(content: Content) -> str:
     asks = {asked(row, content.depth) for row in content.rows} - {None}
     marks = [(value, f"Lemma 8 and Lemma 5.3 ask for less than {down(value, 3)}")
              for value in asks if value is not None]
-    return drawings.error_bars(bars, marks, "ε/α (of the RRIC: ε)")
+    plain = any(row.alpha is None for row in content.rows)
+    return drawings.error_bars(bars, marks, "ε/α (of the RRIC: ε)" if plain else "ε/α")
 
 
 def _witness(row: Row, layers: Mapping[str, Sequence[np.ndarray]]) -> list[str]:

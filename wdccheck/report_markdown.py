@@ -10,7 +10,11 @@ from wdccheck.advice import facts
 from wdccheck.printing import between
 from wdccheck.rows import Row
 
-__all__ = ["Content", "page", "typeset"]
+__all__ = ["SOURCES", "Content", "page", "typeset"]
+
+SOURCES = (
+    "sources", "[HV] Hand and Voroninski, IEEE Trans. Inf. Theory 66(1), 2020; [HJ] Hand and Joshi, NeurIPS "
+    "2019; [C] Cocola, NeurIPS 2022. A Fact is one of docs/theory.md.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +65,9 @@ def page(content: Content) -> str:
         blocks.append(f"**{_plain(content.interrupted)}**")
     lines = ["| condition | size | α | bounds | |", "|---|---|---|---|---|"]
     lines += [_row(row) for row in content.rows]
-    blocks += ["\n".join(lines), "## What the theorems ask", _list(content.theorems)]
+    blocks += ["\n".join(lines), "## What the theorems ask", _list([*content.theorems, SOURCES])]
     for row in content.rows:
-        blocks += [f"## {_plain(row.name)}, {row.size}", _list(facts(row, content.depth))]
+        blocks += [f"## {_plain(row.name)}, {_plain(row.size)}", _list(facts(row, content.depth))]
     blocks += ["## Provenance", "\n".join(f"- **{name}**: {_code(value)}"
                                           for name, value in content.provenance.items())]
     return "\n\n".join(blocks) + "\n"
@@ -72,7 +76,7 @@ def page(content: Content) -> str:
 def _row(row: Row) -> str:
     scale = "" if row.alpha is None else f"{row.alpha:.6g}"
     bounds = typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))
-    return f"| {_plain(row.name)} | {row.size} | {scale} | {bounds} | {row.state} |"
+    return f"| {_plain(row.name)} | {_plain(row.size)} | {scale} | {bounds} | {row.state} |"
 
 
 def _list(items: Sequence[tuple[str, str]]) -> str:
