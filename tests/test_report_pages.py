@@ -212,14 +212,18 @@ def test_what_would_close_a_row():
     digits, contractive = loaded("digits").rows, loaded("contractive").rows
     assert advice.closing(digits[0]).startswith("Nothing")
     assert "cannot be estimated" in advice.closing(digits[3])
-    assert "raises the lower bound only" in advice.closing(contractive[3])
+    assert "No branch and bound" in advice.closing(contractive[3])
     late = {"upper": Stop(Reason.TIME, "900 nodes; the round for 1 was not finished")}
     known = replace(digits[0].bracket, stopped=late, lower=0.3, upper=0.6,
                     engines=(Work("BranchAndBound()", 0, 10**6, "nodes", 10.0),))
     text = advice.closing(replace(digits[0], bracket=known))
-    assert "Estimate, not a bound" in text and "1e7 to 1e12 of them, 3 minutes to 100 days" in text
+    assert "Estimate, not a bound" in text and "4e6 to 1e12 of them, 40 seconds to 100 days" in text
     capped = replace(known, upper_by="Fact 9")
     assert "nothing can be extrapolated" in advice.closing(replace(digits[0], bracket=capped))
+    early = replace(known, engines=(), stopped={"upper": Stop(Reason.TIME, "the cones were not all found")})
+    assert "A longer time limit may" in advice.closing(replace(digits[3], bracket=early))
+    above = replace(known, upper_by="Fact 12: WDC of layer 2", stopped={"upper": Stop(Reason.CAP_ONLY)})
+    assert "another row" in advice.closing(replace(digits[3], bracket=above))
     for reason, word in ((Reason.TARGET, "decided"), (Reason.INTERRUPTED, "--checkpoint")):
         known = replace(digits[0].bracket, stopped={"upper": Stop(reason)})
         assert word in advice.closing(replace(digits[0], bracket=known))

@@ -13,14 +13,14 @@ from wdccheck.rows import Row
 __all__ = ["asked", "closing", "facts", "meaning", "passing"]
 
 _CLOSED = 0.002  # the relative gap at which `certify` counts a row as closed
-_GROWTH = (0.5, 2.5)  # nodes grew like gap^-p, with p in here, where it was tried
+_GROWTH = (0.25, 2.5)  # nodes grew like gap^-p, with p in here, where it was tried
 
 _IDEAL = {
-    "WDC": "how far the rows that are open in two directions are, at worst, from behaving like Gaussian "
-           "rows of infinite number",
+    "WDC": "how far the rows that are open in two directions are, at worst, from behaving like "
+           "infinitely many Gaussian rows",
     "R2WDC": "the same as the WDC, but only for directions that the layers before can produce",
-    "joint-WDC": "how far the products of the two last layers are, at worst, from behaving like Gaussian "
-                 "rows of infinite number",
+    "joint-WDC": "how far the products of the two last layers are, at worst, from behaving like "
+                 "infinitely many Gaussian rows",
     "RRIC": "by how much the measurements distort, at worst, the inner product of two differences of "
             "outputs, relative to their lengths",
 }
@@ -150,23 +150,28 @@ def closing(row: Row) -> str:
         return "It was interrupted; with --checkpoint a later call goes on from there."
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
     detail = stop.detail or stop.reason.value
-    if stop.reason is Reason.CAP_ONLY or work is None:
-        return (f"The upper bound is a closed formula ({row.bracket.upper_by}; {detail}). More time "
-                "raises the lower bound only; a smaller upper one takes a better formula.")
+    if stop.reason is Reason.CAP_ONLY:
+        if row.bracket.upper_by.startswith("Fact 12: WDC of"):
+            return f"The upper bound is that of another row: {row.bracket.upper_by}. See what would close it."
+        return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). More time raises the lower "
+                "bound only; a smaller upper one takes a better formula or relaxation.")
+    if work is None:
+        longer = " A longer time limit may lower the upper bound." if stop.reason is Reason.TIME else ""
+        return f"The search for upper bounds was over before branch and bound began: {detail}.{longer}"
     return _more_nodes(row, work, detail)
 
 
 def _more_nodes(row: Row, work: Work, detail: str) -> str:
     """An extrapolation of nodes against gap, where there is a law to continue."""
-    begun = (f"Branch and bound ended after {work.work:,} nodes with {up(row.bracket.gap, 3)} between the "
-             "bounds")
-    if row.kind in ("R2WDC", "RRIC"):
-        return (f"{begun} ({detail}). How much more it takes cannot be estimated: bounds over pairs of "
-                "activation cones need not close, however many nodes are visited.")
+    begun = (f"Branch and bound ended after {work.work:,} nodes with "
+             f"{up(row.ratio_upper - row.ratio_lower, 3)} between the bounds of {row.ratio_name}")
+    begun += "" if detail == f"{work.work:,} nodes" else f" ({detail})"
+    if row.kind == "RRIC" or (row.kind == "R2WDC" and row.layer != 1):  # layer 1 has boxes
+        return (f"{begun}. How much more it takes cannot be estimated: bounds over pairs of activation cones "
+                "need not close, however many nodes are visited.")
     goal = _CLOSED * row.bracket.upper
     if not (goal > 0 and math.isfinite(row.bracket.gap)) or "BranchAndBound" not in row.bracket.upper_by:
-        return (f"{begun} ({detail}). It has not lowered the closed formula yet, so nothing can be "
-                "extrapolated.")
+        return f"{begun}. It has not lowered the closed formula yet, so nothing can be extrapolated."
     few, many = (work.work * max(row.bracket.gap / goal, 1.0) ** p for p in _GROWTH)
     speed = work.work / max(work.seconds, 1e-9)
     return (f"{begun}. Estimate, not a bound: if nodes grow like gap^-{_GROWTH[0]:g} to "
@@ -184,4 +189,5 @@ def _span(seconds: float) -> str:
 
 def _about(value: float) -> str:
     """A number to one digit."""
-    return f"{float(f'{value:.1g}'):,.0f}" if value < 1e6 else f"1e{round(math.log10(value))}"
+    text = f"{value:.0e}"
+    return f"{float(text):,.0f}" if value < 1e5 else text.replace("e+0", "e").replace("e+", "e")

@@ -29,7 +29,7 @@ Exit status:
   2    unusable input or arguments
   3    with --eps: undecided
   70   an error of this program: please report it
-  130  interrupted; the bounds so far are printed, and saved with --json or --checkpoint"""
+  130  interrupted; the bounds so far are printed, and saved with --json, --out or --checkpoint"""
 
 
 def finish(

@@ -165,7 +165,8 @@ def _cosines(rows: np.ndarray, pair: Pair) -> str:
     scaled = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)
     cosines = np.divide(scaled, norms, out=np.zeros_like(rows), where=norms > 0) @ pair.directions.T
-    far = 2.0 ** math.ceil(math.log2(max(float(np.abs(cosines).max(initial=0)), 2.0**-6)))
+    largest = float(np.abs(cosines).max(initial=0))
+    far = min((x for x in (1.0, 0.5, 0.2, 0.1, 0.05, 0.02) if x >= largest), default=1.0)
     low, high = 38, WIDTH - 14
     middle, reach = (low + high) / 2, (high - low) / 2
     y = middle - 20
