@@ -84,7 +84,8 @@ def folder(path: str | None) -> None:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise InvalidInput("--out", "a folder", f"{path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput("--out", "a folder", f"{path}: {reason}") from None
     for name in ("report.html", "report.json", "report.md"):
         if (Path(path) / name).is_dir() or not os.access(path, os.W_OK | os.X_OK):
             raise InvalidInput("--out", f"a folder in which {name} can be written", path)

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wdccheck.printing import down
 from wdccheck.scenes import Pair
 
 __all__ = ["STYLE", "Bar", "directions", "error_bars", "gates", "spectrum"]
 
 STYLE = """\
-:root{--ink:#1b1f24;--page:#fff;--soft:#59636e;--line:#c8ced6;--low:#0072b2;--high:#b34700;--faint:#9aa4af}
+:root{--ink:#1b1f24;--page:#fff;--soft:#59636e;--line:#c8ced6;--low:#0072b2;--high:#b34700;--faint:#7d8894}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e9ed;--page:#14171b;--soft:#a6b0bb;--line:#3d454e;\
---low:#56b4e9;--high:#f0a040;--faint:#6f7a86}}
+--low:#56b4e9;--high:#f0a040;--faint:#8a95a1}}
 svg{display:block;width:100%;height:auto}
 svg text{fill:var(--ink);font:11px system-ui,sans-serif;paint-order:stroke;stroke:var(--page);\
 stroke-width:3px}
@@ -194,7 +195,10 @@ def _dots(points: np.ndarray, pair: Pair) -> list[str]:
 
 
 def spectrum(values: np.ndarray, reached: float, name: str) -> str:
-    """Eigenvalues as ticks on a line, with dashes at plus and minus what the witness reaches."""
+    """Eigenvalues as ticks on a line, with dashes at plus and minus what the witness reaches.
+
+    What is reached is a lower bound, and printed rounded down.
+    """
     low, high = (float(f([*values, -reached, reached])) for f in (min, max))
     reach = max(high - low, 1e-300)
 
@@ -205,9 +209,10 @@ def spectrum(values: np.ndarray, reached: float, name: str) -> str:
     parts = [f'<path class="axis" d="M{_EDGE} 42H{WIDTH - _EDGE}"/>',
              f'<path class="open" stroke-width="1.6" d="{ticks}"/>']
     for x in sorted({-reached, 0.0, reached}):
+        label = ("-" if x < 0 else "") + down(abs(x), 4)
         parts += [f'<path class="asked" d="M{at(x):.2f} 12V48"/>' if x else
                   f'<path class="axis" d="M{at(x):.2f} 42v6"/>',
-                  _text(at(x), 62, f"{x:.4g}", "soft", "start" if at(x) < 40 else
+                  _text(at(x), 62, label, "soft", "start" if at(x) < 40 else
                         "end" if at(x) > WIDTH - 40 else "middle")]
     return _svg(68, parts, f"eigenvalues of {name}")
 

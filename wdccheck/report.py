@@ -238,7 +238,7 @@ class Report:
     def _cut(self) -> str:
         if not self.interrupted:
             return ""
-        return f"interrupted: {len(self.rows)} of {self.total} rows begun; what is bounded is proved"
+        return f"interrupted: {len(self.rows)} of {self.total} rows begun; the bounds on them are proved"
 
     def _head(self) -> str:
         names = [f"{name}: {one}" if name else f"ReLU network {one}" for name, one in self.networks.items()]
