@@ -12,7 +12,9 @@ from typing import Any
 
 from wdccheck.errors import InvalidInput
 
-__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "write", "write_bytes"]
+__all__ = [
+    "LIMIT", "SCHEMA", "decode_float", "encode_float", "read", "text_of", "write", "write_all", "write_bytes",
+]
 
 SCHEMA = 1
 LIMIT = 64 * 2**20
@@ -35,32 +37,55 @@ def decode_float(value: Any, thing: str) -> float:
     return float(value)
 
 
+def text_of(data: Mapping[str, Any]) -> str:
+    """`data` as the JSON of a result file."""
+    return json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
+
+
 def write(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
     """Write `data` as JSON, atomically: a reader sees the old file or the new one, whole."""
-    text = json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
-    write_bytes(path, text.encode())
+    write_bytes(path, text_of(data).encode())
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` as a file, atomically."""
-    target = Path(path)
+    write_all({Path(path): data})
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write several files: each atomically, and none before all of them are on the disk.
+
+    Raises
+    ------
+    InvalidInput
+        One cannot be written.
+    """
+    ready: dict[Path, str] = {}
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        for target, data in files.items():
+            ready[target] = _temporary(target)
+            Path(ready[target]).write_bytes(data)
+            os.chmod(ready[target], 0o666 & ~mask)
+        for target in files:
+            os.replace(ready[target], target)
+            del ready[target]
+    except OSError as error:
+        raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
+    finally:
+        for name in ready.values():
+            Path(name).unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> str:
+    """An empty file beside `target`."""
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise InvalidInput(str(target), "a file in a writable folder", error.strerror or "") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, target)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    os.close(handle)
+    return name
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -26,6 +27,7 @@ from wdccheck.delivery import (
     UNUSABLE,
     VIOLATED,
     finish,
+    folder,
     writable,
 )
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
@@ -46,12 +48,14 @@ def cli() -> None:
               help="A of the RRIC, as many columns as outputs, a file of one array; by default one is drawn.")
 @click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
               help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
+@click.option("--out", type=click.Path(readable=False), metavar="DIR",
+              help="Write report.html, report.json and report.md into this folder.")
 @weight_options
 @search_options("best", "Folder with one file per row (wdc-1.json, ...); a later call resumes from it.")
 def certify(
-    weights: str | None, measurements: str | None, pair: tuple[str, str] | None, alpha: float | str,
-    gap: float | None, eps: float | None, time_limit: float, seed: int, checkpoint: str | None,
-    json_path: str | None, workers: int, quiet: bool,
+    weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
+    alpha: float | str, gap: float | None, eps: float | None, time_limit: float, seed: int,
+    checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
 
@@ -66,6 +70,7 @@ def certify(
     from wdccheck.weights import read_matrix
 
     writable(json_path)
+    folder(out)
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
@@ -79,6 +84,8 @@ def certify(
             generator() if weights is None else network(weights, quiet),
             None if measurements is None else read_matrix(measurements), alpha=alpha, gap=gap, target=eps,
             time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    if out is not None:
+        report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
     return finish(report, report.to_dict(), eps, json_path, report.interrupted)
 
 
@@ -159,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             arguments = list(sys.argv[1:] if argv is None else argv)
             # not cli.main: it would turn Ctrl-C and a closed pipe into exit status 1
-            with cli.make_context("wdccheck", arguments) as context:
+            with cli.make_context("wdccheck", [*arguments], obj=tuple(arguments)) as context:
                 status = cli.invoke(context)
         sys.stdout.flush()
         return int(status or DONE)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUG", "DONE", "INTERRUPTED", "PIPE_CLOSED", "STATUS", "UNDECIDED", "UNUSABLE", "VIOLATED", "finish",
-    "finish_row", "writable",
+    "finish_row", "folder", "writable",
 ]
 
 DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 130, 141
@@ -32,7 +32,7 @@ Exit status:
   2    unusable input or arguments
   3    with --eps: undecided
   70   an error of this program: please report it
-  130  interrupted; the bounds so far are printed, and saved with --json or --checkpoint"""
+  130  interrupted; the bounds so far are printed, and saved with --json, --out or --checkpoint"""
 
 
 def finish(
@@ -81,3 +81,17 @@ def writable(path: str | None) -> None:
     target = Path(path)
     if target.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
         raise InvalidInput("--json", "a file in a writable folder, or -", path)
+
+
+def folder(path: str | None) -> None:
+    """Make the folder of a report, or refuse it before minutes are spent on the report."""
+    if path is None:
+        return
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput("--out", "a folder", f"{path}: {reason}") from None
+    for name in ("report.html", "report.json", "report.md"):
+        if (Path(path) / name).is_dir() or not os.access(path, os.W_OK | os.X_OK):
+            raise InvalidInput("--out", f"a folder in which {name} can be written", path)

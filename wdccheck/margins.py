@@ -10,13 +10,18 @@ from wdccheck.printing import between, down, item, up
 from wdccheck.rows import Row
 from wdccheck.thresholds import Threshold
 
-__all__ = ["theorems"]
+__all__ = ["asks", "theorems"]
 
 _OF = {"WDC": "WDC of every layer", "R2WDC": "R2WDC of every layer", "RRIC": "RRIC"}
 
 
 def theorems(rows: Sequence[Row], depths: Sequence[int]) -> list[str]:
-    """One item per theorem: the rows it uses, what it needs of them, the margin if it can be computed.
+    """The same as lines of text."""
+    return [line for label, text in asks(rows, depths) for line in item(label, text, 18)]
+
+
+def asks(rows: Sequence[Row], depths: Sequence[int]) -> list[tuple[str, str]]:
+    """Per theorem: the rows it uses, what it needs of them, the margin if it can be computed.
 
     Parameters
     ----------
@@ -28,9 +33,8 @@ def theorems(rows: Sequence[Row], depths: Sequence[int]) -> list[str]:
         return _pair(rows, thresholds.pair_threshold(*depths), len(rows) == sum(depths) + 1)
     found = thresholds.thresholds(depths[0])
     if depths[0] < 2:
-        return item("every theorem", found[0].reason, 18)
-    return [line for t in found for line in item(t.theorem, _sentence(rows, t, depths[0]), 18)] + _gaussian(
-        rows, found[0])
+        return [("every theorem", found[0].reason)]
+    return [*((t.theorem, _sentence(rows, t, depths[0])) for t in found), *_gaussian(rows, found[0])]
 
 
 def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
@@ -46,23 +50,23 @@ def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
     return f"{begun}: {'satisfied' if whole else 'undecided'}"
 
 
-def _gaussian(rows: Sequence[Row], needed: Threshold) -> list[str]:
+def _gaussian(rows: Sequence[Row], needed: Threshold) -> list[tuple[str, str]]:
     own = [row for row in rows if row.kind == "WDC"]
     if not own or needed.value is None or max(row.ratio_lower for row in own) < needed.value:
         return []
     low, high = thresholds.gaussian_expansion(needed.value)
     here = ", ".join(f"{row.shape[0] / row.shape[1]:.3g}" for row in own)
-    return item("estimate", f"for that WDC, Gaussian layers would need n/k of about {down(low, 2)} to "
-                            f"{up(high, 2)}; here it is {here}", 18)
+    return [("estimate", f"for that WDC, Gaussian layers would need n/k of about {down(low, 2)} to "
+                         f"{up(high, 2)}; here it is {here}")]
 
 
-def _pair(rows: Sequence[Row], needed: Threshold, whole: bool) -> list[str]:
+def _pair(rows: Sequence[Row], needed: Threshold, whole: bool) -> list[tuple[str, str]]:
     """The one epsilon that every row shares; the theorem scales no row by its alpha."""
     lower = max((row.bracket.lower for row in rows), default=0.0)
     upper = max(row.bracket.upper for row in rows) if whole else math.inf
     text = f"every row with one eps, here {between(lower, 'eps', upper)}; {needed.needs}: {needed.reason}"
-    lines = item(needed.theorem, text, 18)
+    found = [(needed.theorem, text)]
     if any(row.alpha is not None and row.alpha > 1 for row in rows):
-        lines += item("", "an alpha above 1, as here, is beyond the theorem: scale that last layer down "
-                          "(Fact 3)", 18)
-    return lines
+        found.append(("", "an alpha above 1, as here, is beyond the theorem: scale that last layer down "
+                          "(Fact 3)"))
+    return found

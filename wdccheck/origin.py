@@ -40,6 +40,12 @@ class Origin:
         return {"file": self.file, "layers": list(self.layers), "ordered_by": self.ordered_by,
                 "options": dict(self.options)}
 
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Origin:
+        """What :meth:`to_dict` gives."""
+        return Origin(str(data["file"]), tuple(map(str, data["layers"])), str(data["ordered_by"]),
+                      {str(name): str(meaning) for name, meaning in data["options"].items()})
+
     def to_text(self) -> str:
         """The order found, in one line, and a line per option."""
         layers = ", ".join(f"layer {i} {name}" for i, name in enumerate(self.layers, 1))

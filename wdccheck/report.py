@@ -7,15 +7,19 @@ import os
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from wdccheck import certificate, thresholds
+import numpy as np
+
+from wdccheck import certificate, report_html, report_markdown, thresholds
 from wdccheck.brackets import Verdict
 from wdccheck.errors import InvalidInput
-from wdccheck.margins import theorems
+from wdccheck.margins import asks, theorems
 from wdccheck.network import ReLUNetwork
 from wdccheck.origin import Origin
 from wdccheck.printing import WIDTH, wrapped
+from wdccheck.report_markdown import Content
 from wdccheck.rows import Row
 
 __all__ = ["Report", "Weights"]
@@ -30,16 +34,23 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Which network: n_0, ..., n_d, the hash of its layers, and the file if they were read from one."""
+    """Which network: n_0, ..., n_d, and the hash of its layers; where known, its file and the layers."""
 
     dims: tuple[int, ...]
     sha256: str
     origin: Origin | None = None
+    layers: tuple[np.ndarray, ...] = field(default=(), repr=False, compare=False)
 
-    @classmethod
-    def of(cls, net: ReLUNetwork) -> Weights:
-        """Those of a network."""
-        return cls(tuple(net.dims), net.sha256, net.origin)
+    @staticmethod
+    def of(net: ReLUNetwork) -> Weights:
+        """Those of a network, with its layers: pictures of witnesses need them."""
+        return Weights(tuple(net.dims), net.sha256, net.origin, net.layers)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Weights:
+        """What :meth:`to_dict` gives; without the layers."""
+        origin = Origin.from_dict(data["origin"]) if "origin" in data else None
+        return Weights(tuple(int(n) for n in data["dims"]), str(data["sha256"]), origin)
 
     def __str__(self) -> str:
         return f"{'-'.join(str(n) for n in self.dims)}, sha256 {self.sha256[:8]}"
@@ -48,6 +59,12 @@ class Weights:
         """As JSON data."""
         data = {"dims": list(self.dims), "sha256": self.sha256}
         return data if self.origin is None else {**data, "origin": self.origin.to_dict()}
+
+
+def _this_program() -> dict[str, str]:
+    import wdccheck
+
+    return {"wdccheck": wdccheck.__version__, "kernel": wdccheck.kernel()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +84,8 @@ class Report:
         Whether Ctrl-C cut the report short.
     measurements : mapping
         Of a network: `shape` (m, n), and `drawn`, whether A was drawn from the seed.
+    program : mapping of str to str
+        `wdccheck` and `kernel`: the version and the kernel that made it.
     """
 
     rows: tuple[Row, ...]
@@ -74,6 +93,7 @@ class Report:
     seed: str
     interrupted: bool = False
     measurements: Mapping[str, Any] = field(default_factory=dict)
+    program: Mapping[str, str] = field(default_factory=_this_program)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -111,14 +131,11 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON data: infinity becomes null."""
-        import wdccheck
-
         networks = {name: one.to_dict() for name, one in self.networks.items()}
         subject = {"pair": networks} if self._pair else {
             "network": networks[""], "measurements": dict(self.measurements)}
         return {
-            "wdccheck": wdccheck.__version__,
-            "kernel": wdccheck.kernel(),
+            **self.program,
             **subject,
             "seed": self.seed,
             "interrupted": self.interrupted,
@@ -126,6 +143,43 @@ class Report:
             "rows": [{**row.to_dict(self.threshold), "bracket": row.bracket.to_dict()}
                      for row in self.rows],
         }
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Report:
+        """Read what :meth:`save` wrote; nothing is checked again, that is what ``wc.verify`` is for.
+
+        Large layers are not in the file: their witnesses are not drawn.
+
+        Raises
+        ------
+        InvalidInput
+            The file is no report.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, wdccheck as wc
+        >>> path = os.path.join(tempfile.mkdtemp(), "report.json")
+        >>> wc.certify([np.eye(2)], alpha=1.0, time_limit=5).save(path)
+        >>> wc.Report.load(path).to_html().startswith("<!DOCTYPE html>")
+        True
+        """
+        data = certificate.read(path)
+        try:
+            networks = data["pair"] if "pair" in data else {"": data["network"]}
+            rows = [Row.from_dict(row, f"{path}: row {i}") for i, row in enumerate(data["rows"], 1)]
+            sizes = {kind: 3 if kind == "joint-WDC" else 2 for kind in _SAYS}
+            if not rows or any(sizes.get(row.kind) != len(row.shape) for row in rows) or not all(
+                    isinstance(n, int) and n > 0 for row in rows for n in row.shape):
+                raise InvalidInput(str(path), f"rows of {', '.join(_SAYS)}", "others, or none")
+            return Report(
+                tuple(rows),
+                {str(name): Weights.from_dict(one) for name, one in networks.items()},
+                str(data["seed"]), bool(data["interrupted"]), dict(data.get("measurements", {})),
+                {name: str(data[name]) for name in ("wdccheck", "kernel")})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InvalidInput):
+                raise
+            raise InvalidInput(str(path), "a report as written by certify", str(error)[:100]) from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as JSON, atomically; ``wc.verify`` checks such a file."""
@@ -150,18 +204,50 @@ class Report:
         """The report as `wdccheck certify` prints it: a table, what the theorems ask, the details."""
         blocks = [self._head(), "\n".join(row.to_line() for row in self.rows)]
         if self.interrupted:
-            blocks.append(f"interrupted: {len(self.rows)} of {self.total} rows begun; what stands above is "
-                          "proved")
+            blocks.append(self._cut())
         blocks.append("\n".join(["what the theorems ask", *theorems(self.rows, self._depths)]))
         for kind in dict.fromkeys(row.kind for row in self.rows):
             blocks += [f"---- {_SAYS[kind]}", *(row.to_text() for row in self.rows if row.kind == kind)]
         return "\n\n".join(blocks)
+
+    def to_html(self, command: str = "") -> str:
+        """The report as a page that needs no other file: brackets, witnesses, what they mean.
+
+        Parameters
+        ----------
+        command : str
+            The command line or the call that made the report, quoted under "provenance".
+        """
+        return report_html.page(self._content(command), {n: one.layers for n, one in self.networks.items()})
+
+    def to_markdown(self, command: str = "") -> str:
+        """The same without drawings, as Markdown; `command` as for :meth:`to_html`."""
+        return report_markdown.page(self._content(command))
+
+    def write(self, folder: str | os.PathLike[str], command: str = "") -> None:
+        """Write report.html, report.json and report.md into an existing folder, whole or not at all.
+
+        Raises
+        ------
+        InvalidInput
+            The folder cannot be written.
+        """
+        into = Path(folder)
+        certificate.write_all({
+            into / "report.json": certificate.text_of(self.to_dict()).encode(),
+            into / "report.md": self.to_markdown(command).encode(),
+            into / "report.html": self.to_html(command).encode()})
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.to_text())}</pre>"
+
+    def _cut(self) -> str:
+        if not self.interrupted:
+            return ""
+        return f"interrupted: {len(self.rows)} of {self.total} rows begun; the bounds on them are proved"
 
     def _head(self) -> str:
         names = [f"{name}: {one}" if name else f"ReLU network {one}" for name, one in self.networks.items()]
@@ -176,6 +262,15 @@ class Report:
             for note in one.origin.notes() if one.origin else ():
                 lines += wrapped(note)
         return "\n".join([*lines, "Every bound is proved; printed digits are rounded outward."])
+
+    def _content(self, command: str) -> Content:
+        provenance = {
+            "program": "wdccheck {wdccheck}, kernel {kernel}".format_map(self.program),
+            **({"command": command} if command else {}), "seed": self.seed,
+            **{f"weights {name}".strip(): f"{'-'.join(map(str, one.dims))}, sha256 {one.sha256}"
+               for name, one in self.networks.items()}}
+        return Content(self._head().splitlines(), self.rows, tuple(asks(self.rows, self._depths)),
+                       None if self._pair else self._depths[0], provenance, self._cut())
 
     @property
     def _pair(self) -> bool:

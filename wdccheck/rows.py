@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,14 @@ class Row:
         return None if self.bracket.alpha is None else float(self.bracket.alpha)
 
     @property
+    def chosen(self) -> str:
+        """Where alpha comes from, in words; empty where the caller gave it."""
+        if self.calibration is None:
+            return self.note
+        return (f"for which {self._vacuous} is proved" if self.calibration.vacuous
+                else "chosen to minimize eps/alpha")
+
+    @property
     def scale(self) -> float:
         """What epsilon is compared with: alpha, or 1 where there is none."""
         return 1.0 if self.alpha is None else self.alpha
@@ -150,6 +159,16 @@ class Row:
             "vacuous": None if chosen is None else chosen.vacuous,
         }
 
+    @staticmethod
+    def from_dict(data: Mapping[str, Any], source: str = "row") -> Row:
+        """Inverse of :meth:`to_dict` with the bracket beside it."""
+        from wdccheck.calibration import Calibration
+
+        known, lower = Bracket.from_dict(data["bracket"], source), data["ratio_lower_any_alpha"]
+        chosen = None if lower is None or known.alpha is None else Calibration(
+            float(known.alpha), float(lower), bool(data["vacuous"]), float(known.alpha))
+        return Row(known, chosen, str(data["of"]))
+
     def to_line(self) -> str:
         """The row as one line of a table."""
         scale = "" if self.alpha is None else f"alpha {self.alpha:.6g}"
@@ -159,20 +178,16 @@ class Row:
 
     def to_text(self) -> str:
         """The row as `wdccheck` prints it, at most 100 columns wide."""
-        known, least = self.bracket, self._vacuous
-        chosen = self.note
-        if self.calibration is not None:
-            chosen = (f"for which {least} is proved" if self.calibration.vacuous
-                      else "chosen to minimize eps/alpha")
+        known = self.bracket
         scale = "" if self.alpha is None else f", alpha = {self.alpha:.12g}"
-        title = f"{self.name}: {self.size}{scale}" + (f", {chosen}" if chosen else "")
+        title = f"{self.name}: {self.size}{scale}" + (f", {self.chosen}" if self.chosen else "")
         if self.empty:
             return "\n".join([title, *item("eps = 0", str(known.stopped["upper"].detail))])
         lines = [title, f"    {between(known.lower, 'eps', known.upper):<40}  gap {up(known.gap, 3)}"]
         if self.alpha is not None:
             lines.append(f"    {self._ratio()}")
         lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known),
-                  *self._calibrated(least)]
+                  *self._calibrated(self._vacuous)]
         return "\n".join(lines)
 
     def _ratio(self) -> str:

@@ -1,0 +1,315 @@
+"""The pages of a report: complete, well-formed, self-contained, the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from wdccheck import advice, certificate, drawings, scenes
+from wdccheck.brackets import Reason, Stop, Work
+from wdccheck.cli import main
+from wdccheck.delivery import folder
+from wdccheck.errors import InvalidInput
+from wdccheck.origin import Origin
+from wdccheck.report import Report, Weights
+from wdccheck.report_markdown import typeset
+from wdccheck.rows import Row
+
+CERTIFICATES = Path(__file__).parent.parent / "certificates"
+FOLDERS = ["digits", "contractive", "demodulation"]
+VOID = {"meta", "br", "hr", "img", "link"}
+every_folder = pytest.mark.parametrize("name", FOLDERS)
+
+
+def loaded(name):
+    return Report.load(CERTIFICATES / name / "report.json")
+
+
+class Page(HTMLParser):
+    """Tags that match, what they refer to, the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.words, self.values = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append(tag)
+        self.values += [(name, value) for name, value in attributes]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append(tag)
+        self.values += attributes
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@every_folder
+def test_the_page_is_whole_and_needs_nothing_else(name):
+    report = loaded(name)
+    text = report.to_html("wdccheck certify")
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "use", "image"} & set(page.seen)
+    assert not {"src", "href", "xlink:href", "onload"} & {name for name, _ in page.values}
+    assert "url(" not in text and "://" not in text and "@import" not in text
+    assert page.seen.count("h2") == len(report.rows) + 2
+    for row in report.rows:
+        assert f"{row.name}, {row.size}" in page.text
+        assert typeset(row.state) in page.text
+    assert all(one.sha256 in page.text for one in report.networks.values())
+    assert "prefers-color-scheme:dark" in text
+    for svg in re.findall(r"<svg.*?</svg>", text):
+        ET.fromstring(svg)
+        assert "nan" not in svg and "inf" not in svg
+    # every witness is drawn: the gates and the spectrum of each row, and the one panel
+    assert "not drawn" not in page.text
+    places = sum((2 if row.kind == "RRIC" else 1) for row in report.rows if row.shape[1] > 1)
+    assert page.seen.count("svg") == 1 + 2 * len(report.rows) + places
+
+
+@every_folder
+def test_the_same_report_gives_the_same_bytes(name):
+    one, two = loaded(name), loaded(name)
+    assert one.to_html("x") == two.to_html("x") and one.to_markdown("x") == two.to_markdown("x")
+
+
+@every_folder
+def test_a_loaded_report_is_the_one_that_was_saved(name, tmp_path):
+    kept = certificate.read(CERTIFICATES / name / "report.json")
+    again = json.loads(json.dumps({"schema": 1, **loaded(name).to_dict()}))
+    assert again == kept
+    loaded(name).write(tmp_path)
+    assert all(check.passed for check in wc.verify(tmp_path / "report.json", rerun=False))
+
+
+@every_folder
+def test_the_drawn_spectrum_is_the_one_of_the_witness(name):
+    for row in loaded(name).rows:
+        shown = scenes.scene(row, {})
+        largest = float(np.abs(shown.spectrum).max())
+        assert largest >= row.ratio_lower * (1 - 1e-9)
+        if row.kind in ("WDC", "joint-WDC"):
+            assert largest == pytest.approx(row.ratio_lower, rel=1e-8)
+        for pair in shown.pairs:
+            assert pair.gates.shape == (2, len(shown.rows))
+            signs = shown.rows @ pair.directions.T > 0
+            assert (pair.gates == signs.T).mean() > 0.8  # walls are decided exactly, here in floats
+
+
+def test_markdown_names_every_row_and_cannot_be_broken_by_names():
+    report = loaded("digits")
+    text = report.to_markdown("wdccheck certify 'a`b``c' '<b>|'")
+    assert all(f"## {row.name}, {row.size}" in text for row in report.rows)
+    assert "```wdccheck certify 'a`b``c' '<b>|'```" in text.replace("``` ", "```").replace(" ```", "```")
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {line.count("|") for line in table} == {6}
+
+
+def test_names_from_outside_are_escaped():
+    name = '<script>alert("x")</script>&amp;.npz'
+    text = loaded("digits").to_html(f"wdccheck certify '{name}'")
+    page = Page(text)
+    assert "script" not in page.seen and name in page.text
+    report = loaded("digits")
+    forged = replace(report.rows[0].bracket, lower_by="<img src=x>", upper_by="</dd><script>")
+    rows = (replace(report.rows[0], bracket=forged), *report.rows[1:])
+    seen = Page(replace(report, rows=rows, seed="<b>").to_html()).seen
+    assert not {"img", "script", "b"} & set(seen)
+
+
+def test_without_weights_the_reason_stands_in_place_of_the_drawing():
+    report = loaded("contractive")
+    layers = [scenes.scene(row, {}).rows for row in report.rows[:2]]
+    bare = tuple(replace(row, bracket=replace(row.bracket, condition={
+        name: value for name, value in row.bracket.condition.items()
+        if name not in ("weights", "network", "measurements")})) for row in report.rows)
+    poor = replace(report, rows=bare)
+    assert Page(poor.to_html()).text.count("not at hand: the file does not carry") == len(bare)
+    rich = replace(poor, networks={"": Weights(report.dims, report.sha256, layers=tuple(layers))})
+    text = Page(rich.to_html()).text
+    assert text.count("The witness is not drawn") == 0
+    assert text.count("The spectrum is not drawn: the measurements are not at hand") == 1
+
+
+def test_what_does_not_fit_is_not_drawn():
+    row = loaded("digits").rows[0]
+    for witness in ({"r": np.ones(3)}, {"r": np.ones(4), "s": np.ones(4)}):
+        odd = replace(row, bracket=replace(row.bracket, witness=witness))
+        assert scenes.scene(odd, {}) == "the witness and the weights do not fit together"
+    nothing = replace(row, bracket=replace(row.bracket, witness=None, lower=0.0))
+    assert "no witness" in scenes.scene(nothing, {})
+
+
+def test_scales_do_not_matter():
+    W = np.random.default_rng(0).standard_normal((9, 3))
+    plain, tiny = (scenes.scene(Row(wc.bracket(wc.WDC(c * W, c * c), wc.MonteCarlo(samples=64))), {})
+                   for c in (1.0, 2.0**-200))
+    assert np.allclose(plain.spectrum, tiny.spectrum, rtol=0, atol=1e-14)
+    assert drawings.directions(tiny.rows, tiny.pairs[0]) == drawings.directions(plain.rows, plain.pairs[0])
+
+
+def test_error_bars_without_bounds_and_without_anything():
+    bars = [drawings.Bar("a", 0.0, math.inf, "nothing"), drawings.Bar("b <", 0.0, 0.0, "&")]
+    root = ET.fromstring(drawings.error_bars(bars, [], "eps"))
+    assert "b <" in "".join(root.itertext())
+    ends = drawings.error_bars([drawings.Bar("a", 1e-200, 1e200, "")], [(1e-5, "asked")], "eps")
+    assert all(0 <= float(x) <= 400 for x in re.findall(r'cx="([-\d.e]+)"', ends))
+
+
+def test_the_words_follow_the_bounds():
+    row = loaded("digits").rows[0]
+
+    def said(lower, upper):
+        known = replace(row.bracket, lower=lower * row.alpha, upper=upper * row.alpha)
+        return advice.meaning(replace(row, bracket=known))
+
+    assert "nothing is lost" in said(0.1, 0.4)
+    assert "not decided" in said(0.1, 0.6)
+    assert "promises nothing" in said(0.6, 0.7)
+    assert "promises nothing" in advice.meaning(loaded("digits").rows[1])
+    rric = loaded("digits").rows[4]
+    small = replace(rric, bracket=replace(rric.bracket, lower=0.1, upper=0.5))
+    assert "never have the same measurements" in advice.meaning(small)
+
+
+def test_what_would_make_a_row_pass():
+    digits, contractive = loaded("digits").rows, loaded("contractive").rows
+    text = " ".join(advice.passing(digits[0], 2))
+    assert "Lemma 8" in text and re.search(r"\d{5} times too large", text) and "Estimate, not a bound" in text
+    assert "fewer than 2k" not in text
+    assert "fewer than 2k = 48" in " ".join(advice.passing(contractive[1], 2))
+    assert "Lemma 5.3" in " ".join(advice.passing(digits[2], 2))
+    assert "No theorem asks" in " ".join(advice.passing(digits[4], 2))
+    assert "two layers" in " ".join(advice.passing(digits[0], 1))
+    tiny = replace(digits[0], bracket=replace(digits[0].bracket, lower=0.0, upper=1e-6))
+    assert "It passes" in " ".join(advice.passing(tiny, 2))
+    loose = replace(digits[0], bracket=replace(digits[0].bracket, lower=0.0))
+    assert "Not decided" in " ".join(advice.passing(loose, 2))
+
+
+def test_what_would_close_a_row():
+    digits, contractive = loaded("digits").rows, loaded("contractive").rows
+    assert advice.closing(digits[0]).startswith("Nothing")
+    assert "cannot be estimated" in advice.closing(digits[3])
+    assert "cannot be estimated" in advice.closing(contractive[3])
+    wide = replace(digits[1].bracket, stopped={"upper": Stop(Reason.CAP_ONLY, "a closed formula, not searched")})
+    assert "No branch and bound" in advice.closing(replace(digits[1], bracket=wide))
+    late = {"upper": Stop(Reason.TIME, "900 nodes; the round for 1 was not finished")}
+    known = replace(digits[0].bracket, stopped=late, lower=0.3, upper=0.6,
+                    engines=(Work("BranchAndBound()", 0, 10**6, "nodes", 10.0),))
+    text = advice.closing(replace(digits[0], bracket=known))
+    assert "Estimate, not a bound" in text and "4e6 to 1e12 of them, 40 seconds to 100 days" in text
+    capped = replace(known, upper_by="Fact 9")
+    assert "nothing can be extrapolated" in advice.closing(replace(digits[0], bracket=capped))
+    early = replace(known, engines=(), stopped={"upper": Stop(Reason.TIME, "the cones were not all found")})
+    assert "A longer time limit may" in advice.closing(replace(digits[3], bracket=early))
+    above = replace(known, upper_by="Fact 12: WDC of layer 2", stopped={"upper": Stop(Reason.CAP_ONLY)})
+    assert "another row" in advice.closing(replace(digits[3], bracket=above))
+    for reason, word in ((Reason.TARGET, "decided"), (Reason.INTERRUPTED, "--checkpoint")):
+        known = replace(digits[0].bracket, stopped={"upper": Stop(reason)})
+        assert word in advice.closing(replace(digits[0], bracket=known))
+
+
+@pytest.fixture
+def weights(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "<net> & co.npz"
+    np.savez(path, W1=rng.standard_normal((6, 2)), W2=rng.standard_normal((5, 6)))
+    return path
+
+
+def test_the_command_writes_three_files(weights, tmp_path, capsys):
+    out = tmp_path / "new" / "folder"
+    arguments = ["certify", str(weights), "--alpha", "1", "--time-limit", "2", "--workers", "1", "--quiet",
+                 "--json", str(tmp_path / "same.json"), "--out", str(out)]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
+    assert (out / "report.json").read_bytes() == (tmp_path / "same.json").read_bytes()
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert f"wdccheck certify '{weights}' --alpha 1" in page.text and "net" not in page.seen
+    assert all(check.passed for check in wc.verify(out / "report.json", rerun=False))
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: path.write_text("a file"),
+    lambda path: (path / "report.html").mkdir(parents=True),
+    lambda path: path.symlink_to(path.with_name("nowhere") / "else"),
+])
+def test_a_folder_that_cannot_be_used_is_refused_at_once(make, tmp_path, capsys, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("wdccheck.certification.certify", never)
+    out = tmp_path / "out"
+    make(out)
+    assert main(["certify", "--out", str(out)]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a superuser may write anywhere
+    with pytest.raises(InvalidInput, match=r"report\.html can be written"):
+        folder(str(tmp_path))
+
+
+def test_nothing_half_written_is_left(tmp_path, monkeypatch):
+    report = loaded("demodulation")
+    report.write(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "chmod", full)
+    with pytest.raises(InvalidInput, match="No space left"):
+        replace(report, seed="1").write(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_files_that_are_no_report_are_refused(tmp_path):
+    path = tmp_path / "x.json"
+    certificate.write(path, {"rows": [{}]})
+    with pytest.raises(InvalidInput, match="a report as written by certify"):
+        Report.load(path)
+    for name, value in (("kind", "<b>"), ("shape", ["<b>", 3]), ("shape", [0, 3]), ("shape", [3])):
+        data = loaded("demodulation").to_dict()
+        data["rows"][0]["bracket"]["condition"][name] = value
+        certificate.write(path, data)
+        with pytest.raises(InvalidInput, match="rows of WDC"):
+            Report.load(path)
+
+
+def test_the_file_and_the_options_of_reading_survive_a_reload(tmp_path):
+    origin = Origin("net.pth", ("'0.weight' 2 x 2",), "natural order of names",
+                    {"--ignore-bias": "the biases are dropped"})
+    report = wc.certify([np.eye(2)], alpha=1.0, time_limit=5)
+    one = replace(report, networks={"": replace(report.networks[""], origin=origin)})
+    one.write(tmp_path)
+    again = wc.Report.load(tmp_path / "report.json")
+    assert again.networks[""].origin == origin
+    assert again.to_markdown() == one.to_markdown()
+    for page in ("report.md", "report.html"):
+        assert "the biases are dropped" in (tmp_path / page).read_text(encoding="utf-8")
