@@ -214,7 +214,7 @@ def test_what_would_close_a_row():
     assert advice.closing(digits[0]).startswith("Nothing")
     assert "cannot be estimated" in advice.closing(digits[3])
     assert "cannot be estimated" in advice.closing(contractive[3])
-    wide = replace(digits[1].bracket, stopped={"upper": Stop(Reason.CAP_ONLY, "a closed formula, not searched")})
+    wide = replace(digits[1].bracket, stopped={"upper": Stop(Reason.CAP_ONLY, "a closed formula")})
     assert "No branch and bound" in advice.closing(replace(digits[1], bracket=wide))
     late = {"upper": Stop(Reason.TIME, "900 nodes; the round for 1 was not finished")}
     known = replace(digits[0].bracket, stopped=late, lower=0.3, upper=0.6,
