@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,12 @@ def _groups(source: str, arrays: Mapping[str, np.ndarray]) -> list[_Group]:
         if role in group.parts:
             raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])}")
         group.parts[role] = (name, array)
-    return sorted(found.values(), key=lambda group: natural(next(iter(group.parts.values()))[0]))
+    return sorted(found.values(), key=_place)
+
+
+def _place(group: _Group) -> Any:
+    """Where a layer stands among the others: its weight says it, b2 would come before w1."""
+    return natural(group.parts.get("weight", next(iter(group.parts.values())))[0])
 
 
 def _role(name: str) -> tuple[str, str]:
