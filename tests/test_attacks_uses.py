@@ -29,6 +29,20 @@ def test_a_bias_does_not_change_the_order_of_layers(tmp_path, names):
     assert np.array_equal(net.layers[0], ONE) and np.array_equal(net.layers[1], TWO)
 
 
+@pytest.mark.parametrize("names", [("w1", "W2"), ("weight1", "w2"), ("fc1.weight", "FC2.weight")])
+def test_the_spelling_of_a_name_does_not_change_the_order_of_layers(tmp_path, names):
+    np.savez(tmp_path / "net.npz", **dict(zip(names, (ONE, TWO), strict=True)))
+    net = read_network(tmp_path / "net.npz")
+    assert np.array_equal(net.layers[0], ONE) and "another" not in net.origin.ordered_by
+
+
+def test_where_batch_norm_is_taken_to_stand_is_said(tmp_path):
+    np.savez(tmp_path / "net.npz", **{"fc1.weight": ONE, "bn1.running_mean": np.zeros(2),
+                                      "bn1.running_var": np.ones(2)})
+    origin = read_network(tmp_path / "net.npz", fold_batchnorm=True).origin
+    assert "assumed, and that it stands right after array 'fc1.weight'" in origin.options["--fold-batchnorm"]
+
+
 def test_another_order_in_an_npz_file_is_said(tmp_path):
     np.savez(tmp_path / "net.npz", input=ONE, hidden=TWO, output=ONE)
     assert "another" in read_network(tmp_path / "net.npz").origin.ordered_by
