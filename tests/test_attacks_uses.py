@@ -22,7 +22,7 @@ ONE, TWO = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]]
 # -- weight files --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", [("w1", "w2", "b2"), ("kernel1", "kernel2", "bias2")])
+@pytest.mark.parametrize("names", [("w1", "w2", "b2"), ("weight1", "weight2", "bias2")])
 def test_a_bias_does_not_change_the_order_of_layers(tmp_path, names):
     np.savez(tmp_path / "net.npz", **dict(zip(names, (ONE, TWO, np.ones(2)), strict=True)))
     net = read_network(tmp_path / "net.npz", ignore_bias=True)
@@ -34,6 +34,13 @@ def test_the_spelling_of_a_name_does_not_change_the_order_of_layers(tmp_path, na
     np.savez(tmp_path / "net.npz", **dict(zip(names, (ONE, TWO), strict=True)))
     net = read_network(tmp_path / "net.npz")
     assert np.array_equal(net.layers[0], ONE) and "another" not in net.origin.ordered_by
+
+
+@pytest.mark.parametrize("name", ["kernel", "dense_1/kernel", "params.Dense_0.kernel", "dense/kernel:0"])
+def test_a_kernel_is_not_taken_as_it_stands(tmp_path, name):
+    np.savez(tmp_path / "net.npz", **{name: ONE})
+    with pytest.raises(InvalidInput, match="n_in, n_out"):
+        read_network(tmp_path / "net.npz")
 
 
 def test_where_batch_norm_is_taken_to_stand_is_said(tmp_path):

@@ -21,6 +21,7 @@ _ROLES = {"weight": "weight", "weights": "weight", "kernel": "weight", "w": "wei
 _WORD = "|".join(sorted(_ROLES, key=len, reverse=True))
 _PART_OF = re.compile(r"weight_(g|v|u|orig|mask|ih|hh)|bias_(ih|hh)|in_proj|parametrizations\.",
                       re.IGNORECASE)
+_KERNEL = re.compile(r"(?:^|[._/:-])kernel(?![a-z])", re.IGNORECASE)
 _EPS = 1e-5
 
 
@@ -125,6 +126,9 @@ def _dense(source: str, group: _Group) -> Dense:
         raise InvalidInput(f"{source}: array {shown(group.parts['bias'][0])}", f"shape ({W.shape[0]},)",
                            f"shape {b.shape}")
     label = group.parts["weight"][0]
+    if _KERNEL.search(label):
+        raise InvalidInput(thing, "a matrix of shape (n_out, n_in), named W or weight",
+                           "a kernel, which Keras and Flax store as (n_in, n_out)")
     return dense(source, f"array {shown(label)}" if label else "", W, b)
 
 
