@@ -7,12 +7,15 @@ import json
 import pickle
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import wdccheck as wc
+from wdccheck.brackets import Reason, Stop
 from wdccheck.errors import CertificateMismatch, InvalidInput
+from wdccheck.rows import Row
 from wdccheck.solve import recalled
 from wdccheck.weights import read_matrix, read_network
 
@@ -113,6 +116,12 @@ def test_what_is_said_of_a_recalled_bracket_is_of_the_condition(tmp_path):
     assert recalled(condition, path).condition == condition.describe()
 
 
+def test_only_a_bracket_of_zeros_is_shown_as_a_supremum_over_nothing():
+    stop = Stop(Reason.EMPTY, "every output is dead")
+    known = replace(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()), stopped={"upper": stop})
+    assert not Row(known).empty and "eps = 0" not in Row(known).to_text()
+
+
 # -- sweeps --------------------------------------------------------------------------------------
 
 DESIGN = {"k": 1, "n": [4], "alpha": [1.0, 2.0], "budget": 100}
@@ -132,6 +141,14 @@ def refused(folder, design=DESIGN):
 def test_a_cell_in_the_place_of_another_is_refused(tmp_path, cells):
     shutil.copy(cells[0], cells[1])  # alpha is no part of the seed
     refused(tmp_path)
+
+
+@pytest.mark.parametrize("change", [
+    {"lower": "2.0"}, {"upper": "nan"}, {"lower": "nan"}, {"upper": ""}, {"lower": "-1.0"}])
+def test_a_table_of_impossible_bounds_is_refused(tmp_path, change):
+    wc.Study(({**wc.sweep(k=1, n=4, budget=100).rows[0], **change},)).save(tmp_path / "study.csv")
+    with pytest.raises(InvalidInput, match="lower <= upper"):
+        wc.Study.load(tmp_path / "study.csv")
 
 
 @pytest.mark.parametrize("change", [{"lower": 0.9, "upper": 0.95}, {"lower": 0.0, "upper": 0.001}])
