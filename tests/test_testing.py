@@ -74,10 +74,10 @@ def test_eps_is_a_number(eps):
 
 def test_a_certificate_replaces_the_run(tmp_path):
     path = tmp_path / "eye.json"
-    stated().save(path)
-    assert assert_holds(wc.WDC(W), 0.6, certificate=path).upper == 0.6
+    replace(stated(), upper=0.8).save(path)
+    assert assert_holds(wc.WDC(W), 0.8, certificate=path).upper == 0.8
     with pytest.raises(NotProved):
-        assert_holds(wc.WDC(W), 0.5, certificate=path)
+        assert_holds(wc.WDC(W), 0.79, certificate=path)
 
 
 @pytest.mark.parametrize("other", [

@@ -169,9 +169,9 @@ def test_where_batch_norm_belongs(names):
     assert kinds == [Dense, Norm, Activation, Dense, Activation]
 
 
-def test_names_that_matlab_and_keras_use():
+def test_names_of_weights_and_biases():
     W = np.ones((3, 2))
-    for weight, bias in (("W1", "b1"), ("layer1/kernel:0", "layer1/bias:0"), ("fc_weight", "fc_bias")):
+    for weight, bias in (("W1", "b1"), ("layer1/weights:0", "layer1/biases:0"), ("fc_weight", "fc_bias")):
         arrays = {bias.partition(":")[0]: np.ones((3, 1)), weight.partition(":")[0]: W}
         first = named_chain("f", arrays).steps[0]
         np.testing.assert_array_equal(first.b, np.ones(3))

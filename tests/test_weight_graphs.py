@@ -196,6 +196,7 @@ def branch(layers):
     (set_(0, config={"batch_shape": [None, 7, 2]}), ["an input of shape [None, 7, 2]"]),
     (set_(1, config={"name": "dense_5"}), ["every layer name once"]),
     (set_(3, class_name="ReLU", config={"max_value": 6.0}), ["ReLU with {'max_value': 6.0}"]),
+    (set_(3, class_name="ReLU", config={"max_value": 0.0}), ["ReLU with {'max_value': 0.0}"]),
     (lambda layers: layers.clear(), ["one path"]),
     (lambda layers: layers[1].pop("config"), ["the configuration of a Keras model", "KeyError"]),
 ])

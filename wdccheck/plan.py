@@ -21,7 +21,7 @@ from wdccheck.lower.ascent import Ascent
 from wdccheck.lower.monte_carlo import MonteCarlo
 from wdccheck.printing import up
 from wdccheck.run import Engine
-from wdccheck.solve import bracket
+from wdccheck.solve import bracket, recalled
 from wdccheck.spectral import Spectral
 from wdccheck.upper.branch_and_bound import BranchAndBound
 
@@ -98,11 +98,16 @@ class Plan:
             return None
         data = certificate.read(path)
         row = data.get("row")
-        if not isinstance(row, dict) or set(row) != set(COLUMNS) or row["seed"] != cell.seed(self.root):
+        wanted = _begun(cell, cell.seed(self.root))
+        if not isinstance(row, dict) or set(row) != set(COLUMNS) or any(
+                row[name] != value for name, value in wanted.items() if name != "alpha"):
             raise InvalidInput(str(path), f"the row of {cell.name}", "something else")
         if row["error"]:
             return None
-        return {**row, **_outcome(Bracket.from_dict(data, str(path)))}
+        condition = cell.build(row["seed"])
+        if cell.alpha == "best" and isinstance(condition, Scaled):
+            condition = condition.with_alpha(row["alpha"])
+        return {**row, **_outcome(recalled(condition, path))}
 
 
 def measured(plan: Plan, cell: Cell) -> Mapping[str, Any] | None:
@@ -110,8 +115,7 @@ def measured(plan: Plan, cell: Cell) -> Mapping[str, Any] | None:
     import wdccheck
 
     begun, seed, path = time.monotonic(), cell.seed(plan.root), plan.path(cell)
-    row = {**dict.fromkeys(COLUMNS), **asdict(cell), "calibrated": cell.alpha == "best", "seed": seed,
-           "version": wdccheck.__version__}
+    row = {**dict.fromkeys(COLUMNS), **_begun(cell, seed), "version": wdccheck.__version__}
     known = None
     try:
         known = _bracketed(plan, cell, seed)
@@ -130,6 +134,11 @@ def measured(plan: Plan, cell: Cell) -> Mapping[str, Any] | None:
         certificate.write(path, {"kernel": wdccheck.kernel(), "wdccheck": wdccheck.__version__,
                                  **({} if known is None else known.to_dict()), "row": kept})
     return row
+
+
+def _begun(cell: Cell, seed: int) -> dict[str, Any]:
+    """The columns of a cell that are known before it is computed; alpha as the design has it."""
+    return {**asdict(cell), "calibrated": cell.alpha == "best", "seed": seed}
 
 
 def _bracketed(plan: Plan, cell: Cell, seed: int) -> Bracket:

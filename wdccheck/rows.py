@@ -114,7 +114,8 @@ class Row:
     @property
     def empty(self) -> bool:
         """Whether it is a supremum over nothing."""
-        return any(stop.reason is Reason.EMPTY for stop in self.bracket.stopped.values())
+        reasons = {stop.reason for stop in self.bracket.stopped.values()}
+        return self.bracket.upper == 0 and Reason.EMPTY in reasons
 
     @property
     def state(self) -> str:

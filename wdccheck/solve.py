@@ -203,7 +203,7 @@ def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
     """The bracket that a file holds, if it is of this very condition.
 
     The witness is evaluated again, and `lower` is what it gives here if that is less: another
-    linear algebra library may move its last digits. `upper` is trusted.
+    linear algebra library may move its last digits. `upper` is trusted, unless the witness exceeds it.
 
     Raises
     ------
@@ -221,12 +221,12 @@ def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
     if saved.witness is None:
         if saved.lower > 0:
             raise CertificateMismatch(thing, f"one of the lower bound {saved.lower!r}", "none")
-        return saved
+        return replace(saved, condition=wanted)
     if set(saved.witness) != letters:
         raise CertificateMismatch(thing, f"the letters {sorted(letters)}", repr(sorted(saved.witness))[:80])
     here = condition.lower_bound(saved.witness)
-    if here < saved.lower * (1 - _SAME):
-        raise CertificateMismatch(thing, f"a deviation of at least {saved.lower!r}", repr(here))
+    if not saved.lower * (1 - _SAME) <= here <= saved.upper:
+        raise CertificateMismatch(thing, f"a deviation from {saved.lower!r} to {saved.upper!r}", repr(here))
     return replace(saved, condition=wanted, lower=min(saved.lower, here))
 
 

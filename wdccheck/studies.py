@@ -94,13 +94,19 @@ class Study:
             if not set(COLUMNS) <= set(table.fieldnames or ()):
                 missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
                 raise InvalidInput(str(path), f"the columns {', '.join(missing)}", "a table without them")
-            return Study(tuple({name: _decoded(name, row[name]) for name in COLUMNS} for row in table))
+            rows = tuple({name: _decoded(name, row[name]) for name in COLUMNS} for row in table)
         except OSError as error:
             raise InvalidInput(str(path), "a readable file", error.strerror or "none") from None
         except (ValueError, TypeError, csv.Error) as error:
             if isinstance(error, InvalidInput):
                 raise
             raise InvalidInput(str(path), "a table as written by a sweep", str(error)[:100]) from None
+        for row in rows:
+            lower, upper = row["lower"], row["upper"]
+            if (lower is None) != (upper is None) or not 0 <= (lower or 0.0) <= (upper or 0.0):
+                raise InvalidInput(str(path), "0 <= lower <= upper in every row, or neither",
+                                   f"{lower!r} and {upper!r}")
+        return Study(rows)
 
 
 def sweep(

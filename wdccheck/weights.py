@@ -15,7 +15,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.folding import Options, bias_free
 from wdccheck.network import ReLUNetwork, check_chain
 from wdccheck.origin import Origin
-from wdccheck.readers.chain import Chain, Dense
+from wdccheck.readers.chain import Chain, Dense, Norm
 from wdccheck.readers.keras import read_h5, read_keras
 from wdccheck.readers.matlab import read_mat
 from wdccheck.readers.names import named_chain
@@ -105,7 +105,7 @@ def read_matrix(path: str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     InvalidInput
-        As for :func:`read_network`, or there are several arrays, or a bias.
+        As for :func:`read_network`, or there are several arrays, a bias, or batch norm.
 
     Examples
     --------
@@ -119,7 +119,8 @@ def read_matrix(path: str | os.PathLike[str]) -> np.ndarray:
     found = [step for step in chain.steps if isinstance(step, Dense)]
     if len(found) != 1:
         raise InvalidInput(chain.source, "one array", f"{len(found)}")
-    bias_free(replace(chain, steps=(found[0],)), Options(last_activation="ignore"))
+    others = tuple(step for step in chain.steps if isinstance(step, Dense | Norm))
+    bias_free(replace(chain, steps=others), Options(last_activation="ignore"))
     return found[0].W
 
 

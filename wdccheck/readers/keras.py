@@ -146,7 +146,8 @@ def _steps(source: str, layers: list[dict[str, Any]], at: int, held: _Saved | _L
         return [Activation(label, sort)]
     if sort == "ReLU":
         odd = {key: value for key, value in config.items()
-               if key in ("max_value", "negative_slope", "alpha", "threshold") and value}
+               if (key == "max_value" and value is not None)
+               or (key in ("negative_slope", "alpha", "threshold") and value)}
         return [Activation(label, f"ReLU with {shown(odd)}" if odd else "relu")]
     if sort not in _PARTS:
         raise InvalidInput(f"{source}: {label}", "Dense, BatchNormalization, ReLU, Activation, Dropout or "

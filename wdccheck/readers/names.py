@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _ROLES = {"weight": "weight", "weights": "weight", "kernel": "weight", "w": "wei
 _WORD = "|".join(sorted(_ROLES, key=len, reverse=True))
 _PART_OF = re.compile(r"weight_(g|v|u|orig|mask|ih|hh)|bias_(ih|hh)|in_proj|parametrizations\.",
                       re.IGNORECASE)
+_KERNEL = re.compile(r"(?:^|[._/:-])kernel(?![a-z])", re.IGNORECASE)
 _EPS = 1e-5
 
 
@@ -67,13 +68,15 @@ def named_chain(source: str, arrays: Mapping[str, np.ndarray]) -> Chain:
         if owner is None or owner in owners or len(one.scale) != len(layers[owner].W):
             raise InvalidInput(f"{source}: {one.label}", "batch norm right after a layer, of its width",
                                f"{len(one.scale)} entries, and no layer that it surely follows")
-        owners[owner] = one
+        owners[owner] = replace(
+            one, assumed=f"epsilon {_EPS} assumed, and that it stands right after {layers[owner].label}")
     steps: list[Step] = []
     for stem, layer in layers.items():
         steps += [layer, *([owners[stem]] if stem in owners else []), Activation(layer.label, "relu")]
     how = "natural order of names" if len(layers) > 1 else "one layer"
-    stored = [name for name in arrays if any(layer.label.endswith(shown(name)) for layer in layers.values())]
-    if stored != sorted(stored, key=natural):
+    placed = [layer.label for layer in layers.values()]
+    stored = [label for name in arrays if (label := f"array {shown(name)}") in placed]
+    if len(placed) > 1 and stored != placed:
         how += " (the file has them in another)"
     return Chain(source, tuple(steps), how + ", a ReLU after each assumed" * (len(layers) > 1))
 
@@ -94,7 +97,7 @@ def _groups(source: str, arrays: Mapping[str, np.ndarray]) -> list[_Group]:
         if role in group.parts:
             raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])}")
         group.parts[role] = (name, array)
-    return sorted(found.values(), key=lambda group: natural(next(iter(group.parts.values()))[0]))
+    return sorted(found.values(), key=lambda group: natural(group.stem.casefold()))
 
 
 def _role(name: str) -> tuple[str, str]:
@@ -123,6 +126,9 @@ def _dense(source: str, group: _Group) -> Dense:
         raise InvalidInput(f"{source}: array {shown(group.parts['bias'][0])}", f"shape ({W.shape[0]},)",
                            f"shape {b.shape}")
     label = group.parts["weight"][0]
+    if _KERNEL.search(label):
+        raise InvalidInput(thing, "a matrix of shape (n_out, n_in), named W or weight",
+                           "a kernel, which Keras and Flax store as (n_in, n_out)")
     return dense(source, f"array {shown(label)}" if label else "", W, b)
 
 
@@ -130,7 +136,7 @@ def _norm(source: str, group: _Group) -> Norm:
     if "variance" not in group.parts:
         raise InvalidInput(f"{source}: {group.label}", "a mean and a variance", "no variance")
     return norm(source, f"batch norm {shown(group.stem)}", group.get("mean"), group.get("variance"),
-                group.get("weight"), group.get("bias"), _EPS, f"epsilon {_EPS} assumed")
+                group.get("weight"), group.get("bias"), _EPS)
 
 
 def _owner(stem: str, layers: list[str], norms: list[str]) -> str | None:

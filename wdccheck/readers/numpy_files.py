@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from wdccheck.errors import InvalidInput
 from wdccheck.readers.archive import Archive
-from wdccheck.readers.source import Bounded, Room, kind, natural, one_line, shown
+from wdccheck.readers.source import Bounded, Room, kind, one_line, shown
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -46,7 +46,7 @@ def read_npz(source: str, stream: Bounded) -> dict[str, np.ndarray]:
     def read(name: str) -> np.ndarray:
         return archive.use(name, lambda entry, size: _array(thing(name), entry, size, room))
 
-    return {name.removesuffix(".npy"): read(name) for name in sorted(archive.names, key=natural)}
+    return {name.removesuffix(".npy"): read(name) for name in archive.names}
 
 
 def _array(thing: str, stream: IO[bytes], size: int, room: Room) -> np.ndarray:

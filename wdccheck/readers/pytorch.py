@@ -82,6 +82,8 @@ def _reduced(name: str, arguments: tuple[Any, ...]) -> Any:
         return arguments[0]
     if name == _REBUILD and len(arguments) >= 4:
         storage, offset, shape, strides = arguments[:4]
+        if any(arguments[6:]):  # requires_grad and hooks come before
+            raise ValueError("a tensor with the negative or conjugate bit")
         numbers = [offset, *shape, *strides]
         if (isinstance(storage, _Storage) and len(shape) == len(strides) <= 8
                 and all(type(n) is int and 0 <= n < 2**62 for n in numbers)):
