@@ -128,7 +128,8 @@ print(f"layer 2 before: at least {down(found[0][2])}")
 print(f"        after:  at least {down(found[last][2])}; 1/2 says nothing")
 
 # %% [markdown]
-# One run of one small network: it shows what can happen, not what always does. The WDC of the first layer
-# depends on the choice of latent coordinates, which the images do not; an invertible change of them
-# leaves the range as it is. For layer 2 only lower bounds are known: its R2WDC before training may be
-# larger than shown, so nothing is proved about a change.
+# One small network: it shows what can happen, not what always does. Two runs with other seeds (1 and 2)
+# gave other numbers and the same picture. The WDC of the first layer depends on the choice of latent
+# coordinates, which the images do not; an invertible change of them leaves the range as it is. For layer
+# 2 only lower bounds are known: its R2WDC before training may be larger than shown, so nothing is proved
+# about a change.

@@ -23,6 +23,7 @@ def execute(source: Path, target: Path) -> None:
     """Run a source where it lies, and write the notebook; nothing of the run but outputs is kept."""
     notebook = jupytext.read(source)
     client = NotebookClient(notebook, timeout=LIMIT, kernel_name="python3", record_timing=False,
+                            coalesce_streams=True,  # one output per cell, however the prints arrive
                             extra_arguments=["--IPKernelApp.log_level=ERROR"],
                             resources={"metadata": {"path": str(HERE)}})
     client.execute()
