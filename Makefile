@@ -2,6 +2,7 @@
 # make test:    set up, then lint, types, layout and tests
 # make check-all: the longer checks, after `make test`
 # make certificates: bracket all committed results again, and quote them (some minutes)
+# make notebooks: execute the notebooks again, outputs included (some minutes)
 # make bench: the tables of benchmarks/README.md
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 
-.PHONY: certify test check-all certificates bench clean
+.PHONY: certify test check-all certificates notebooks bench clean
 .DELETE_ON_ERROR:
 
 certify: $(VENV)/.runtime
@@ -31,6 +32,9 @@ check-all: $(VENV)/.test certify
 
 certificates: $(VENV)/.runtime
 	$(BIN)/python certificates/regenerate.py
+
+notebooks: $(VENV)/.test
+	$(BIN)/python notebooks/execute.py
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/brackets.py

@@ -44,10 +44,14 @@ def axes(ax: Any = None) -> Any:
     """`ax`, or new axes in the style of this package, shown where pyplot shows figures."""
     if ax is not None:
         return ax
-    with matplotlib().rc_context(dict(_STYLE)):
+    package = matplotlib()
+    with package.rc_context(dict(_STYLE)):
         from matplotlib import pyplot
 
-        return pyplot.subplots(figsize=_SIZE, layout="constrained")[1]
+        made = pyplot.subplots(figsize=_SIZE, layout="constrained")[1]
+        interactive = package.is_interactive()  # the backend of a notebook turns it on with its first figure
+    package.interactive(interactive)  # without it, later figures would not show
+    return made
 
 
 def colors(count: int) -> list[Any]:
