@@ -20,7 +20,17 @@ __all__ = ["Bracket", "Reason", "Stop", "Verdict", "Work", "load", "merge"]
 
 
 class Verdict(Enum):
-    """The three answers to "is epsilon <= eps?"."""
+    """The three answers to "is epsilon <= eps?".
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> result = wc.bracket(wc.WDC(np.eye(2)))                      # epsilon is 1
+    >>> result.verdict(0.9) is wc.Verdict.VIOLATED
+    True
+    >>> wc.bracket(wc.WDC(np.eye(2)), wc.MonteCarlo(64)).verdict(2) is wc.Verdict.UNDECIDED    # upper = inf
+    True
+    """
 
     HOLDS = "holds"
     VIOLATED = "violated"
