@@ -25,11 +25,9 @@ class Verdict(Enum):
     Examples
     --------
     >>> import numpy as np, wdccheck as wc
-    >>> result = wc.bracket(wc.WDC(np.eye(2)))                      # epsilon is 1
-    >>> result.verdict(0.9) is wc.Verdict.VIOLATED
-    True
-    >>> wc.bracket(wc.WDC(np.eye(2)), wc.MonteCarlo(64)).verdict(2) is wc.Verdict.UNDECIDED    # upper = inf
-    True
+    >>> result = wc.bracket(wc.WDC(np.eye(2)), wc.MonteCarlo(samples=64))    # upper = inf
+    >>> result.verdict(0.5), result.verdict(2.0)
+    (<Verdict.VIOLATED: 'violated'>, <Verdict.UNDECIDED: 'undecided'>)
     """
 
     HOLDS = "holds"
