@@ -1,6 +1,7 @@
 # make certify: set up, then bracket the bundled trained generator from both sides
 # make test:    set up, then lint, types, layout and tests
 # make check-all: the longer checks, after `make test`
+# make docs:    the documentation site, build/docs/index.html
 # make certificates: bracket all committed results again, and quote them (some minutes)
 # make notebooks: execute the notebooks again, outputs included (some minutes)
 # make bench: the tables of benchmarks/README.md
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 
-.PHONY: certify test check-all certificates notebooks bench clean
+.PHONY: certify test check-all docs certificates notebooks bench clean
 .DELETE_ON_ERROR:
 
 certify: $(VENV)/.runtime
@@ -26,9 +27,12 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2
 	@echo $(COMMIT) > build/tested
 
-check-all: $(VENV)/.test certify
+check-all: $(VENV)/.test certify docs
 	$(BIN)/python -m pytest -q -n 2 -m slow
 	$(BIN)/wdccheck verify build/certify.json
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 certificates: $(VENV)/.runtime
 	$(BIN)/python certificates/regenerate.py
@@ -50,4 +54,8 @@ $(VENV)/.runtime: pyproject.toml
 
 $(VENV)/.test: $(VENV)/.runtime
 	$(INSTALL) -e ".[test]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(INSTALL) -e ".[docs]"
 	@touch $@

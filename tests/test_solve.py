@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason, Stop
+from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.errors import CertificateMismatch
+from wdccheck.run import Run
+from wdccheck.solve import _steps
 
 
 def gaussian(n, k, seed=0):
@@ -200,3 +202,13 @@ def test_the_first_engine_runs_even_if_its_time_has_passed():
 def test_a_target_that_is_none(target):
     with pytest.raises(wc.InvalidInput, match="target"):
         wc.bracket(wc.WDC(np.eye(2)), target=target)
+
+
+def test_a_cap_that_there_was_no_time_to_improve_on_says_time():
+    W = np.random.default_rng(0).standard_normal((30, 3))
+    condition = wc.WDC(W)
+    late = Run(deadline=time.monotonic() - 1)
+    for engines, reason in (((wc.Spectral(), wc.BranchAndBound()), Reason.TIME),
+                            ((wc.Spectral(), wc.Ascent()), Reason.CAP_ONLY)):
+        *_, last = _steps(condition, engines, Bracket(condition.describe()), late, None)
+        assert last.stopped["upper"].reason is reason

@@ -20,7 +20,15 @@ __all__ = ["Bracket", "Reason", "Stop", "Verdict", "Work", "load", "merge"]
 
 
 class Verdict(Enum):
-    """The three answers to "is epsilon <= eps?"."""
+    """The three answers to "is epsilon <= eps?".
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> result = wc.bracket(wc.WDC(np.eye(2)), wc.MonteCarlo(samples=64))    # upper = inf
+    >>> result.verdict(0.5), result.verdict(2.0)
+    (<Verdict.VIOLATED: 'violated'>, <Verdict.UNDECIDED: 'undecided'>)
+    """
 
     HOLDS = "holds"
     VIOLATED = "violated"

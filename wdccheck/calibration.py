@@ -54,8 +54,8 @@ class Calibration:
 def calibrate(condition: Scaled) -> float:
     """The alpha that minimizes epsilon(alpha)/alpha, by cutting planes over witnesses.
 
-    With beta = 1/alpha, epsilon/alpha is the supremum of |beta g - q| over witnesses with terms
-    g = u^T A u, q = u^T Q u: convex in beta. Each round searches for a witness at the present
+    With beta = 1/alpha, epsilon/alpha is the supremum of ``|beta g - q|`` over witnesses with terms
+    ``g = u^T A u``, ``q = u^T Q u``: convex in beta. Each round searches for a witness at the present
     beta and adds its line; the minimum of the maximum of the lines bounds the true minimum from
     below.
 

@@ -34,6 +34,13 @@ class InvalidInput(WdccheckError, ValueError):
         What it has to be.
     found : str
         What it is.
+
+    Examples
+    --------
+    >>> import wdccheck as wc
+    >>> wc.WDC([[1.0, float("nan")]])
+    Traceback (most recent call last):
+    wdccheck.errors.InvalidInput: W: finite numbers required, found nan or inf
     """
 
     def __init__(self, thing: str, required: str, found: str) -> None:
@@ -55,6 +62,15 @@ class NotProved(WdccheckError, AssertionError):
     ----------
     bracket : Bracket or None
         What is known; ``error.bracket.save(path)`` keeps it.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> try:
+    ...     wc.testing.assert_holds(wc.WDC(np.eye(2)), 0.5)         # epsilon is 1
+    ... except wc.NotProved as error:
+    ...     print(error.bracket.verdict(0.5))
+    Verdict.VIOLATED
     """
 
     def __init__(self, message: str, bracket: Any = None) -> None:
@@ -66,7 +82,18 @@ class NotProved(WdccheckError, AssertionError):
 
 
 class Undecided(NotProved):
-    """Neither the assertion nor its opposite is proved: more work may decide it."""
+    """Neither the assertion nor its opposite is proved: more work may decide it.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> known = wc.bracket(wc.WDC(np.eye(2)), wc.MonteCarlo(samples=64))      # no upper bound
+    >>> try:
+    ...     wc.testing.assert_holds(known, 2.0)
+    ... except wc.Undecided:
+    ...     print("undecided")
+    undecided
+    """
 
 
 class PoorFit(WdccheckError):
@@ -78,6 +105,15 @@ class PoorFit(WdccheckError):
         The refused numbers.
     reasons : tuple of str
         Why they are refused.
+
+    Examples
+    --------
+    >>> import wdccheck as wc
+    >>> try:
+    ...     wc.estimates.extreme(wc.WDC([[1.0], [-1.0]]))           # k = 1: two values
+    ... except wc.PoorFit as error:
+    ...     print(*error.reasons)
+    most of the 400 largest deviations are equal, so there is no tail to fit
     """
 
     def __init__(self, estimate: Any, reasons: tuple[str, ...]) -> None:
@@ -100,6 +136,18 @@ class UnsoundBound(WdccheckError, AssertionError):
     ----------
     first, second : Bracket
         The two results that contradict each other.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> from wdccheck.brackets import merge
+    >>> result = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())
+    >>> forged = wc.Bracket(result.condition, lower=0.0, upper=0.9)     # epsilon is 1
+    >>> try:
+    ...     merge(result, forged)
+    ... except wc.UnsoundBound as error:
+    ...     print(error.second.upper)
+    0.9
     """
 
     def __init__(self, message: str, first: Any, second: Any) -> None:

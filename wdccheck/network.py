@@ -69,7 +69,7 @@ class ReLUNetwork:
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """(k, n_1, ..., n_d): the latent dimension and the widths."""
+        """The latent dimension and the widths, (k, n_1, ..., n_d)."""
         return (self.layers[0].shape[1], *(W.shape[0] for W in self.layers))
 
     @cached_property

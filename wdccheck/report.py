@@ -86,6 +86,13 @@ class Report:
         Of a network: `shape` (m, n), and `drawn`, whether A was drawn from the seed.
     program : mapping of str to str
         `wdccheck` and `kernel`: the version and the kernel that made it.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> report = wc.certify([np.eye(2)], alpha=1.0, time_limit=5)
+    >>> report.dims, [row.kind for row in report.rows], report.verdict(0.5).value
+    ((2, 2), ['WDC', 'R2WDC', 'RRIC'], 'violated')
     """
 
     rows: tuple[Row, ...]

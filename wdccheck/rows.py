@@ -80,7 +80,7 @@ class Row:
 
     @property
     def alpha(self) -> float | None:
-        """The scale; None for the RRIC, which has none: its ratio is epsilon itself."""
+        """The scale; None for the RRIC, whose ratio is epsilon itself."""
         return None if self.bracket.alpha is None else float(self.bracket.alpha)
 
     @property
@@ -93,7 +93,7 @@ class Row:
 
     @property
     def scale(self) -> float:
-        """What epsilon is compared with: alpha, or 1 where there is none."""
+        """What epsilon is compared with, alpha, or 1 where there is none."""
         return 1.0 if self.alpha is None else self.alpha
 
     @property

@@ -144,8 +144,11 @@ def _steps(
     """Run the engines one after the other; every bracket yielded is merged and valid."""
     saved = known
     for position, engine in enumerate(engines):
-        if (position and run.expired()) or run.decided(known) or _closed(known):
-            break  # the first engine always runs: it may have a bound at hand, whatever the time
+        if run.decided(known) or _closed(known):
+            break
+        if position and run.expired():  # the first engine always runs: it may have a bound at hand
+            known = _unreached(known, engines[position:])
+            break
         begun = time.monotonic()
         share = run.remaining() / (len(engines) - position)
         own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
@@ -161,6 +164,15 @@ def _steps(
     if checkpoint is not None:
         known.save(checkpoint)
     yield known
+
+
+def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
+    """With the reason why a cap was not improved on: an engine that splits regions had no time left."""
+    stop = known.stopped.get("upper")
+    if stop is None or stop.reason is not Reason.CAP_ONLY or all(e.unit != "nodes" for e in engines):
+        return known
+    late = Stop(Reason.TIME, "a closed formula; the time was up before the search from above")
+    return replace(known, stopped={**known.stopped, "upper": late})
 
 
 def _merged(known: Bracket, found: Bracket) -> Bracket:

@@ -1,4 +1,12 @@
-"""Assertions for test suites, which pass only on what is proved; hypothesis strategies, if it is there."""
+"""Assertions for test suites, which pass only on what is proved; hypothesis strategies, if it is there.
+
+Examples
+--------
+>>> import numpy as np, wdccheck as wc
+>>> W = np.random.default_rng(0).standard_normal((60, 2)) / np.sqrt(60)
+>>> wc.testing.assert_holds(wc.WDC(W), 0.4).upper <= 0.4
+True
+"""
 
 from __future__ import annotations
 

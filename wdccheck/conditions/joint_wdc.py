@@ -36,8 +36,8 @@ _PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
 class JointWDC:
     r"""epsilon = sup over nonzero h, x in R^n and m, y in R^p of the larger of two deviations.
 
-    Part "B": ||l B_{+,h}^T diag(C_{+,m} m . C_{+,y} y) B_{+,x} - alpha (m^T Q_{m,y} y) Q_{h,x}||_2
-    over |m| |y|, [HJ] eq. 6; part "C": the same with (B, h, x) and (C, m, y) exchanged, [HJ] eq. 7.
+    Part "B": ``||l B_{+,h}^T diag(C_{+,m} m . C_{+,y} y) B_{+,x} - alpha (m^T Q_{m,y} y) Q_{h,x}||_2``
+    over ``||m|| ||y||``, [HJ] eq. 6; part "C": the same with (B, h, x) and (C, m, y) exchanged, [HJ] eq. 7.
     All computation happens in units in which B, C and alpha are at most 1 (Fact 3: powers of two).
 
     Parameters

@@ -35,7 +35,7 @@ _EMBED = 2**16
 
 @dataclass(frozen=True, eq=False, repr=False)
 class R2WDC:
-    r"""epsilon = sup over u, v != 0 of |<(W_{+,r}^T W_{+,s} - alpha Q_{r,s}) u, v>| / (||u|| ||v||).
+    r"""epsilon = sup over u, v != 0 of ``|<(W_{+,r}^T W_{+,s} - alpha Q_{r,s}) u, v>| / (||u|| ||v||)``.
 
     W = W_i, r = G_{i-1}(x), s = G_{i-1}(y), u = G_{i-1}(x1) - G_{i-1}(x2),
     v = G_{i-1}(x3) - G_{i-1}(x4); [C] Def. 4.3 (alpha = 1). r = 0 or s = 0 contributes 0, u = 0 or

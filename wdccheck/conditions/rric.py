@@ -33,7 +33,7 @@ _EMBED = 2**16
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RRIC:
-    r"""epsilon = sup over u, v != 0 of |<(A^T A - I) u, v>| / (||u|| ||v||).
+    r"""epsilon = sup over u, v != 0 of ``|<(A^T A - I) u, v>| / (||u|| ||v||)``.
 
     u = G(x1) - G(x2), v = G(x3) - G(x4); [HV] Def. 3, [C] Def. 4.1. Pairs with u = 0 or v = 0 are
     skipped: they contribute 0.
@@ -91,7 +91,7 @@ class RRIC:
         return self._pairs.spheres
 
     def deviation(self, points: Points) -> np.ndarray:
-        """|<(A^T A - I) u, v>| / (||u|| ||v||), 0 where u or v is 0; letters (..., k), broadcast."""
+        """``|<(A^T A - I) u, v>| / (||u|| ||v||)``, 0 where u or v is 0; letters (..., k), broadcast."""
         flat, shape = secant_pairs.codes(points, _LETTERS, self.net.dims[0])
         u, v = self._pairs.sharp_vectors(flat)
         return np.abs(self._pairs.frozen(u, v, self.A.deviation(v), 1.0).value).reshape(shape)

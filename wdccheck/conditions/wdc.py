@@ -30,10 +30,10 @@ _BLOCK = 2**22  # entries of one temporary array
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WDC:
-    r"""epsilon = sup over nonzero r, s in R^k of ||W_{+,r}^T W_{+,s} - alpha Q_{r,s}||_2.
+    r"""epsilon = sup over nonzero r, s in R^k of ``||W_{+,r}^T W_{+,s} - alpha Q_{r,s}||_2``.
 
     [HV] Def. 2 (alpha = 1), [HJ] eq. 5 (0 < alpha <= 1). All computation happens in units in
-    which max(|W|^2, alpha) is about 1 (Fact 3: exact powers of two).
+    which ``max(||W||^2, alpha)`` is about 1 (Fact 3: exact powers of two).
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class WDC:
         return {("r",): self.W.shape[1], ("s",): self.W.shape[1]}
 
     def deviation(self, points: Points) -> np.ndarray:
-        """||A_{r,s} - alpha Q_{r,s}||_2; r, s (..., k), broadcast; gates by exact sign.
+        """``||A_{r,s} - alpha Q_{r,s}||_2``; r, s (..., k), broadcast; gates by exact sign.
 
         Raises
         ------

@@ -1,4 +1,12 @@
-"""Figures of a study: each takes axes or makes them, and returns them. matplotlib is needed."""
+"""Figures of a study: each takes axes or makes them, and returns them. matplotlib is needed.
+
+Examples
+--------
+>>> import wdccheck as wc
+>>> ax = wc.plots.width(wc.sweep(k=1, n=[4, 8], budget=100))
+>>> ax.get_xscale()
+'log'
+"""
 
 from __future__ import annotations
 
