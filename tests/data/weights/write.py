@@ -1,7 +1,7 @@
 """Writes the files beside it with the libraries that people use.
 
-python -m venv /tmp/writers && /tmp/writers/bin/pip install keras torch onnx onnxscript scipy safetensors
-KERAS_BACKEND=torch /tmp/writers/bin/python tests/data/weights/write.py
+python -m venv writers && writers/bin/pip install keras torch onnx onnxscript scipy safetensors
+KERAS_BACKEND=torch writers/bin/python tests/data/weights/write.py
 
 Every entry is a multiple of 1/8 of magnitude at most 2, exact in float16 and bfloat16. `values` is what the
 tests compare with; written.json says which versions wrote the files.
