@@ -14,8 +14,6 @@ from wdccheck import plots
 from wdccheck.plots import series, style
 from wdccheck.studies import COLUMNS, Study
 
-pytest.importorskip("matplotlib")
-
 
 def row(**values):
     known = {"condition": "wdc", "distribution": "gaussian", "k": 3, "n": 30, "depth": 1, "alpha": 1.0,

@@ -15,6 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from conftest import plane_epsilon
 
@@ -288,8 +289,6 @@ def test_tables_read_back(tmp_path):
 
 
 def test_parquet(tmp_path):
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     study = wc.sweep(**QUICK, out=tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused
 
 import wdccheck as wc
 from wdccheck.cli import main
-from wdccheck.errors import InvalidInput
 from wdccheck.folding import Options, bias_free
 from wdccheck.readers.chain import Activation, Chain, Dense, Norm, Relabel
 from wdccheck.readers.names import named_chain
@@ -26,15 +26,6 @@ V = runpy.run_path(str(DATA / "write.py"))["values"]()
 ALL = {"fold_batchnorm": True, "last_activation": "ignore"}
 PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "bfloat16.safetensors", "mixed.safetensors",
          "plain.onnx", "script.onnx", "plain.h5", "plain.keras", "graph.h5", "graph.keras"]
-
-
-def refused(call, *fragments):
-    with pytest.raises(InvalidInput) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for fragment in fragments:
-        assert fragment in message
 
 
 def test_fixtures_are_small_and_of_every_kind():

@@ -11,23 +11,14 @@ import h5py
 import numpy as np
 import onnx
 import pytest
+from conftest import refused
 from onnx import TensorProto, helper, numpy_helper
 
-from wdccheck.errors import InvalidInput
 from wdccheck.weights import read_network
 
 DATA = Path(__file__).parent / "data" / "weights"
 W1, W2 = np.arange(6.0, dtype="f4").reshape(3, 2) - 2, np.arange(12.0, dtype="f4").reshape(4, 3) - 5
 B1 = np.array([1, -2, 0.5], "f4")
-
-
-def refused(call, *fragments):
-    with pytest.raises(InvalidInput) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for fragment in fragments:
-        assert fragment in message
 
 
 def onnx_file(folder, nodes, constants, outputs=("y",), inputs=("x",), shape=None):

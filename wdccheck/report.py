@@ -15,6 +15,7 @@ import numpy as np
 from wdccheck import certificate, report_html, report_markdown, thresholds
 from wdccheck.brackets import Verdict
 from wdccheck.errors import InvalidInput
+from wdccheck.frames import frame
 from wdccheck.margins import asks, theorems
 from wdccheck.network import ReLUNetwork
 from wdccheck.origin import Origin
@@ -200,12 +201,7 @@ class Report:
         InvalidInput
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InvalidInput("to_frame", "pandas (pip install 'wdccheck[pandas]')",
-                               "no such package") from None
-        return pandas.DataFrame([row.to_dict(self.threshold) for row in self.rows])
+        return frame(row.to_dict(self.threshold) for row in self.rows)
 
     def to_text(self) -> str:
         """The report as `wdccheck certify` prints it: a table, what the theorems ask, the details."""

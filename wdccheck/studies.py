@@ -18,6 +18,7 @@ from wdccheck import certificate, parallel
 from wdccheck.designs import Cell, product
 from wdccheck.effort import Shown
 from wdccheck.errors import InvalidInput
+from wdccheck.frames import frame
 from wdccheck.plan import COLUMNS, INTEGERS, Plan, measured
 from wdccheck.progress import Bar, Event, resolve
 
@@ -62,12 +63,7 @@ class Study:
         InvalidInput
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InvalidInput("to_frame", "pandas (pip install 'wdccheck[pandas]')",
-                               "no such package") from None
-        return pandas.DataFrame([dict(row) for row in self.rows], columns=list(COLUMNS)).convert_dtypes()
+        return frame(self.rows, COLUMNS).convert_dtypes()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, as Parquet if the name ends so and as CSV otherwise, atomically."""
