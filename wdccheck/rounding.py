@@ -17,6 +17,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from wdccheck import matrices
+from wdccheck.matrices import Rows
+
 __all__ = [
     "LIBM_ULPS", "UNIT", "cholesky_loss", "expectation_error", "gamma", "gate_error", "gram_error",
     "open_gates", "round_down", "round_up",
@@ -55,7 +58,7 @@ def round_down(value: float, steps: int = 1) -> float:
     return max(value, 0.0)
 
 
-def gate_error(rows: np.ndarray) -> np.ndarray:
+def gate_error(rows: Rows, sums: np.ndarray | None = None) -> np.ndarray:
     """For rows (m, k): e (m,) such that |fl(w.c -+ |w|.h) - exact| < e if |c_j|, h_j <= 1.
 
     w.c and |w|.h err by gamma(k) ||w||_1 each, their sum by one more u times at most
@@ -65,7 +68,8 @@ def gate_error(rows: np.ndarray) -> np.ndarray:
     for k < 2**50.
     """
     k = rows.shape[-1]
-    error: np.ndarray = gamma(4 * k + 8) * np.abs(rows).sum(axis=-1) + 4 * k * _TINY
+    sums = matrices.absolute_sums(rows) if sums is None else sums
+    error: np.ndarray = gamma(4 * k + 8) * sums + 4 * k * _TINY
     return error
 
 
@@ -110,7 +114,7 @@ def cholesky_loss(k: int, trace: np.ndarray) -> np.ndarray:
     return loss
 
 
-def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+def open_gates(rows: Rows, points: np.ndarray, sums: np.ndarray | None = None) -> np.ndarray:
     """1[w.r > 0] by exact sign of the stored floats.
 
     The float product decides wherever it is finite and exceeds its error bound
@@ -119,9 +123,11 @@ def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    rows : ndarray of shape (n, k)
+    rows : Rows of shape (n, k)
     points : ndarray of shape (..., k)
         Finite, of any length.
+    sums : ndarray of shape (n,), optional
+        ``matrices.absolute_sums(rows)``, where they are at hand.
 
     Returns
     -------
@@ -129,14 +135,15 @@ def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     n, k = rows.shape
     flat = points.reshape(-1, k)
+    sums = matrices.absolute_sums(rows) if sums is None else sums
     with np.errstate(over="ignore", invalid="ignore"):  # whatever overflows is unsure
         product = flat @ rows.T
-        bound = np.outer(np.abs(flat).max(axis=1), np.abs(rows).sum(axis=1))
+        bound = np.outer(np.abs(flat).max(axis=1), sums)
         sure = np.isfinite(product) & (np.abs(product) > gamma(2 * k + 8) * bound + 4 * k * _TINY)
-    unsure = ~sure & rows.any(axis=1)
+    unsure = ~sure & (sums > 0)
     gates: np.ndarray = product > 0
     for b, i in zip(*np.nonzero(unsure), strict=True):
-        gates[b, i] = _exact_dot(rows[i], flat[b]) > 0
+        gates[b, i] = _exact_dot(matrices.take(rows, [i])[0], flat[b]) > 0
     return gates.reshape(*points.shape[:-1], n)
 
 
