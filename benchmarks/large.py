@@ -2,9 +2,8 @@
 
     python benchmarks/large.py [--seconds S] [--workers N] [--storage sparse|dense]
 
-The transposed convolution 128 x 4 x 4 -> 128 x 8 x 8, kernel 4, stride 2, padding 1, of default_rng(0), entries
-N(0, 1/512): four taps of 128 channels meet in an output, so rows have length about 1. The norm of W^T W is 4
-or so; alpha = trace(W^T W)/k.
+The transposed convolution 128 x 4 x 4 -> 128 x 8 x 8, kernel 4, stride 2, padding 1, default_rng(0), entries
+N(0, 1/512): four taps of 128 channels meet in an output, so rows have length about 1; alpha = trace(W^T W)/k.
 """
 
 from __future__ import annotations

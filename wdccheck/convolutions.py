@@ -111,7 +111,7 @@ def conv_transpose2d_matrix(
 def _matrix(
     taps: np.ndarray, shape: tuple[int, int, int], stride: tuple[int, int], padding: tuple[int, int]
 ) -> csr_array:
-    """Output pixel (i, j) sees input pixel (i s - p + a, j s - p + b) through tap (a, b); no two taps meet."""
+    """Output pixel (i, j) sees input pixel (i s - p + a, j s - p + b) through tap (a, b)."""
     from scipy import sparse
 
     out, channels, kh, kw = taps.shape
@@ -154,7 +154,7 @@ def _kernel(value: Any) -> np.ndarray:
         value = getattr(value, step, lambda same=value: same)()
     taps = arrays.real("kernel", value)
     if taps.ndim != 4 or 0 in taps.shape:
-        raise InvalidInput("kernel", "an array of shape (out, in, kh, kw), or (in, out, kh, kw) if transposed",
+        raise InvalidInput("kernel", "shape (out, in, kh, kw), or (in, out, kh, kw) of a transposed one",
                            f"shape {taps.shape}")
     return taps
 

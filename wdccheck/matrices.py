@@ -17,8 +17,8 @@ from wdccheck import arrays
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "Rows", "absolute_sums", "compressed", "dense", "embedded", "encode", "entries", "frozen", "gram",
-    "is_sparse", "layer", "lengths", "other_form", "scaled", "sha256", "stored", "take",
+    "Rows", "absolute_sums", "compressed", "dense", "embedded", "encode", "entries", "from_parts", "frozen",
+    "gram", "is_sparse", "layer", "lengths", "other_form", "scaled", "sha256", "stored", "take",
 ]
 
 Rows = Any
@@ -65,8 +65,8 @@ def dense(thing: str, value: Any) -> np.ndarray:
     """
     found = compressed(thing, value)
     if found is not None and found.shape[0] * found.shape[1] > _DENSE:
-        raise InvalidInput(thing, "at most 2**27 entries of a sparse matrix (it is made dense here; a lone WDC "
-                           "keeps it sparse)", f"shape {found.shape}")
+        raise InvalidInput(thing, "at most 2**27 entries of a sparse matrix (it is made dense here; a lone "
+                           "WDC keeps it sparse)", f"shape {found.shape}")
     return arrays.weights(thing, value if found is None else found.toarray())
 
 
@@ -93,6 +93,13 @@ def compressed(thing: str, value: Any) -> Any:
     found.eliminate_zeros()
     arrays.real(thing, found.data)  # sums may overflow
     return frozen(found)
+
+
+def from_parts(shape: tuple[int, int], data: np.ndarray, indices: np.ndarray, indptr: np.ndarray) -> Rows:
+    """A sparse matrix of its parts, for :func:`layer`."""
+    from scipy import sparse
+
+    return sparse.csr_array((data, indices, indptr), shape=shape)
 
 
 def _tabulated(thing: str, operator: Any) -> Any:
