@@ -11,9 +11,10 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import wdccheck as wc
-from wdccheck import matrices
+from wdccheck import matrices, norms
 from wdccheck.conditions import wdc
-from wdccheck.eigen import majorized_norm, proved_norm, top_vector
+from wdccheck.eigen import proved_norm, top_vector
+from wdccheck.norms import block_norm, majorized_norm, squared_norm
 from wdccheck.rounding import gate_error, open_gates
 
 
@@ -250,12 +251,12 @@ def test_large_sparse_layers_travel_without_their_entries(kept):
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("norm", [proved_norm, majorized_norm])
+@pytest.mark.parametrize("norm", [proved_norm, majorized_norm, block_norm])
 def test_caps_are_proved_in_exact_arithmetic(seed, norm):
     rng = np.random.default_rng(seed)
     table = some(*rng.integers(1, 7, 2), seed, density=rng.uniform(0.2, 1))
     table = np.ldexp(table, -int(seed % 3) * 40) if seed % 2 else np.abs(table)
-    bound, columns = Fraction(norm(sparse.csr_array(table))), fractions(table.T)
+    bound, columns = Fraction(norm(matrices.compressed("W", sparse.csr_array(table)))), fractions(table.T)
     shifted = [[bound * (a is b) - exact_dot(a, b) for b in columns] for a in columns]
     assert exactly_semidefinite(shifted)
     if table.any():  # negative control: the exact test refuses what is too small
@@ -268,7 +269,35 @@ def test_the_cap_by_products_is_tight_for_rows_without_cancellation():
     table = np.abs(some(300, 200))
     exact = np.linalg.norm(table, 2) ** 2
     assert exact <= majorized_norm(sparse.csr_array(table)) <= exact * (1 + 1e-6)
-    assert majorized_norm(sparse.csr_array((3, 2))) <= 1e-40
+    assert max(majorized_norm(sparse.csr_array((3, 2))), block_norm(sparse.csr_array((3, 2)))) <= 1e-40
+
+
+def test_the_cap_by_blocks_is_tight_where_blocks_agree():
+    rng = np.random.default_rng(0)
+    taps = rng.random((6, 1, 1, 1)) * rng.random((1, 5, 1, 1)) * rng.random((1, 1, 4, 4))  # one pattern of channels
+    table = wc.conv_transpose2d_matrix(taps, (6, 4, 4), stride=2, padding=1)
+    exact = np.linalg.norm(table.toarray(), 2) ** 2
+    assert exact <= block_norm(table) <= exact * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 4, 4), (2, 2, 4, 4), (1, 3, 3, 3), (12, 1, 2, 2)])
+def test_the_cap_by_blocks_holds_for_convolutions(shape):
+    table = wc.conv_transpose2d_matrix(np.random.default_rng(1).standard_normal(shape), (shape[0], 5, 4), 2, 1)
+    exact = np.linalg.norm(table.toarray(), 2) ** 2
+    assert exact <= block_norm(table) <= 3 * exact
+    assert exact <= block_norm(table.T.tocsr())
+
+
+def test_the_largest_layers_are_capped_by_blocks_or_by_magnitudes(monkeypatch):
+    monkeypatch.setattr(norms, "_FACTORED", 10)
+    kernel = np.random.default_rng(2).standard_normal((8, 4, 4, 4))
+    table = matrices.compressed("W", wc.conv_transpose2d_matrix(kernel, (8, 4, 4), 2, 1))
+    exact = np.linalg.norm(table.toarray(), 2) ** 2
+    for given, how in ((table, "blocks"), (table.T.tocsr(), "blocks"), (table.toarray(), "|W|")):
+        bound, reason = squared_norm(given)
+        assert exact <= bound and reason == f", ||W|| bounded by {how}"
+    monkeypatch.setattr(norms, "_PRODUCTS", 0)
+    assert squared_norm(table) == (majorized_norm(table), ", ||W|| bounded by |W|")
 
 
 @pytest.mark.parametrize("k", [3, 60, 700])

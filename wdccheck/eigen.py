@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import linalg
 from wdccheck import matrices, rounding
 from wdccheck.matrices import Rows
 
-__all__ = ["extreme_of", "extreme_pairs", "majorized_norm", "proved_norm", "proved_smallest", "top_vector"]
+__all__ = ["extreme_of", "extreme_pairs", "proved_norm", "proved_smallest", "top_vector"]
 
 
 def extreme_pairs(
@@ -118,14 +117,11 @@ def proved_norm(rows: Rows) -> float:
 
     t I - rows^T rows >= 0 is proved by a Cholesky factorization that runs to its end, with the
     loss of ``rounding.cholesky_loss`` and the error of the Gram matrix added; rows (n, k) have
-    entries of magnitude at most 1 or so. Where the smaller side exceeds 8192, it is
-    :func:`majorized_norm`.
+    entries of magnitude at most 1 or so.
     """
     if rows.shape[0] < rows.shape[1]:
         rows = rows.T
     n, k = rows.shape
-    if k > _FACTORED:
-        return majorized_norm(rows)
     trace = float(np.sum(np.square(matrices.stored(rows)))) * (1 + rounding.gamma(n * k + 8))
     loss = rounding.gram_error(n, k) * trace + 4 * rounding.UNIT * k * trace
     bound = _nearly_top(rows)
@@ -145,37 +141,12 @@ def proved_norm(rows: Rows) -> float:
     return trace
 
 
-_FACTORED = 8192  # order up to which a dense Gram matrix (512 MiB) is factored
-
-
 def _nearly_top(rows: Rows) -> float:
     """The largest eigenvalue of rows^T rows for rows (n, k), not proved."""
     if rows.shape[1] <= 512:
         return max(float(np.linalg.eigvalsh(matrices.gram(rows))[-1]), 0.0)
     image = rows @ top_vector(lambda x: (rows @ x) @ rows, rows.shape[1])
     return float(image @ image)
-
-
-def majorized_norm(rows: Rows) -> float:
-    """A proved upper bound on ||rows||_2^2 from products with |rows| alone: for layers of any size.
-
-    ||W||^2 = lambda_max(W^T W) <= lambda_max(|W|^T|W|) <= max_j (|W|^T|W| x)_j / x_j for every x > 0
-    (Collatz, Wielandt); power steps never raise that maximum. Sums of nonnegative terms err by gamma(n) and
-    gamma(k) relatively, and what underflows is below 1e-50 of x_j >= 1e-200.
-    """
-    size = abs(rows)
-    n, k = rows.shape
-    x, best = np.ones(k), math.inf
-    for _ in range(_POWER_STEPS):
-        y = (size @ x) @ size
-        best = min(best, float(np.max(y / x)))
-        if not best:
-            break
-        x = np.maximum(np.where(y > 0, y / y.max(), x), 1e-200)
-    return rounding.round_up(best * (1 + 2 * rounding.gamma(n + k + 8)) + 1e-50, 4)
-
-
-_POWER_STEPS = 30
 
 
 def proved_smallest(rows: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from wdccheck.regions import Boxes
 from wdccheck.spheres import Profile
 
 __all__ = [
-    "LineSigns", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
+    "LineSigns", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
 ]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -117,20 +117,6 @@ def _inner_maxima(
     level = np.take_along_axis(levels, passed, axis=-1)
     second = angles >= np.pi
     return angles, np.where(second, total - level + there, level + here)
-
-
-def common_gates(
-    rows: matrices.Rows, letters: tuple[np.ndarray, ...], sums: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
-    sums = matrices.absolute_sums(rows) if sums is None else sums
-    errors = np.where(sums > 0, 2 * rounding.gate_error(rows, sums), -1.0)
-    gates, sure = np.ones((len(letters[0]), len(errors)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
-    for x in letters:
-        product = x @ rows.T
-        gates &= product > 0
-        sure &= (np.abs(product) > errors * np.abs(x).max(axis=1, keepdims=True)).all(axis=1)
-    return gates, sure
 
 
 def soft_gradient(

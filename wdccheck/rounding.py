@@ -21,7 +21,7 @@ from wdccheck import matrices
 from wdccheck.matrices import Rows
 
 __all__ = [
-    "LIBM_ULPS", "UNIT", "cholesky_loss", "expectation_error", "gamma", "gate_error", "gram_error",
+    "LIBM_ULPS", "UNIT", "cholesky_loss", "common_gates", "expectation_error", "gamma", "gate_error", "gram_error",
     "open_gates", "round_down", "round_up",
 ]
 
@@ -145,6 +145,20 @@ def open_gates(rows: Rows, points: np.ndarray, sums: np.ndarray | None = None) -
     for b, i in zip(*np.nonzero(unsure), strict=True):
         gates[b, i] = _exact_dot(matrices.take(rows, [i])[0], flat[b]) > 0
     return gates.reshape(*points.shape[:-1], n)
+
+
+def common_gates(
+    rows: Rows, letters: tuple[np.ndarray, ...], sums: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
+    sums = matrices.absolute_sums(rows) if sums is None else sums
+    errors = np.where(sums > 0, 2 * gate_error(rows, sums), -1.0)
+    gates, sure = np.ones((len(letters[0]), len(errors)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
+    for x in letters:
+        product = x @ rows.T
+        gates &= product > 0
+        sure &= (np.abs(product) > errors * np.abs(x).max(axis=1, keepdims=True)).all(axis=1)
+    return gates, sure
 
 
 def _exact_dot(w: np.ndarray, r: np.ndarray) -> Fraction:

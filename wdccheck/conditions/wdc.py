@@ -15,10 +15,11 @@ from wdccheck.conditions import starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
 from wdccheck.conditions.single_pair import maximizer, terms
-from wdccheck.eigen import extreme_of, extreme_pairs, proved_norm
+from wdccheck.eigen import extreme_of, extreme_pairs
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import expected_apply, expected_gram, expected_on_circle, unit
+from wdccheck.norms import squared_norm
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Block, Profile
 
@@ -147,7 +148,7 @@ class WDC:
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         r, s = unit(points["r"]), unit(points["s"])
-        open_both, sure = gates.common_gates(self._rows, (points["r"], points["s"]), self._sums)
+        open_both, sure = rounding.common_gates(self._rows, (points["r"], points["s"]), self._sums)
         if self.W.shape[1] <= _DENSE:
             difference = _kernels.gram(self._rows, self._outer, open_both)
             difference -= self._alpha * expected_gram(r, s)
@@ -214,8 +215,9 @@ class WDC:
         if self.W.shape[1] == 1:
             yield Cap(starts.line_value(self.W, self.alpha), "Fact 8: k = 1, all four pairs", exact=True)
         else:
-            square = math.ldexp(proved_norm(self._rows), 2 * self._exponent)
-            yield Cap(max(square, self.alpha / 2), "Fact 9: max(||W||^2, alpha/2)")
+            square, how = squared_norm(self._rows)
+            yield Cap(max(math.ldexp(square, 2 * self._exponent), self.alpha / 2),
+                      f"Fact 9: max(||W||^2, alpha/2){how}")
 
     def dominated_by(self) -> Iterator[Condition]:
         """Nothing bounds the WDC but itself."""

@@ -163,7 +163,7 @@ def _plan(condition: Condition, run: Run) -> _Plan:
             profile = condition.circle(points, block, tangent, frozen)
             breaks += max(profile.breaks.shape[-1] * (1 + dimension / 50), profile.work)
     work = 200 + breaks
-    size = int(np.clip(2**17 // work, 8, 64))
+    size = int(np.clip(2**17 // work, 8 if 8 * work <= _LARGE else 4, 64))
     sweeps = int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))
     large = min(1.0, _LARGE / (work * size))
     return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, int(_ROUNDS * large)))
