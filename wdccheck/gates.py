@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from wdccheck import _kernels, matrices, rounding
+from wdccheck import _kernels, matrices
 from wdccheck.cells import Lines, pivot_columns, topes
 from wdccheck.geometry import unit
 from wdccheck.regions import Boxes

@@ -21,8 +21,8 @@ from wdccheck import matrices
 from wdccheck.matrices import Rows
 
 __all__ = [
-    "LIBM_ULPS", "UNIT", "cholesky_loss", "common_gates", "expectation_error", "gamma", "gate_error", "gram_error",
-    "open_gates", "round_down", "round_up",
+    "LIBM_ULPS", "UNIT", "cholesky_loss", "common_gates", "expectation_error", "gamma", "gate_error",
+    "gram_error", "open_gates", "round_down", "round_up",
 ]
 
 UNIT = 2.0**-53

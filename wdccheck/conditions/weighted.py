@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck import _kernels, gates, rounding
+from wdccheck import _kernels, rounding
 from wdccheck.conditions.condition import Measured
 from wdccheck.eigen import extreme_of, extreme_pairs
 from wdccheck.geometry import angle, expected_apply, expected_gram, expected_inner, unit
