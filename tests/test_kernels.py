@@ -50,7 +50,7 @@ def problem(W, alpha, t):
 
 
 @compiled
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(kind=st.sampled_from(KINDS), extra=st.integers(0, 6), k=st.integers(2, 6), seed=st.integers(0, 10**6),
        t=st.floats(0.01, 3.0), alpha=st.sampled_from([1.0, 0.1, 7.0]), budget=st.integers(1, 150))
 def test_both_proofs_visit_the_same_nodes(kind, extra, k, seed, t, alpha, budget):

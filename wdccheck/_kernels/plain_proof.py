@@ -2,8 +2,9 @@
 
 Depth first from every box. A node holds the lines whose gates are undecided on it, and the sure part of the
 Gram matrix as one k x k matrix: gates decided at a node stay decided below it, and so does a side of the
-inequality once it is proved. Of two boxes on the same face that are each other's mirror image only one is
-looked into, as r and s may be exchanged.
+inequality once it is proved. As r and s may be exchanged, a pair of boxes on one face is looked into only
+where r is not below s along the coordinate after that of the face: who starts from one such pair has to
+start from all of the face.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def prove(problem: Problem, center: np.ndarray, half: np.ndarray, budget: int, r
     while todo and visited < budget and len(hard) < room:
         item = todo.pop()
         node = _root(problem, *item) if isinstance(item, tuple) else item
+        if _mirrored(node):
+            continue
         visited += 1
         node = _tested(problem, node)
         if node.proved == UPPER | LOWER:
@@ -71,7 +74,7 @@ def prove(problem: Problem, center: np.ndarray, half: np.ndarray, budget: int, r
         if _stops(problem, node):
             hard.append((node.center, node.half))
         else:
-            todo += [child for sign in (1.0, -1.0) if not _mirrored(child := _child(problem, node, sign))]
+            todo += [_child(problem, node, 1.0), _child(problem, node, -1.0)]
     left = [(x if isinstance(x, tuple) else (x.center, x.half)) for x in reversed(todo)]
     return Progress(visited, _stacked(left, k), _stacked(hard, k))
 
@@ -83,8 +86,9 @@ def _stacked(boxes: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.nda
 
 def _root(problem: Problem, center: np.ndarray, half: np.ndarray) -> _Node:
     m, k = problem.rows.shape
-    reach = half @ np.abs(problem.rows).T + problem.errors
-    node = _Node(center, half, np.arange(m), center @ problem.rows.T, reach, np.zeros((2, m), dtype=int),
+    middle = _in_order(center[:, None] * problem.rows)
+    reach = _in_order(half[:, None] * np.abs(problem.rows)) + problem.errors
+    node = _Node(center, half, np.arange(m), middle, reach, np.zeros((2, m), dtype=int),
                  np.zeros(k * (k + 1) // 2), 0, np.ones(k))
     return _settled(problem, replace(node, signs=_signs(node)))
 
@@ -131,10 +135,7 @@ def _can_opposite(problem: Problem, node: _Node) -> np.ndarray:
 
 
 def _mirrored(node: _Node) -> bool:
-    """Whether r and s lie on one face, and the pair of boxes with r and s exchanged stands for this one.
-
-    Along the coordinate after that of the face every r of the box is then below every s.
-    """
+    """Whether r and s lie on one face, every r below every s: then exchanged pairs stand for these."""
     face = np.flatnonzero((node.half == 0).all(axis=0) & (node.center[0] == node.center[1]))
     if not len(face):
         return False
@@ -194,9 +195,14 @@ def _turned(packed: np.ndarray, u: np.ndarray, t: float) -> np.ndarray:
     """A few power iterations from u, nearer to the top eigenvector."""
     matrix = symmetric(packed[:, None], len(u))[0] + t * np.eye(len(u))
     for _ in range(STEPS):
-        u = matrix @ u
-        u = u / np.sqrt(u @ u + 1e-300)
+        u = _in_order(matrix * u)
+        u = u / np.sqrt(_in_order(u * u) + 1e-300)
     return u
+
+
+def _in_order(terms: np.ndarray) -> np.ndarray:
+    """Sums over the last axis, term by term: rounded as the compiled loops do."""
+    return np.add.accumulate(terms, axis=-1)[..., -1] if terms.shape[-1] else np.sum(terms, axis=-1)
 
 
 def _edge(problem: Problem, node: _Node) -> tuple[int, int]:
@@ -224,13 +230,13 @@ def _gains(problem: Problem, node: _Node) -> np.ndarray:
     lower = node.proved & UPPER
     rows = problem.rows[node.index]
     heavy = np.maximum(problem.positive, problem.negative)[node.index]
-    gain = heavy * (rows @ node.u) ** 2
+    gain = _in_order(rows * node.u) ** 2 * heavy
     distance = node.reach + (-node.middle if lower else node.middle)
     counts = node.signs == 0
     if lower:
         counts &= node.signs[::-1] == 1
     decides = counts[:, :, None] & (distance[:, :, None] < np.abs(rows) * node.half[:, None, :])
-    return np.asarray(np.sum(gain[:, None] * decides, axis=1))
+    return _in_order((gain[:, None] * decides).swapaxes(1, 2))
 
 
 def _stops(problem: Problem, node: _Node) -> bool:

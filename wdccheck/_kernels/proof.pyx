@@ -195,14 +195,14 @@ cdef void turn(Node* n, const double* high, const double* mean, int lower, const
             at += 1
         matrix[i * d.k + i] += d.t
     for step in range(d.steps):
-        length = 1e-300
+        length = 0.0
         for i in range(d.k):
             value = 0.0
             for j in range(d.k):
                 value += matrix[i * d.k + j] * n.u[j]
             v[i] = value
             length += value * value
-        length = sqrt(length)
+        length = sqrt(length + 1e-300)
         for i in range(d.k):
             n.u[i] = v[i] / length
 
@@ -318,7 +318,7 @@ cdef bint stops(const Node* n, const Data* d, const Lines* l) noexcept nogil:
 
 
 cdef bint mirrored(const Node* n, int k) noexcept nogil:
-    """Whether the pair of boxes with r and s exchanged stands for this one."""
+    """Whether r and s lie on one face, every r below every s."""
     cdef int j, face = -1
     for j in range(k):
         if n.half[j] == 0 and n.half[k + j] == 0 and n.center[j] == n.center[k + j]:
@@ -357,7 +357,8 @@ cdef class Stack:
         return lines
 
 
-cdef void open_root(Stack stack, const double* center, const double* half, const Data* d) noexcept nogil:
+cdef bint open_root(Stack stack, const double* center, const double* half, const Data* d) noexcept nogil:
+    """A box given; False if its mirror image stands for it."""
     cdef Node* n = stack.nodes
     cdef Lines own = stack.level(0)
     cdef int j
@@ -371,10 +372,13 @@ cdef void open_root(Stack stack, const double* center, const double* half, const
     n.proved = 0
     n.halves = 0
     n.edge = 0
+    if mirrored(n, d.k):
+        return False
     measure(n, 0, d)
     measure(n, 1, d)
     place(n, d, &own)
     settle(n, d.m, own.index, own.at, own.at + d.m, own.at + 2 * d.m, own.at + 3 * d.m, d, &own)
+    return True
 
 
 cdef bint open_half(Stack stack, int level, const Data* d) noexcept nogil:
@@ -437,8 +441,9 @@ def prove(problem, center, half, long budget, long room):
             if level < 0:
                 if b == boxes:
                     break
-                open_root(stack, &c[b, 0], &h[b, 0], &d)
                 b += 1
+                if not open_root(stack, &c[b - 1, 0], &h[b - 1, 0], &d):
+                    continue
             else:
                 n = stack.nodes + level
                 if n.halves == 2:
