@@ -269,6 +269,11 @@ def test_a_folder_that_cannot_be_used_is_refused_at_once(make, tmp_path, capsys,
     assert "--out" in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_leaves_no_folder(tmp_path, capsys):
+    assert main(["certify", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out")]) == 2
+    assert "none.npz" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # a superuser may write anywhere
     with pytest.raises(InvalidInput, match=r"report\.html can be written"):

@@ -293,6 +293,7 @@ def test_mat_files_by_hand(tmp_path):
     (mat(compressed(struct.pack("<II", 14, 8) + bytes(10**6))), ["a compressed element of 8 bytes"]),
     (mat(compressed(compressed(matrix()))), ["matrices only"]),
     (mat(struct.pack("<II", 15, 4) + b"abcd"), ["an undamaged compressed element"]),
+    (b"GARBAGE".ljust(124) + b"\x00\x01IM" + matrix(), ["a .mat file of version 5", "GARBAGE"]),
     (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", ["-v7", "version 7.3"]),
 ])
 def test_hostile_mat_files(tmp_path, data, fragments):
