@@ -223,8 +223,8 @@ class JointWDC:
         result: list[Sandwich] = []
         for kind in np.unique(regions.kind):
             (part, side), some = KINDS[kind], np.flatnonzero(regions.kind == kind)
-            forms = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
-            result += forms if some.size == len(regions) else [scattered(f, some, len(regions)) for f in forms]
+            made = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
+            result += made if len(some) == len(regions) else [scattered(f, some, len(regions)) for f in made]
         return result
 
     def refine(self, regions: Regions) -> Refinement:
