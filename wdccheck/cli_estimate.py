@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -83,7 +84,7 @@ def _deliver(
         "wdccheck": __version__, "kernel": kernel(),
         "weights": [net.origin.to_dict() for net in nets if net.origin is not None],
         "condition": {name: about[name] for name in ("kind", "alpha", "layer", "shape", "sha256", "options")},
-        "estimates": [{**found.to_dict(), "refused": list(reasons)} for found, reasons in made]}
+        "estimates": [{**_finite(asdict(found)), "refused": list(reasons)} for found, reasons in made]}
     if path == "-":
         click.echo(certificate.text_of(data), nl=False)
         return
@@ -95,6 +96,13 @@ def _deliver(
             text = f"refused, since {'; '.join(reasons)}" + (
                 f"; what is refused is this: {found}" if math.isfinite(found.value) else "")
         click.echo(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON lacks become null."""
+    return {name: _finite(value) if isinstance(value, dict)
+            else None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in data.items()}
 
 
 def _networks(

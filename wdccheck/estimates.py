@@ -14,9 +14,8 @@ True
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -89,14 +88,6 @@ class Estimate:
 
     def __repr__(self) -> str:
         return f"<{self}>"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The estimate as plain JSON data; what is not known is null."""
-        data = asdict(self)
-        for part in (data, data["fit"] or {}):
-            part |= {name: None for name, value in part.items()
-                     if isinstance(value, float) and not math.isfinite(value)}
-        return data
 
 
 def quantile(
