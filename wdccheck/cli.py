@@ -135,10 +135,10 @@ def info() -> None:
     import numpy  # noqa: F401 - loads the library that is named below
     from threadpoolctl import threadpool_info
 
-    from wdccheck import kernel
+    from wdccheck._kernels import kernel, reason
     from wdccheck.parallel import available
 
-    click.echo(f"wdccheck {__version__}, kernel {kernel()}")
+    click.echo(f"wdccheck {__version__}, kernel {kernel()}{reason and f' ({reason})'}")
     click.echo(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
     click.echo(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "joblib", "click", "tqdm")))
     click.echo(f"{available(-1)} cores")
