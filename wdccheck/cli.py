@@ -70,20 +70,20 @@ def certify(
     from wdccheck.weights import read_matrix
 
     writable(json_path)
-    folder(out)
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
+    nets = [network(path, quiet) for path in pair or ([weights] if weights else [])] or [generator()]
+    A = None if measurements is None else read_matrix(measurements)
     if pair:
-        nets = [network(path, quiet) for path in pair]
         check_pair(pair, *nets)
+    folder(out)
+    if pair:
         report = certify_pair(*nets, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
-        report = certify_network(
-            generator() if weights is None else network(weights, quiet),
-            None if measurements is None else read_matrix(measurements), alpha=alpha, gap=gap, target=eps,
-            time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+        report = certify_network(nets[0], A, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+                                 workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     if out is not None:
         report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
     return finish(report, report.to_dict(), eps, json_path, report.interrupted)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["number", "run_options", "search_options", "workers_option"]
+__all__ = ["number", "run_options", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -73,11 +73,9 @@ def _apply(options: list[Callable[[Any], Any]]) -> Callable[[Command], Command]:
     return decorate
 
 
-workers_option: Callable[[Any], Any] = click.option(
-    "--workers", type=_workers, metavar="N", default="-1", show_default=True,
-    help="Processes; -1: every core.")
 _RUN_OPTIONS: list[Callable[[Any], Any]] = [
-    workers_option,
+    click.option("--workers", type=_workers, metavar="N", default="-1", show_default=True,
+                 help="Processes; -1: every core."),
     click.option("--quiet", is_flag=True, help="No progress on standard error."),
 ]
 

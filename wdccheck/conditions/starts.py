@@ -15,7 +15,7 @@ from wdccheck.eigen import extreme_pairs
 from wdccheck.geometry import unit
 from wdccheck.matrices import Rows
 
-__all__ = ["line_value", "mixed_pairs", "theorem_pairs"]
+__all__ = ["line_value", "mixed_pairs", "rounded_up", "theorem_pairs"]
 
 _SMALL, _STEPS = 512, 40  # columns up to which singular vectors are exact; Lanczos steps beyond
 _DELTA = 1e-8
@@ -59,7 +59,11 @@ def _extreme_vectors(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
 def line_value(W: np.ndarray, alpha: float) -> float:
     """Epsilon of W (n, 1), rounded up (Fact 8): equal signs leave one side's squares, opposite ones 0."""
     sides = (sum((Fraction(w) ** 2 for w in side.tolist()), Fraction(0)) for side in (W[W > 0], W[W < 0]))
-    exact = max(abs(side - Fraction(alpha) / 2) for side in sides)
+    return rounded_up(max(abs(side - Fraction(alpha) / 2) for side in sides))
+
+
+def rounded_up(exact: Fraction) -> float:
+    """A float at least `exact`."""
     nearest = float(exact)
     return nearest if nearest >= exact else math.nextafter(nearest, math.inf)
 
