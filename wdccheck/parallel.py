@@ -1,23 +1,26 @@
-"""`workers` becomes a map, over the joblib backend of the caller. joblib is imported only here, inside functions.
+"""`workers` becomes a map over the caller's joblib backend. joblib is imported only here, inside functions.
 
 Tasks are `partial(f, condition, ...)` with one more argument each; the condition goes to every worker once.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import pickle
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from wdccheck.errors import InvalidInput
+from wdccheck.errors import InvalidInput, WorkersLost
 
 __all__ = ["Moment", "Shared", "available", "cluster", "one_blas_thread", "ordered_map"]
 
@@ -26,6 +29,7 @@ Result = TypeVar("Result")
 
 _KEPT = 4  # shared arguments that are remembered, by the caller and by a worker
 _PATIENCE = 10  # seconds to wait for a scheduler
+_GRACE = 30  # seconds to wait for a result after the deadline
 
 
 class Moment(float):
@@ -61,7 +65,7 @@ def available(workers: int) -> int:
 
 
 class _OneBlasThread:
-    """The number of BLAS threads belongs to the process: the first to enter limits it, the last restores it."""
+    """BLAS threads are a setting of the process: the first to enter limits them, the last restores them."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
@@ -96,59 +100,78 @@ class Shared:
     """What workers need for many tasks: each worker gets it once, as long as this object lives."""
 
     def __init__(self) -> None:
-        self._sent: dict[int, tuple[object, object]] = {}  # with the object, so that its id stays its own
+        self._sent: dict[int, _Here] = {}  # each holds its thing, so that the id stays its own
 
-    def sent(self, thing: object, backend: Any) -> object:
-        """What a task brings in place of `thing`; its function gets `thing`."""
+    def sent(self, thing: object, backend: Any) -> _Here:
+        """What a task brings in place of `thing`."""
         if getattr(backend, "supports_sharedmem", False):
-            return thing
+            return _Here(thing)
         if id(thing) not in self._sent:
-            if len(self._sent) >= _KEPT:
-                del self._sent[next(iter(self._sent))]
-            made = _Parcel(thing) if backend is not _dask() else _on_cluster(thing, backend.client)
-            self._sent[id(thing)] = thing, made
-        return self._sent[id(thing)][1]
+            made = _Parcel(thing) if backend is not _dask() else _OnCluster(thing, backend.client)
+            _remember(self._sent, id(thing), made)
+        return self._sent[id(thing)]
 
 
-class _Parcel:
-    """A thing pickled once, large arrays apart: joblib maps them into the memory of its processes.
+def _remember(kept: dict[Any, Any], key: object, value: object) -> None:
+    while len(kept) >= _KEPT:
+        kept.pop(next(iter(kept)), None)
+    kept[key] = value
 
-    It is unpickled to the thing itself, by each process once.
-    """
+
+_OPENED: dict[str, object] = {}  # of a worker process
+
+
+class _Here:
+    """A thing for a task of this process."""
+
+    def __init__(self, thing: object) -> None:
+        self._thing, self._key = thing, ""
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "_thing"}
+
+    def opened(self) -> object:
+        """The thing itself; another process makes it from what was pickled, once."""
+        if "_thing" in vars(self):
+            return self._thing
+        if self._key not in _OPENED:
+            _remember(_OPENED, self._key, self._made())
+        return _OPENED[self._key]
+
+    def _made(self) -> object:
+        raise NotImplementedError
+
+
+class _Parcel(_Here):
+    """Pickled once, large arrays apart: joblib maps these into the memory of its processes."""
 
     def __init__(self, thing: object) -> None:
         import cloudpickle
 
         buffers: list[Any] = []
+        self._thing, self._key = thing, os.urandom(16).hex()
         self._pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
         self._arrays = [np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers]
-        self._token = os.urandom(16)
 
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[bytes, bytes, list[np.ndarray]]]:
-        return _opened, (self._token, self._pickled, self._arrays)
-
-
-_OPENED: dict[bytes, object] = {}  # of a worker process
-
-
-def _opened(token: bytes, pickled: bytes, arrays: list[np.ndarray]) -> object:
-    import pickle
-
-    if token not in _OPENED:
-        while len(_OPENED) >= _KEPT:
-            del _OPENED[next(iter(_OPENED))]
-        _OPENED[token] = pickle.loads(pickled, buffers=arrays)
-    return _OPENED[token]
+    def _made(self) -> object:
+        return pickle.loads(self._pickled, buffers=self._arrays)
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1, shared: Shared | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1, shared: Shared | None = None,
+    deadline: float = math.inf,
 ) -> Iterator[Result]:
     """Apply `function` to `items`, results in order, one BLAS thread per worker.
 
     The first argument of a `partial` goes to every worker once. The caller holds
     :func:`one_blas_thread`: with one BLAS thread everywhere the results are the same, bit for bit, for any
-    number of workers and any joblib backend.
+    number of workers and any joblib backend. Tasks watch the deadline themselves; a result that is missing
+    long after it will not come.
+
+    Raises
+    ------
+    WorkersLost
+        The processes or the cluster are gone for good.
     """
     if workers == 1 and _dask() is None:
         yield from map(function, items)
@@ -158,33 +181,52 @@ def ordered_map(
 
     backend, _ = get_active_backend()
     task = function if isinstance(function, partial) and function.args else partial(_applied, function)
-    sent, shared = task.args[0], shared or Shared()
-    sent = shared.sent(sent, backend)
+    sent = (shared or Shared()).sent(task.args[0], backend)
     calls = (delayed(_called)(sent, task.func, (*task.args[1:], item), task.keywords) for item in items)
-    generator = backend.supports_return_generator
-    results = Parallel(n_jobs=workers, return_as="generator" if generator else "list")(calls)
-    try:
-        # not `yield from`: it would close the results before the filter below
-        for result in results:  # noqa: UP028
-            yield result
-    finally:  # whoever stops early knows that the rest is lost, and need not be warned
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if generator:
-                results.close()
+    lazily = backend.supports_return_generator
+    patience = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0) + _GRACE
+    with _lost_workers_named():
+        run = Parallel(n_jobs=workers, return_as="generator" if lazily else "list", timeout=patience)
+        results = run(calls)
+        try:
+            # not `yield from`: it would close the results before the filter below
+            for result in results:  # noqa: UP028
+                yield result
+        finally:  # whoever stops early knows that the rest is lost, and need not be warned
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if lazily:
+                    results.close()
 
 
 def _called(
-    first: object, function: Callable[..., Result], others: tuple[object, ...], keywords: Mapping[str, object]
+    sent: _Here, function: Callable[..., Result], others: tuple[object, ...], keywords: Mapping[str, object]
 ) -> Result:
     from joblib import parallel_config
 
     with one_blas_thread(), parallel_config(backend="sequential"):
-        return function(first, *others, **keywords)
+        return function(sent.opened(), *others, **keywords)
 
 
 def _applied(function: Callable[[Item], Result], item: Item) -> Result:
     return function(item)
+
+
+@contextmanager
+def _lost_workers_named() -> Iterator[None]:
+    """One error for workers that are gone for good, whatever the backend calls it."""
+    try:
+        yield
+    except (BrokenExecutor, CancelledError, TimeoutError) as error:
+        raise WorkersLost(_first_line(error)) from error
+    except Exception as error:
+        if type(error).__name__ == "KilledWorker":  # of distributed, which may not be there
+            raise WorkersLost(_first_line(error)) from error
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 # -- Dask -----------------------------------------------------------------------------------
@@ -200,16 +242,47 @@ def _dask() -> Any:
     return backend if type(backend).__name__ == "DaskDistributedBackend" else None
 
 
-def _on_cluster(thing: object, client: Any) -> object:
-    """A future of `thing`: unpickled by one worker, copied to others by Dask, made again if all are lost."""
-    import dask
-    import cloudpickle
+class _OnCluster(_Here):
+    """Kept by one worker for the others to fetch; made again from its bytes if that one is lost.
 
-    for worker, theirs in client.run(_build, on_error="return").items():
+    Tasks do not depend on it in Dask's sense: Dask would keep them near the copy there is, and drop others.
+    """
+
+    def __init__(self, thing: object, client: Any) -> None:
+        import cloudpickle
+        import dask
+
+        _check_builds(client)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
+            self._future = client.submit(cloudpickle.loads, cloudpickle.dumps(thing), pure=False)
+        self._thing, self._key = thing, self._future.key
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_key": self._key}
+
+    def _made(self) -> object:
+        from distributed import Future, get_worker, worker_client
+
+        with worker_client() as client:  # leaves this worker free for other tasks, the next one among them
+            thing, here = Future(self._key, client), [get_worker().address]
+            client.submit(_keep, self._key, thing, workers=here, pure=False).result()
+        return _OPENED[self._key]
+
+
+def _keep(key: str, thing: object) -> None:
+    _remember(_OPENED, key, thing)
+
+
+def _check_builds(client: Any) -> None:
+    """Refuse a cluster that computes with something else; the scheduler has to read the tasks as well."""
+    found = client.run(_build, on_error="return")
+    try:
+        found["the scheduler"] = client.run_on_scheduler(_build)
+    except Exception as error:  # whatever keeps it from importing this
+        found["the scheduler"] = error
+    for where, theirs in found.items():
         if theirs != _build():
-            raise InvalidInput(f"worker {worker}", _build(), str(theirs))
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
-        return client.submit(cloudpickle.loads, cloudpickle.dumps(thing), pure=False)
+            raise InvalidInput(where, _build(), str(theirs))
 
 
 def _build() -> str:
@@ -224,16 +297,18 @@ def cluster(address: str) -> Iterator[None]:
     """Work on the cluster of the Dask scheduler at `address`."""
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ImportError:
         raise InvalidInput("--scheduler", "the package distributed (pip install 'wdccheck[dask]')",
                            "none") from None
     from joblib import parallel_config
 
+    url = address if "://" in address else f"tcp://{address}"
     try:
-        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+        get_address_host_port(url, strict=True)  # a Client that cannot read it takes 20 s to say so
+        client = Client(url, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidInput("--scheduler", "the address of a running Dask scheduler",
-                           f"{address}: {reason}") from None
+                           f"{address}: {_first_line(error)}") from None
     with client, parallel_config(backend="dask", client=client):
         yield

@@ -91,7 +91,7 @@ class Run:
 
         `function` is a `partial` whose first argument, the condition, goes to every worker once.
         """
-        return parallel.ordered_map(function, items, self.workers, self.shared)
+        return parallel.ordered_map(function, items, self.workers, self.shared, self.deadline)
 
     def report(self, engine: str, known: Bracket, done: int, total: int | None, unit: str) -> None:
         """Send an event to the progress display."""
