@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import parallel
+from wdccheck import parallel, shared
 from wdccheck.cli import main
 from wdccheck.errors import InvalidInput
 from wdccheck.run import Run
@@ -136,7 +136,7 @@ def test_tasks_have_one_blas_thread_and_no_cluster_of_their_own(dask):
 
 
 def test_a_cluster_with_something_else_is_refused(dask, monkeypatch):
-    ours = parallel._build()
+    ours = shared._build()
     monkeypatch.setattr(wc, "__version__", "0.0.1")
     with pytest.raises(InvalidInput, match=f"wdccheck 0.0.1 .* required, found {ours}"):
         wc.bracket(CONDITION, wc.MonteCarlo())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 import sys
 import threading
 import time
@@ -18,16 +17,14 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
 from wdccheck.errors import InvalidInput, WorkersLost
+from wdccheck.shared import Here, Shared
 
-__all__ = ["Moment", "Shared", "available", "cluster", "one_blas_thread", "ordered_map"]
+__all__ = ["Moment", "available", "cluster", "one_blas_thread", "ordered_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_KEPT = 4  # shared arguments that are remembered, by the caller and by a worker
 _PATIENCE = 10  # seconds to wait for a scheduler
 _GRACE = 30  # seconds to wait for a result after the deadline
 
@@ -96,67 +93,6 @@ def one_blas_thread() -> AbstractContextManager[None]:
     return _ONE_BLAS_THREAD
 
 
-class Shared:
-    """What workers need for many tasks: each worker gets it once, as long as this object lives."""
-
-    def __init__(self) -> None:
-        self._sent: dict[int, _Here] = {}  # each holds its thing, so that the id stays its own
-
-    def sent(self, thing: object, backend: Any) -> _Here:
-        """What a task brings in place of `thing`."""
-        if getattr(backend, "supports_sharedmem", False):
-            return _Here(thing)
-        if id(thing) not in self._sent:
-            made = _Parcel(thing) if backend is not _dask() else _OnCluster(thing, backend.client)
-            _remember(self._sent, id(thing), made)
-        return self._sent[id(thing)]
-
-
-def _remember(kept: dict[Any, Any], key: object, value: object) -> None:
-    while len(kept) >= _KEPT:
-        kept.pop(next(iter(kept)), None)
-    kept[key] = value
-
-
-_OPENED: dict[str, object] = {}  # of a worker process
-
-
-class _Here:
-    """A thing for a task of this process."""
-
-    def __init__(self, thing: object) -> None:
-        self._thing, self._key = thing, ""
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if name != "_thing"}
-
-    def opened(self) -> object:
-        """The thing itself; another process makes it from what was pickled, once."""
-        if "_thing" in vars(self):
-            return self._thing
-        if self._key not in _OPENED:
-            _remember(_OPENED, self._key, self._made())
-        return _OPENED[self._key]
-
-    def _made(self) -> object:
-        raise NotImplementedError
-
-
-class _Parcel(_Here):
-    """Pickled once, large arrays apart: joblib maps these into the memory of its processes."""
-
-    def __init__(self, thing: object) -> None:
-        import cloudpickle
-
-        buffers: list[Any] = []
-        self._thing, self._key = thing, os.urandom(16).hex()
-        self._pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-        self._arrays = [np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers]
-
-    def _made(self) -> object:
-        return pickle.loads(self._pickled, buffers=self._arrays)
-
-
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1, shared: Shared | None = None,
     deadline: float = math.inf,
@@ -181,7 +117,8 @@ def ordered_map(
 
     backend, _ = get_active_backend()
     task = function if isinstance(function, partial) and function.args else partial(_applied, function)
-    sent = (shared or Shared()).sent(task.args[0], backend)
+    dask, in_process = _dask(), getattr(backend, "supports_sharedmem", False)
+    sent = (shared or Shared()).sent(task.args[0], in_process, None if dask is None else dask.client)
     calls = (delayed(_called)(sent, task.func, (*task.args[1:], item), task.keywords) for item in items)
     lazily = backend.supports_return_generator
     patience = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0) + _GRACE
@@ -200,7 +137,7 @@ def ordered_map(
 
 
 def _called(
-    sent: _Here, function: Callable[..., Result], others: tuple[object, ...], keywords: Mapping[str, object]
+    sent: Here, function: Callable[..., Result], others: tuple[object, ...], keywords: Mapping[str, object]
 ) -> Result:
     from joblib import parallel_config
 
@@ -240,56 +177,6 @@ def _dask() -> Any:
 
     backend, _ = get_active_backend()
     return backend if type(backend).__name__ == "DaskDistributedBackend" else None
-
-
-class _OnCluster(_Here):
-    """Kept by one worker for the others to fetch; made again from its bytes if that one is lost.
-
-    Tasks do not depend on it in Dask's sense: Dask would keep them near the copy there is, and drop others.
-    """
-
-    def __init__(self, thing: object, client: Any) -> None:
-        import cloudpickle
-        import dask
-
-        _check_builds(client)
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
-            self._future = client.submit(cloudpickle.loads, cloudpickle.dumps(thing), pure=False)
-        self._thing, self._key = thing, self._future.key
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"_key": self._key}
-
-    def _made(self) -> object:
-        from distributed import Future, get_worker, worker_client
-
-        with worker_client() as client:  # leaves this worker free for other tasks, the next one among them
-            thing, here = Future(self._key, client), [get_worker().address]
-            client.submit(_keep, self._key, thing, workers=here, pure=False).result()
-        return _OPENED[self._key]
-
-
-def _keep(key: str, thing: object) -> None:
-    _remember(_OPENED, key, thing)
-
-
-def _check_builds(client: Any) -> None:
-    """Refuse a cluster that computes with something else; the scheduler has to read the tasks as well."""
-    found = client.run(_build, on_error="return")
-    try:
-        found["the scheduler"] = client.run_on_scheduler(_build)
-    except Exception as error:  # whatever keeps it from importing this
-        found["the scheduler"] = error
-    for where, theirs in found.items():
-        if theirs != _build():
-            raise InvalidInput(where, _build(), str(theirs))
-
-
-def _build() -> str:
-    """What bounds depend on beside the input."""
-    from wdccheck import __version__, kernel
-
-    return f"wdccheck {__version__} with the kernel {kernel()}"
 
 
 @contextmanager

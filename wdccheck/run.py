@@ -14,6 +14,7 @@ from wdccheck import parallel
 from wdccheck.brackets import Bracket, Work
 from wdccheck.conditions.condition import Condition
 from wdccheck.progress import Event, Progress, Silent
+from wdccheck.shared import Shared
 
 __all__ = ["Engine", "Run", "raised"]
 
@@ -63,7 +64,7 @@ class Run:
     progress: Progress = field(default_factory=Silent)
     started: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
-    shared: parallel.Shared = field(default_factory=parallel.Shared, repr=False)
+    shared: Shared = field(default_factory=Shared, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "deadline", parallel.Moment(self.deadline))  # tasks carry it elsewhere
