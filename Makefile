@@ -29,6 +29,7 @@ test: $(VENV)/.test
 
 check-all: $(VENV)/.test certify docs
 	$(BIN)/python -m pytest -q -n 2 -m slow
+	WDCCHECK_KERNEL=reference $(BIN)/python -m pytest -q -n 2
 	$(BIN)/wdccheck verify build/certify.json
 
 docs: $(VENV)/.docs
@@ -48,7 +49,7 @@ bench: $(VENV)/.runtime
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-$(VENV)/.runtime: pyproject.toml
+$(VENV)/.runtime: pyproject.toml setup.py $(wildcard wdccheck/_kernels/*.pyx wdccheck/_kernels/*.h)
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e .
 	@touch $@

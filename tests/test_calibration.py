@@ -10,6 +10,7 @@ import pytest
 import wdccheck as wc
 from wdccheck.calibration import calibration
 from wdccheck.errors import VacuousWarning
+from wdccheck.lower.ascent import Ascent
 
 
 def gaussian(n, k, seed=0):
@@ -94,3 +95,20 @@ def test_out_of_time_it_measures_one_point_and_no_more():
     found = calibration(condition, time_limit=1e-9)
     assert Counting.measured == 1
     assert 0 <= found.lower <= 0.5
+
+
+def test_the_search_ends_after_the_blocks_it_was_given(monkeypatch):
+    done, real = [], Ascent.improve
+
+    def counted(self, *arguments):
+        for found in real(self, *arguments):
+            done.append(found)
+            yield found
+
+    monkeypatch.setattr(Ascent, "improve", counted)
+    condition = wc.WDC(gaussian(20, 12))  # vacuous: a search for less than 1/2 finds nothing
+    few = calibration(condition, blocks=3)
+    assert len(done) <= 3 and few.vacuous and few.lower <= 0.5
+    done.clear()
+    monkeypatch.setattr("wdccheck.calibration._BLOCKS", 12)
+    assert calibration(condition).lower >= 0.49 and len(done) <= 12

@@ -100,6 +100,19 @@ def test_writing_is_atomic_and_leaves_nothing_behind(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_replaces_none(links, tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError("no links on this disk")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    for number in (1, 2):
+        certificate.write(tmp_path / "a.json", {"number": number}, new=True)
+    assert certificate.read(tmp_path / "a.json")["number"] == (1 if links else 2)
+    assert [x.name for x in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InvalidInput, match="nowhere"):
         KNOWN.save(tmp_path / "nowhere" / "one.json")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import wdccheck as wc
 from wdccheck.cli import main
 
 
@@ -38,6 +42,31 @@ def test_several_at_once_and_a_refusal(files, capsys):
     assert main(command) == 3
     first, *_, last = capsys.readouterr().out.splitlines()
     assert first.startswith("estimate, not a bound: 0.5 quantile") and "no tail to fit" in last
+
+
+def test_json_says_which_is_refused(files, capsys):
+    command = ["estimate", "wdc", "line.npy", "--above", "0.1", "--extreme", "1", "--workers", "1",
+               "--samples", "2500", "--quiet", "--json"]
+    assert main([*command, "-"]) == 3
+    data = json.loads(capsys.readouterr().out)
+    assert main([*command, "found.json"]) == 3
+    assert json.loads(Path("found.json").read_text()) == data
+    found, refused = data["estimates"]
+    assert data["schema"] == 1 and data["condition"]["sha256"] == wc.WDC(np.ones((3, 1))).describe()["sha256"]
+    assert found["low"] <= found["value"] <= found["high"] and found["refused"] == []
+    assert refused["value"] is None and "no tail to fit" in refused["refused"][0]
+    assert main(["verify", "found.json"]) == 2  # it bounds nothing
+    assert main(["estimate", "wdc", "line.npy", "--json", "none/found.json"]) == 2
+    assert "--json" in capsys.readouterr().err
+
+
+def test_options_about_weights_are_written_down(files, capsys):
+    np.savez("biased.npz", W=np.eye(3), b=np.ones(3))
+    command = ["estimate", "wdc", "biased.npz", "--samples", "500", "--workers", "1", "--json", "-"]
+    assert main(command) == 2 and "--ignore-bias" in capsys.readouterr().err
+    assert main([*command, "--ignore-bias"]) == 0
+    shown = capsys.readouterr()
+    assert "--ignore-bias" in shown.err and "--ignore-bias" in json.loads(shown.out)["weights"][0]["options"]
 
 
 @pytest.mark.parametrize(("arguments", "thing"), [

@@ -116,6 +116,13 @@ def test_an_interruption_keeps_what_stands(monkeypatch):
     assert "interrupted: 3 of 4 rows begun" in report.to_text() and "no upper bound" in report.to_text()
 
 
+def test_where_an_alpha_comes_from_survives_a_reload(saved):
+    report, again = wc.certify_pair(*pair(), alpha=0.75), wc.Report.load(saved)
+    assert [row.note for row in again.rows] == [row.note for row in report.rows]
+    assert [bool(row.note) for row in again.rows] == [True, False, False, True]
+    assert again.to_markdown() == report.to_markdown()
+
+
 def test_a_pair_is_verified(saved):
     checks = wc.verify(saved)
     assert all(check.passed for check in checks)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import wdccheck as wc
 from wdccheck import spheres
+from wdccheck.brackets import Reason
 from wdccheck.conditions.condition import Condition, Scaled
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -130,15 +131,15 @@ def test_symmetries(seed, kind, n, p):
 # -- brackets -------------------------------------------------------------------------------------
 
 
-def test_dimension_one_by_enumeration():
-    for seed in range(6):
-        B, C = gaussian(1 + seed, 1, 1, seed)
-        signs = [dict(zip("hxmy", np.array(s)[:, None], strict=True)) for s in product((1.0, -1.0), repeat=4)]
-        values = [plain_parts(B, C, 1.0, point) for point in signs]
-        exact = max(max(value.values()) for value in values)
-        found = wc.bracket(wc.JointWDC(B, C), wc.Spectral(), wc.BranchAndBound(rtol=1e-6))
-        assert found.lower <= exact * (1 + 1e-12) and exact <= found.upper * (1 + 1e-12)
-        assert found.upper - found.lower <= 1e-5 * exact
+@given(SEEDS, KINDS, st.sampled_from([0.01, 1.0, 100.0]))
+@settings(deadline=None, max_examples=40)
+def test_dimension_one_is_exact(seed, kind, alpha):
+    B, C = matched(np.random.default_rng(seed), kind, 1, 1)
+    signs = [dict(zip("hxmy", np.array(s)[:, None], strict=True)) for s in product((1.0, -1.0), repeat=4)]
+    exact = max(max(plain_parts(B, C, alpha, point).values()) for point in signs)
+    found = wc.bracket(wc.JointWDC(B, C, alpha), wc.Spectral())
+    assert found.lower <= exact * (1 + 1e-12) and exact <= found.upper * (1 + 1e-12)
+    assert found.stopped["upper"].reason is Reason.EXACT and found.upper <= found.lower * (1 + 1e-9)
 
 
 KNOWN = [

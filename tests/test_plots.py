@@ -67,6 +67,15 @@ def test_the_slope_of_a_power_law_is_found_with_its_interval():
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize(("ks", "guides"), [((4,), 1), ((1, 4), 1), ((1, 4, 9), 2), ((4, 9), 2)])
+def test_laws_that_would_coincide_are_drawn_once(ks, guides):
+    ax = plots.width(law(ks=ks), plots.figure())
+    assert sum("sqrt" in text for text in texts(ax)) == guides
+    drawn = [line.get_xydata() for line in ax.get_lines() if line.get_linewidth() == 0.7]
+    lines = [xy.tobytes() for xy in drawn if len(xy)]
+    assert len(lines) == len(set(lines)) == min(len(ks), 2) + 2 * (guides - 1)
+
+
 def test_the_interval_covers_the_slope_as_often_as_it_says():
     rng, x = np.random.default_rng(0), np.repeat([10.0, 30.0, 100.0], 4)
     hits = 0

@@ -200,6 +200,20 @@ def test_time(wdccheck, monkeypatch):
     assert suite(text, "--wdccheck-time-limit", "7")[1] == {"passed": 1}
 
 
+@pytest.mark.parametrize(("side", "advice"), [("upper", True), ("lower", False)])
+def test_more_time_is_advised_where_it_helps(suite, side, advice):
+    text = f"""
+def test_open(wdccheck, monkeypatch):
+    from wdccheck.brackets import Reason, Stop
+    stopped = {{"lower": Stop(Reason.BUDGET), "upper": Stop(Reason.CAP_ONLY), "{side}": Stop(Reason.TIME)}}
+    known = wc.Bracket(wc.WDC(W).describe(), 0.1, 2.0, stopped=stopped)
+    monkeypatch.setattr("wdccheck.solve.bracket", lambda *_, **__: known)
+    wdccheck.assert_holds(wc.WDC(W), 0.9)
+"""
+    shown, outcomes = suite(text)
+    assert outcomes == {"failed": 1} and ("--wdccheck-time-limit" in shown) is advice
+
+
 def test_brackets_and_certificates(suite, pytester):
     wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).save(pytester.path / "eye.json")
     text = """

@@ -26,7 +26,7 @@ from wdccheck.brackets import Bracket, Verdict
 from wdccheck.cells import group_by_line
 from wdccheck.conditions.gated import GatedPair
 from wdccheck.regions import Boxes
-from wdccheck.upper.explore import _finer
+from wdccheck.upper.explore import proved_finer
 from wdccheck.upper.relax import proved_below
 
 
@@ -147,7 +147,7 @@ def lies(condition, rng, depths, count=8):
                 continue  # the float deviation itself errs by about 1e-15 scale
             t, one = float(highest) * (1 - 1e-11) - 1e-13 * scale, regions.take(np.array([b]))
             found += all(proved_below(form, t).all() for form in condition.forms(one))
-            found += bool(_finer(condition, one, t)[0])
+            found += bool(proved_finer(condition, one, t)[0])
     return found, tried
 
 

@@ -274,3 +274,13 @@ def test_the_snippet_of_the_page_prints_what_stands_below_it(monkeypatch, capsys
 def test_an_order_that_is_not_that_of_the_file_is_said():
     assert named_chain("f", {"W2": np.eye(2), "W1": np.eye(2)}).ordered_by.startswith(
         "natural order of names (the file has them in another)")
+
+
+@pytest.mark.parametrize(("names", "missing"), [
+    (("W1", "W3"), "'W2'"), (("fc1.weight", "fc2.weight", "fc5.weight"), "'fc3'"),
+    (("a.W9", "a.W11"), "'a.W10'"),
+    (("0.weight", "2.weight"), None), (("net.0.weight", "net.4.weight"), None), (("W1", "W2"), None),
+    (("in", "out"), None), (("fc1.weight", "head5.weight"), None)])
+def test_a_number_left_out_is_said(names, missing):
+    order = named_chain("f", {name: np.eye(2) for name in names}).ordered_by
+    assert (f"(none is called {missing})" in order) if missing else "none is called" not in order

@@ -20,7 +20,7 @@ from wdccheck.rows import Row
 
 __all__ = ["Entry", "Given", "carried", "summary", "whole"]
 
-_DERIVED_ELSEWHERE = ("ratio_lower_any_alpha", "vacuous")
+_DERIVED_ELSEWHERE = ("ratio_lower_any_alpha", "vacuous", "note")
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ __all__ = ["Calibration", "calibrate", "calibration", "kept_calibration"]
 _ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
 _SEEDS = 256
+_BLOCKS = 48  # of ascent, all searches together: some seconds, where nothing else limits them
 _VACUOUS = 1e-6  # the minimum counts as vacuous from here on: no search tells it apart
 
 
@@ -57,7 +58,8 @@ def calibrate(condition: Scaled) -> float:
     With beta = 1/alpha, epsilon/alpha is the supremum of ``|beta g - q|`` over witnesses with terms
     ``g = u^T A u``, ``q = u^T Q u``: convex in beta. Each round searches for a witness at the present
     beta and adds its line; the minimum of the maximum of the lines bounds the true minimum from
-    below.
+    below. It ends after at most 48 blocks of ascent: seconds, half a minute for
+    wide layers.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def calibrate(condition: Scaled) -> float:
 
 def calibration(
     condition: Scaled, *, smallest: bool = True, time_limit: float | None = None, workers: int = 1,
-    rng: Rng = 0,
+    rng: Rng = 0, blocks: int | None = None,
 ) -> Calibration:
     """Like :func:`calibrate`, with the proved lower bound on the minimum.
 
@@ -102,25 +104,30 @@ def calibration(
         Wall seconds; the lines found until then are used.
     workers : int
     rng : int, SeedSequence or Generator
+    blocks : int, optional
+        Blocks of ascent, all searches together. None: 48, or as many as pay where a time limit is set.
     """
     if not isinstance(condition, Scaled):
         raise InvalidInput("condition", "a condition with a scale alpha", repr(condition)[:60])
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    left = float(blocks) if blocks is not None else math.inf if time_limit is not None else float(_BLOCKS)
     with parallel.one_blas_thread():
-        return _cutting_planes(condition, smallest, Run(seed_sequence(rng), workers, deadline))
+        return _cutting_planes(condition, smallest, Run(seed_sequence(rng), workers, deadline), left)
 
 
-def _cutting_planes(condition: Scaled, smallest: bool, run: Run) -> Calibration:
+def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) -> Calibration:
     """Add the line of a higher witness at the present beta until there is none."""
     points, lines = _first_lines(condition, run)
     beta, value, vacuous = _lowest(lines, condition.vacuous)
     for number in range(_ROUNDS):
-        if run.expired() or not 0 < beta < math.inf or (vacuous and not smallest):
+        if run.expired() or blocks <= 0 or not 0 < beta < math.inf or (vacuous and not smallest):
             break
         level = condition.vacuous if vacuous else value
         heights = [abs(beta * m.gram - m.expectation) for m in lines]
         scaled, near = condition.with_alpha(1 / beta), points[int(np.argmax(heights))]
-        point = _higher(scaled, near, level * (1 + _TOLERANCE), run.with_(seed=run.block_seed(number)))
+        point, done = _higher(scaled, near, level * (1 + _TOLERANCE), run.with_(seed=run.block_seed(number)),
+                              blocks)
+        blocks -= done
         if point is None:
             break
         points.append(point)
@@ -162,16 +169,21 @@ def kept_calibration(
     return chosen
 
 
-def _higher(condition: Scaled, near: Points, level: float, run: Run) -> Points | None:
-    """A point where epsilon/alpha exceeds `level`, or None if ascent finds none."""
-    known = Bracket(condition.describe(), lower=condition.lower_bound(near), witness=near)
+def _higher(
+    condition: Scaled, near: Points, level: float, run: Run, blocks: float
+) -> tuple[Points | None, int]:
+    """A point where epsilon/alpha exceeds `level`, or None if ascent finds none; and its blocks."""
+    known, done = Bracket(condition.describe(), lower=condition.lower_bound(near), witness=near), 0
     for search in (Ascent(starts=1), Ascent()):  # one round mostly does; none found needs a real search
         share = run.remaining() / 4
         own = run.with_(deadline=time.monotonic() + share) if math.isfinite(share) else run
         for found in search.improve(condition, known, own):
+            done += 1
             if found.lower > level * condition.alpha and found.witness is not None:
-                return found.witness
-    return None
+                return found.witness, done
+            if done >= blocks:
+                return None, done
+    return None, done
 
 
 def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measured]]:

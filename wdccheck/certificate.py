@@ -42,9 +42,12 @@ def text_of(data: Mapping[str, Any]) -> str:
     return json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False) + "\n"
 
 
-def write(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
-    """Write `data` as JSON, atomically: a reader sees the old file or the new one, whole."""
-    write_bytes(path, text_of(data).encode())
+def write(path: str | os.PathLike[str], data: Mapping[str, Any], *, new: bool = False) -> None:
+    """Write `data` as JSON, atomically: a reader sees the old file or the new one, whole.
+
+    With `new`, a file that is there stays, also one that another process has just written.
+    """
+    write_all({Path(path): text_of(data).encode()}, new=new)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -52,7 +55,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     write_all({Path(path): data})
 
 
-def write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes], *, new: bool = False) -> None:
     """Write several files: each atomically, and none before all of them are on the disk.
 
     Raises
@@ -69,13 +72,25 @@ def write_all(files: Mapping[Path, bytes]) -> None:
             Path(ready[target]).write_bytes(data)
             os.chmod(ready[target], 0o666 & ~mask)
         for target in files:
-            os.replace(ready[target], target)
-            del ready[target]
+            if not (new and _linked(ready[target], target)):
+                os.replace(ready[target], target)
+                del ready[target]
     except OSError as error:
         raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
     finally:
         for name in ready.values():
             Path(name).unlink(missing_ok=True)
+
+
+def _linked(name: str, target: Path) -> bool:
+    """Make `target` another name of a file unless it is there; False where a file has one name only."""
+    try:
+        os.link(name, target)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    return True
 
 
 def _temporary(target: Path) -> str:

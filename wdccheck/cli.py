@@ -70,20 +70,20 @@ def certify(
     from wdccheck.weights import read_matrix
 
     writable(json_path)
-    folder(out)
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
+    nets = [network(path, quiet) for path in pair or ([weights] if weights else [])] or [generator()]
+    A = None if measurements is None else read_matrix(measurements)
     if pair:
-        nets = [network(path, quiet) for path in pair]
         check_pair(pair, *nets)
+    folder(out)
+    if pair:
         report = certify_pair(*nets, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
-        report = certify_network(
-            generator() if weights is None else network(weights, quiet),
-            None if measurements is None else read_matrix(measurements), alpha=alpha, gap=gap, target=eps,
-            time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+        report = certify_network(nets[0], A, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+                                 workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     if out is not None:
         report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
     return finish(report, report.to_dict(), eps, json_path, report.interrupted)
@@ -135,10 +135,10 @@ def info() -> None:
     import numpy  # noqa: F401 - loads the library that is named below
     from threadpoolctl import threadpool_info
 
-    from wdccheck import kernel
+    from wdccheck._kernels import kernel, reason
     from wdccheck.parallel import available
 
-    click.echo(f"wdccheck {__version__}, kernel {kernel()}")
+    click.echo(f"wdccheck {__version__}, kernel {kernel()}{reason and f' ({reason})'}")
     click.echo(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
     click.echo(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "joblib", "click", "tqdm")))
     click.echo(f"{available(-1)} cores")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from wdccheck.delivery import STATUS, finish_row, writable
-from wdccheck.errors import InvalidInput
 from wdccheck.options import search_options
-from wdccheck.reading import matrix, network, weight_options
+from wdccheck.reading import layer_number, matrix, network, weight_options
 
 __all__ = ["bracket_group"]
 
@@ -35,7 +34,7 @@ def wdc(
     writable(json_path)
     net = network(weights, quiet)
     row = certify_condition(
-        WDC(net.layers[_layer(layer, net.depth) - 1], layer=layer), alpha=alpha, gap=gap, target=eps,
+        WDC(net.layers[layer_number(layer, net.depth) - 1], layer=layer), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     return finish_row(row, eps, json_path, net)
 
@@ -77,7 +76,7 @@ def r2wdc(
     writable(json_path)
     found = network(net, quiet)
     row = certify_condition(
-        R2WDC(found, _layer(layer, found.depth)), alpha=alpha, gap=gap, target=eps,
+        R2WDC(found, layer_number(layer, found.depth)), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     return finish_row(row, eps, json_path, found)
 
@@ -103,10 +102,3 @@ def rric(
         RRIC(read_matrix(measurements), found), gap=gap, target=eps, time_limit=time_limit,
         workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     return finish_row(row, eps, json_path, found)
-
-
-def _layer(given: int | None, depth: int) -> int:
-    """The layer that is meant; a file of one layer needs no number."""
-    if (given or 1) > depth or (given is None and depth > 1):
-        raise InvalidInput("--layer", f"an integer from 1 to {depth}", str(given or "none"))
-    return given or 1

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from wdccheck.delivery import DONE, UNDECIDED
+from wdccheck.delivery import DONE, UNDECIDED, writable
 from wdccheck.errors import InvalidInput, PoorFit
-from wdccheck.options import workers_option
+from wdccheck.options import run_options
 from wdccheck.printing import WIDTH
+from wdccheck.reading import layer_number, matrix, network, weight_options
 
 if TYPE_CHECKING:
     from wdccheck.conditions.condition import Condition
+    from wdccheck.estimates import Estimate
+    from wdccheck.network import ReLUNetwork
 
 __all__ = ["estimate"]
 
@@ -36,11 +40,14 @@ _FILES = {"wdc": 1, "r2wdc": 1, "rric": 1, "joint-wdc": 2}
 @click.option("--samples", type=click.IntRange(min=1), default=20_000, show_default=True)
 @click.option("--confidence", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@workers_option
+@click.option("--json", "json_path", metavar="FILE|-",
+              help="Write the estimates as JSON too; to standard output alone if '-'.")
+@weight_options
+@run_options
 def estimate(
     kind: str, files: tuple[str, ...], layer: int | None, measurements: str | None, alpha: float | None,
     quantiles: tuple[float, ...], levels: tuple[float, ...], extremes: tuple[float, ...], samples: int,
-    confidence: float, seed: int, workers: int,
+    confidence: float, seed: int, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """Estimate the deviation at uniform random directions: no bound on epsilon.
 
@@ -49,44 +56,81 @@ def estimate(
     """
     from wdccheck import estimates
 
-    condition, status = _condition(kind, files, layer, measurements, alpha), DONE
+    writable(json_path)
+    nets = _networks(kind, files, measurements, alpha, quiet)
+    condition = _condition(kind, nets, layer, measurements, 1.0 if alpha is None else alpha)
     asked = [*((estimates.quantile, p) for p in quantiles), *((estimates.exceedance, x) for x in levels),
-             *((estimates.extreme, p) for p in extremes)]
-    for make, number in asked or [(estimates.quantile, 0.99)]:
+             *((estimates.extreme, p) for p in extremes)] or [(estimates.quantile, 0.99)]
+    made: list[tuple[Estimate, tuple[str, ...]]] = []
+    for make, number in asked:
         try:
-            text = str(make(condition, number, samples=samples, confidence=confidence, rng=seed,
-                            workers=workers))
+            made.append((make(condition, number, samples=samples, confidence=confidence, rng=seed,
+                              workers=workers), ()))
         except PoorFit as error:
-            text, status = f"refused, since {'; '.join(error.reasons)}", UNDECIDED
-            if math.isfinite(error.estimate.value):
-                text += f"; what is refused is this: {error.estimate}"
+            made.append((error.estimate, error.reasons))
+    _deliver(condition, made, nets, json_path)
+    return UNDECIDED if any(reasons for _, reasons in made) else DONE
+
+
+def _deliver(
+    condition: Condition, made: list[tuple[Estimate, tuple[str, ...]]], nets: list[ReLUNetwork],
+    path: str | None,
+) -> None:
+    """Estimates as text, and as JSON where they are wanted; those that were refused say why."""
+    from wdccheck import __version__, certificate, kernel
+
+    about = condition.describe()
+    data = {
+        "wdccheck": __version__, "kernel": kernel(),
+        "weights": [net.origin.to_dict() for net in nets if net.origin is not None],
+        "condition": {name: about[name] for name in ("kind", "alpha", "layer", "shape", "sha256", "options")},
+        "estimates": [{**_finite(asdict(found)), "refused": list(reasons)} for found, reasons in made]}
+    if path == "-":
+        click.echo(certificate.text_of(data), nl=False)
+        return
+    if path is not None:
+        certificate.write(path, data)
+    for found, reasons in made:
+        text = str(found)
+        if reasons:
+            text = f"refused, since {'; '.join(reasons)}" + (
+                f"; what is refused is this: {found}" if math.isfinite(found.value) else "")
         click.echo(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
-    return status
 
 
-def _condition(
-    kind: str, files: tuple[str, ...], layer: int | None, measurements: str | None, alpha: float | None
-) -> Condition:
-    from wdccheck.conditions.joint_wdc import JointWDC
-    from wdccheck.conditions.r2wdc import R2WDC
-    from wdccheck.conditions.rric import RRIC
-    from wdccheck.conditions.wdc import WDC
-    from wdccheck.weights import read_matrix, read_network
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON lacks become null."""
+    return {name: _finite(value) if isinstance(value, dict)
+            else None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in data.items()}
 
+
+def _networks(
+    kind: str, files: tuple[str, ...], measurements: str | None, alpha: float | None, quiet: bool
+) -> list[ReLUNetwork]:
+    """What FILES hold, after a look at what goes together."""
     if len(files) != _FILES[kind]:
         raise InvalidInput("FILES", f"{_FILES[kind]} of {kind}", str(len(files)))
     if (measurements is not None) != (kind == "rric"):
         raise InvalidInput("--measurements", "A for rric, and nothing for the others", str(measurements))
     if kind == "rric" and alpha is not None:
         raise InvalidInput("--alpha", "none for rric", str(alpha))
-    alpha = 1.0 if alpha is None else alpha
+    return [(matrix if kind == "joint-wdc" else network)(file, quiet) for file in files]
+
+
+def _condition(
+    kind: str, nets: list[ReLUNetwork], layer: int | None, measurements: str | None, alpha: float
+) -> Condition:
+    from wdccheck.conditions.joint_wdc import JointWDC
+    from wdccheck.conditions.r2wdc import R2WDC
+    from wdccheck.conditions.rric import RRIC
+    from wdccheck.conditions.wdc import WDC
+    from wdccheck.weights import read_matrix
+
+    net = nets[0]
     if kind == "joint-wdc":
-        return JointWDC(read_matrix(files[0]), read_matrix(files[1]), alpha)
-    net = read_network(files[0])
+        return JointWDC(net.layers[0], nets[1].layers[0], alpha)
     if measurements is not None:
         return RRIC(read_matrix(measurements), net)
-    if layer is None and net.depth == 1:
-        layer = 1
-    if layer is None or layer > net.depth:
-        raise InvalidInput("--layer", f"an integer from 1 to {net.depth}", str(layer or "none"))
-    return WDC(net.layers[layer - 1], alpha, layer) if kind == "wdc" else R2WDC(net, layer, alpha)
+    number = layer_number(layer, net.depth)
+    return WDC(net.layers[number - 1], alpha, number) if kind == "wdc" else R2WDC(net, number, alpha)

@@ -107,7 +107,7 @@ class Gated:
 
     ``A(points) = sum_l c_l d_l d_l^T`` where c_l is ``positive[l]`` if every gate letter x has
     ``d_l . x > 0``, ``negative[l]`` if every one has ``d_l . x < 0``, and 0 otherwise; the
-    deviation is ``scale * ||A - alpha Q||_2``.
+    deviation is ``scale * ||A - alpha Q||_2``. An A summed in any order errs by less than `pad`.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Gated:
         One direction d_l per line.
     positive, negative : ndarray of shape (m,)
     letters : tuple of str
-    alpha, scale : float
+    alpha, scale, pad : float
     """
 
     rows: np.ndarray
@@ -124,3 +124,4 @@ class Gated:
     letters: tuple[str, ...]
     alpha: float
     scale: float
+    pad: float

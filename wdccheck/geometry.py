@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from wdccheck import _kernels, rounding
+from wdccheck._kernels import expected_triangle
 
 __all__ = [
     "angle", "expected_apply", "expected_gram", "expected_inner", "expected_on_arcs", "expected_on_circle",
@@ -80,29 +81,6 @@ def expected_inner(theta: np.ndarray) -> np.ndarray:
     """
     value: np.ndarray = ((np.pi - theta) * np.sin(np.pi / 2 - theta) + np.sin(theta)) / (2 * np.pi)
     return value
-
-
-def expected_triangle(r: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Q_{r,s} as lower triangles with the batch axis last, and theta.
-
-    Parameters
-    ----------
-    r, s : ndarray of shape (k, B), nonzero
-
-    Returns
-    -------
-    q : ndarray of shape (k(k+1)/2, B)
-    theta : ndarray of shape (B,)
-    """
-    r, s = r / np.sqrt(np.sum(r * r, axis=0)), s / np.sqrt(np.sum(s * s, axis=0))
-    b, d = r + s, r - s
-    b_norm, d_norm = np.sqrt(np.sum(b * b, axis=0)), np.sqrt(np.sum(d * d, axis=0))
-    theta = 2 * np.arctan2(d_norm, b_norm)
-    b, d = b / np.where(b_norm > 0, b_norm, 1.0), d / np.where(d_norm > 0, d_norm, 1.0)
-    i, j = np.tril_indices(len(r))
-    q = np.sin(theta) * (b[i] * b[j] - d[i] * d[j])
-    q[i == j] += np.pi - theta
-    return q / (2 * np.pi), theta
 
 
 def expected_apply(r: np.ndarray, s: np.ndarray, u: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["number", "run_options", "search_options", "workers_option"]
+__all__ = ["number", "run_options", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -81,18 +81,11 @@ def _connected(context: click.Context, _: click.Parameter, address: str | None) 
         context.with_resource(cluster(address))
 
 
-def workers_option(command: Command) -> Command:
-    """Who does the work."""
-    return _apply([
-        click.option("--workers", type=_workers, metavar="N", default="-1", show_default=True,
-                     help="Processes; -1: every core."),
-        click.option("--scheduler", metavar="ADDRESS", expose_value=False, callback=_connected,
-                     help="Work on all cores of a Dask cluster instead: tcp://HOST:8786."),
-    ])(command)
-
-
 _RUN_OPTIONS: list[Callable[[Any], Any]] = [
-    workers_option,
+    click.option("--workers", type=_workers, metavar="N", default="-1", show_default=True,
+                 help="Processes; -1: every core."),
+    click.option("--scheduler", metavar="ADDRESS", expose_value=False, callback=_connected,
+                 help="Work on all cores of a Dask cluster instead: tcp://HOST:8786."),
     click.option("--quiet", is_flag=True, help="No progress on standard error."),
 ]
 

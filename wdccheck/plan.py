@@ -36,7 +36,8 @@ COLUMNS = (
 INTEGERS = ("k", "n", "depth", "hidden", "m", "l", "repetition", "seed")
 """Those of integers."""
 _CALIBRATION_SHARE = 0.4  # of a cell's time: with a poor alpha, sharp bounds say little
-_STARTS = 1000  # nodes of a budget for each start of the ascent
+_STARTS = 1000  # nodes of a budget for each start of the ascent, and for each block that seeks alpha
+_BLOCKS = 8  # at least, which is one round of the ascent
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Plan:
     time_limit: float | None
     root: int
     folder: Path | None
+    blocks: int | None = None
 
     @staticmethod
     def of(gap: float, rtol: float, budget: int | None, time_limit: float | None, rng: int,
@@ -62,7 +64,8 @@ class Plan:
                  else BranchAndBound(gap=gap, rtol=rtol, nodes=budget))
         climb = Ascent() if budget is None else Ascent(starts=max(1, budget // _STARTS))
         return Plan((Spectral(), MonteCarlo(), climb, proof), time_limit, rng,
-                     None if out is None else Path(out))
+                    None if out is None else Path(out),
+                    None if budget is None else max(_BLOCKS, budget // _STARTS))
 
     def open(self, cells: Sequence[Cell]) -> None:
         """Make the folder, or see that it holds this very design."""
@@ -73,11 +76,12 @@ class Plan:
                   "time_limit": self.time_limit, "cells": [cell.name for cell in cells]}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                if other := [x.name for x in self.folder.iterdir() if not x.name.startswith(".")]:
+            names = {x.name for x in self.folder.iterdir() if not x.name.startswith(".")}
+            if file.name not in names:
+                if names:
                     raise InvalidInput("out", "a new folder, or one of an earlier sweep",
-                                       f"{self.folder} with {sorted(other)[0]} and no design.json")
-                certificate.write(file, design)
+                                       f"{self.folder} with {min(names)} and no {file.name}")
+                certificate.write(file, design, new=True)  # of two sweeps at once, one design stays
             (self.folder / "cells").mkdir(exist_ok=True)
         except OSError as error:
             raise InvalidInput("out", "a folder", f"{self.folder}: {error.strerror}") from None
@@ -146,7 +150,7 @@ def _bracketed(plan: Plan, cell: Cell, seed: int) -> Bracket:
     if cell.alpha == "best" and isinstance(condition, Scaled):
         begun = time.monotonic()
         limit = None if left is None else _CALIBRATION_SHARE * left
-        chosen = calibration(condition, smallest=False, time_limit=limit, rng=seed)
+        chosen = calibration(condition, smallest=False, time_limit=limit, rng=seed, blocks=plan.blocks)
         condition = condition.with_alpha(float(up(chosen.proved_alpha, 6)))
         left = None if left is None else max(left - (time.monotonic() - begun), 0.01)
     return bracket(condition, *plan.engines, rng=seed, time_limit=left)

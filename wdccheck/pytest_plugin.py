@@ -154,7 +154,8 @@ class Checks:
                 return given
             if path is not None:
                 error.add_note(f"check it: wdccheck verify {shlex.quote(os.path.relpath(path))}")
-            if isinstance(error, Undecided) and Reason.TIME in {s.reason for s in given.stopped.values()}:
+            stop = given.stopped.get("lower" if check.__name__ == "assert_violated" else "upper")
+            if isinstance(error, Undecided) and stop is not None and stop.reason is Reason.TIME:
                 error.add_note("more time: --wdccheck-time-limit, or @pytest.mark.wdccheck(time_limit=...)")
             raise
 

@@ -12,7 +12,7 @@ from wdccheck.errors import InvalidInput
 if TYPE_CHECKING:
     from wdccheck.network import ReLUNetwork
 
-__all__ = ["matrix", "network", "weight_options"]
+__all__ = ["layer_number", "matrix", "network", "weight_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _KEY = "wdccheck.reading"
@@ -67,3 +67,16 @@ def matrix(path: str, quiet: bool) -> ReLUNetwork:
     if net.depth > 1:
         raise InvalidInput(path, "one array", f"{net.depth}")
     return net
+
+
+def layer_number(given: int | None, depth: int) -> int:
+    """The layer that ``--layer`` means; a file of one layer needs no number.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such layer, or there are several.
+    """
+    if (given or 1) > depth or (given is None and depth > 1):
+        raise InvalidInput("--layer", f"an integer from 1 to {depth}", str(given or "none"))
+    return given or 1

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from wdccheck import rounding
+from wdccheck import _kernels
 
 __all__ = ["MAX_DEPTH", "Boxes"]
 
@@ -103,19 +103,8 @@ class Boxes:
         return {x: c.T.copy() for x, c in zip(self.letters, self.center, strict=True)}
 
     def radii(self) -> tuple[np.ndarray, ...]:
-        """Per letter, an angle (B,) that no direction of the box makes with its center.
-
-        The box lies in the ball of radius ||h|| about c, and the directions of a ball of radius
-        q < ||c|| lie within asin(q / ||c||) of c. Otherwise pi. The quotient errs relatively by
-        less than gamma(k + 6); for x <= 0.9 its asin then errs by less than 4 gamma(k + 6) and
-        LIBM_ULPS; the factor 1 + 64 (k + 8) u covers both. Above 0.9, pi/2 is used.
-        """
-        result = []
-        for c, h in zip(self.center, self.half, strict=True):
-            q = np.sqrt(np.sum(h * h, axis=0) / np.sum(c * c, axis=0))
-            inside = np.arcsin(np.minimum(q, 0.9)) * (1 + 64 * (len(c) + 8) * rounding.UNIT)
-            result.append(np.where(q <= 0.9, inside, np.where(q < 1 - 1e-9, np.pi / 2 + 1e-9, 4.0)))
-        return tuple(np.minimum(x, np.nextafter(np.pi, 4.0)) for x in result)
+        """Per letter, an angle (B,) that no direction of the box makes with its center."""
+        return tuple(_kernels.radius(c, h) for c, h in zip(self.center, self.half, strict=True))
 
     def contains(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
         """Whether the direction of points[letter][b], (B, dim), lies in box b, up to 1e-12."""

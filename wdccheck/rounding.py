@@ -55,7 +55,7 @@ def round_down(value: float, steps: int = 1) -> float:
     return max(value, 0.0)
 
 
-def gate_error(rows: np.ndarray) -> np.ndarray:
+def gate_error(rows: np.ndarray, updates: int = 0) -> np.ndarray:
     """For rows (m, k): e (m,) such that |fl(w.c -+ |w|.h) - exact| < e if |c_j|, h_j <= 1.
 
     w.c and |w|.h err by gamma(k) ||w||_1 each, their sum by one more u times at most
@@ -63,9 +63,15 @@ def gate_error(rows: np.ndarray) -> np.ndarray:
     underflow. ||w||_1 is computed with relative error gamma(k) from below: gamma(4k + 8) in
     place of gamma(2k + 4) covers that too, as (1 - gamma(k)) gamma(4k + 8) > gamma(2k + 4)
     for k < 2**50.
+
+    `updates` counts the additions of +-w_j 2^-p to the first and of -|w_j| 2^-p to the second product
+    while c and h change but remain in [-1, 1]. The terms are exact but for underflow, every sum stays
+    within ||w||_1 (1 + gamma(k + updates)), so each adds u of that to either error: gamma(2 updates)
+    in total, doubled as above, and two subnormals.
     """
     k = rows.shape[-1]
-    error: np.ndarray = gamma(4 * k + 8) * np.abs(rows).sum(axis=-1) + 4 * k * _TINY
+    error: np.ndarray = (gamma(4 * (k + updates) + 8) * np.abs(rows).sum(axis=-1)
+                         + 4 * (k + updates) * _TINY)
     return error
 
 

@@ -158,6 +158,7 @@ class Row:
             "stopped": {side: str(stop) for side, stop in known.stopped.items()},
             "ratio_lower_any_alpha": None if chosen is None else chosen.lower,
             "vacuous": None if chosen is None else chosen.vacuous,
+            "note": self.note,
         }
 
     @staticmethod
@@ -168,7 +169,7 @@ class Row:
         known, lower = Bracket.from_dict(data["bracket"], source), data["ratio_lower_any_alpha"]
         chosen = None if lower is None or known.alpha is None else Calibration(
             float(known.alpha), float(lower), bool(data["vacuous"]), float(known.alpha))
-        return Row(known, chosen, str(data["of"]))
+        return Row(known, chosen, str(data["of"]), str(data.get("note", "")))
 
     def to_line(self) -> str:
         """The row as one line of a table."""

@@ -226,6 +226,7 @@ def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
     InvalidInput
         The file is no bracket.
     """
+    __tracebackhide__ = True  # pytest shows the test that asked
     saved, wanted = brackets.load(path), checked(condition).describe()
     for key in ("kind", "alpha", "layer", "sha256", "options"):
         if saved.condition.get(key) != wanted.get(key):

@@ -145,8 +145,9 @@ def sweep(
     gap, rtol : float
         A cell is closed at ``upper - lower <= max(gap, rtol * upper)``.
     budget : int, optional
-        Work of a cell: nodes of branch and bound, and one start of the ascent for every thousand.
-        The results are then the same on any machine of one kind.
+        Work of a cell: nodes of branch and bound, and one start of the ascent for every thousand; the
+        same number of blocks of ascent (at least 8) choose alpha, where it is "best". The results are
+        then the same on any machine of one kind.
     time_limit : float, optional
         Seconds of a cell. Neither: the engines' own budgets, about a minute.
     rng : int

@@ -114,6 +114,7 @@ def _known(
     given: Condition | Bracket, eps: float, path: str | os.PathLike[str] | None, time_limit: float | None,
     workers: int, rng: int | np.random.SeedSequence | np.random.Generator,
 ) -> Bracket:
+    __tracebackhide__ = True
     if isinstance(eps, bool) or not isinstance(eps, int | float) or not eps >= 0:
         raise InvalidInput("eps", "a number >= 0", repr(eps)[:60])
     if isinstance(given, Bracket):

@@ -1,19 +1,67 @@
-"""The hot loops behind one seam. This version has the NumPy reference only."""
+"""The hot loops behind one seam: NumPy versions, and compiled ones where they could be built.
+
+The environment variable WDCCHECK_KERNEL, ``reference`` or ``compiled``, chooses; without it, compiled
+ones are taken if there are any.
+"""
 
 from __future__ import annotations
 
-from wdccheck._kernels.reference import cholesky_succeeds, gram, outer_products, symmetric
+import os
+from collections.abc import Callable
+from importlib import import_module
 
-__all__ = ["cholesky_succeeds", "gram", "kernel", "outer_products", "symmetric"]
+import numpy as np
+
+from wdccheck._kernels.problem import MOST, Problem, Progress
+from wdccheck._kernels.reference import (
+    cholesky_succeeds,
+    expected_triangle,
+    gram,
+    outer_products,
+    radius,
+    semidefinite,
+    symmetric,
+)
+
+__all__ = [
+    "MOST", "Problem", "Progress", "cholesky_succeeds", "expected_triangle", "gram", "kernel",
+    "outer_products", "prove", "radius", "reason", "semidefinite", "symmetric",
+]
+
+_ABI = 1
+"""Of the compiled modules that these files go with: an editable install may keep older ones."""
+
+Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
+
+
+def _compiled() -> tuple[Prove | None, str]:
+    """The compiled proof and "", or None and the reason why not."""
+    wanted = os.environ.get("WDCCHECK_KERNEL", "")
+    if wanted not in ("", "reference", "compiled"):
+        raise ImportError(f"WDCCHECK_KERNEL: reference or compiled required, {wanted[:60]!r} found")
+    if wanted == "reference":
+        return None, "WDCCHECK_KERNEL asks for it"
+    try:
+        module = import_module("wdccheck._kernels.proof")
+        if module.ABI != _ABI:
+            raise ImportError(f"the compiled kernels are of another version: {module.ABI}, not {_ABI}")
+    except ImportError as error:
+        if wanted == "compiled":
+            raise
+        return None, str(error)
+    return module.prove, ""
+
+
+prove, reason = _compiled()
 
 
 def kernel() -> str:
-    """Name of the active kernels.
+    """Name of the active kernels, ``compiled`` or ``reference``.
 
     Examples
     --------
     >>> import wdccheck as wc
-    >>> wc.kernel()
-    'reference'
+    >>> wc.kernel() in ("compiled", "reference")
+    True
     """
-    return "reference"
+    return "reference" if prove is None else "compiled"

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["cholesky_succeeds", "gram", "outer_products", "symmetric", "triangle"]
+from wdccheck import rounding
+
+__all__ = [
+    "cholesky_succeeds", "expected_triangle", "gram", "outer_products", "radius", "semidefinite", "symmetric",
+    "triangle",
+]
 
 
 def triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,3 +73,60 @@ def cholesky_succeeds(packed: np.ndarray, k: int) -> np.ndarray:
                     entry -= packed[at[i][p]] * packed[at[j][p]]
                 entry /= root
     return good
+
+
+def semidefinite(shift: np.ndarray, packed: np.ndarray, t: float) -> np.ndarray:
+    """Boolean (B,): shift I + packed >= 0, proved. `packed` may carry one rounding per entry.
+
+    Let m be the largest of |t|, |shift|, the entries of |packed|, and 1. An entry of `packed`
+    errs by u m. `shift` is t less two numbers, each such that no partial result exceeds
+    |t| + |shift| + 4 (slack, floor and ceiling are at most 2, the pad less): 2 u (2 m + 4).
+    Lowering it adds 2 u (2 m), adding it to the diagonal u (2 m). Together less than 20 u m per
+    entry, 20 k u m in spectral norm. The matrix handed to Cholesky is lowered by 32 k u m and by
+    its own loss.
+    """
+    k = int((np.sqrt(8 * len(packed) + 1) - 1) / 2)
+    diagonal = [i * (i + 3) // 2 for i in range(k)]
+    largest = np.abs(shift) + np.max(np.abs(packed), axis=0, initial=0.0) + abs(t) + 1.0
+    trace = packed[diagonal].sum(axis=0) + k * np.abs(shift)
+    lowered = shift - rounding.cholesky_loss(k, trace) - 32 * k * rounding.UNIT * largest
+    matrix = packed.copy()
+    matrix[diagonal] += lowered
+    return cholesky_succeeds(matrix, k)
+
+
+def expected_triangle(r: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Q_{r,s} as lower triangles with the batch axis last, and theta.
+
+    Parameters
+    ----------
+    r, s : ndarray of shape (k, B), nonzero
+
+    Returns
+    -------
+    q : ndarray of shape (k(k+1)/2, B)
+    theta : ndarray of shape (B,)
+    """
+    r, s = r / np.sqrt(np.sum(r * r, axis=0)), s / np.sqrt(np.sum(s * s, axis=0))
+    b, d = r + s, r - s
+    b_norm, d_norm = np.sqrt(np.sum(b * b, axis=0)), np.sqrt(np.sum(d * d, axis=0))
+    theta = 2 * np.arctan2(d_norm, b_norm)
+    b, d = b / np.where(b_norm > 0, b_norm, 1.0), d / np.where(d_norm > 0, d_norm, 1.0)
+    i, j = np.tril_indices(len(r))
+    q = np.sin(theta) * (b[i] * b[j] - d[i] * d[j])
+    q[i == j] += np.pi - theta
+    return q / (2 * np.pi), theta
+
+
+def radius(center: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """An angle (B,) that no direction of a box makes with its center; center and half (k, B).
+
+    The box lies in the ball of radius ||h|| about c, and the directions of a ball of radius
+    q < ||c|| lie within asin(q / ||c||) of c. Otherwise pi. The quotient errs relatively by
+    less than gamma(k + 6); for x <= 0.9 its asin then errs by less than 4 gamma(k + 6) and
+    LIBM_ULPS; the factor 1 + 64 (k + 8) u covers both. Above 0.9, pi/2 is used.
+    """
+    q = np.sqrt(np.sum(half * half, axis=0) / np.sum(center * center, axis=0))
+    inside = np.arcsin(np.minimum(q, 0.9)) * (1 + 64 * (len(center) + 8) * rounding.UNIT)
+    angle = np.where(q <= 0.9, inside, np.where(q < 1 - 1e-9, np.pi / 2 + 1e-9, 4.0))
+    return np.minimum(angle, np.nextafter(np.pi, 4.0))

@@ -85,7 +85,8 @@ class GatedPair:
     def data(self) -> Gated:
         """The same as plain data."""
         lines = self.lines
-        return Gated(lines.rows, lines.positive, lines.negative, ("r", "s"), self.alpha, self.scale)
+        return Gated(lines.rows, lines.positive, lines.negative, ("r", "s"), self.alpha, self.scale,
+                     self._pad)
 
     @cached_property
     def lines(self) -> Lines:

@@ -1,21 +1,36 @@
-"""Closed upper bounds of the joint-WDC, valid for every size."""
+"""Closed upper bounds of the joint-WDC, valid for every size; for n = p = 1 the supremum itself."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import product
 
 import numpy as np
 
 from wdccheck import rounding
+from wdccheck.conditions.starts import rounded_up
 from wdccheck.eigen import proved_norm
 
-__all__ = ["square_caps"]
+__all__ = ["line_pair_value", "square_caps"]
 
 _PRODUCTS = 2**24  # entries up to which the rows b_i (x) c_i are formed
 _ROWS = 2048  # of a Gram matrix of rows
 _TURNED = 512  # order up to which a Gram matrix of such rows is turned, step by step
 _SHARES = (15 / 16, 31 / 32, 7 / 8, 3 / 4)
+
+
+def line_pair_value(B: np.ndarray, C: np.ndarray, alpha: float) -> float:
+    """Epsilon of the joint-WDC of B and C (l, 1), rounded up.
+
+    Where h and x differ in sign no row is open in both, and Q is 0; likewise m and y. For h = x and m = y
+    both parts are ``|l sum_i b_i^2 c_i^2 - alpha/4|`` over the rows with b_i h > 0 and c_i m > 0.
+    """
+    pairs = [(Fraction(b), Fraction(c)) for b, c in zip(B[:, 0].tolist(), C[:, 0].tolist(), strict=True)]
+    sums = (sum(((b * c) ** 2 for b, c in pairs if b * h > 0 and c * m > 0), Fraction(0))
+            for h, m in product((1, -1), repeat=2))
+    return rounded_up(max(abs(len(pairs) * some - Fraction(alpha) / 4) for some in sums))
 
 
 def square_caps(B: np.ndarray, C: np.ndarray) -> Iterator[tuple[float, str]]:

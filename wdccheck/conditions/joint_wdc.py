@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 
 from wdccheck import arrays, gates, rounding, spheres
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
-from wdccheck.conditions.joint_caps import square_caps
+from wdccheck.conditions.joint_caps import line_pair_value, square_caps
 from wdccheck.conditions.joint_regions import KINDS, Sides
 from wdccheck.conditions.joint_starts import joint_points, joint_seeds
 from wdccheck.conditions.weighted import WeightedPair, balanced_exponents
@@ -79,9 +78,9 @@ class JointWDC:
         largest = [float(np.abs(W).max()) for W in (B, C)]
         exponents = balanced_exponents(largest, self.alpha)
         if not -480 <= sum(exponents) <= 480:
-            raise InvalidInput("B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, so "
-                               "that epsilon is a float64", f"max |B| = {largest[0]:g}, max |C| = "
-                               f"{largest[1]:g}, alpha = {self.alpha:g}")
+            raise InvalidInput(
+                "B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, or epsilon is no float",
+                f"max |B| = {largest[0]:g}, max |C| = {largest[1]:g}, alpha = {self.alpha:g}")
         for name, W, e in (("B", B, exponents[0]), ("C", C, exponents[1])):
             if not np.array_equal(np.ldexp(np.ldexp(W, -e), e), W):
                 raise InvalidInput(name, "nonzero entries that stay normal floats once scaled by the "
@@ -199,10 +198,12 @@ class JointWDC:
         yield from joint_points(*self._rows)
 
     def caps(self) -> Iterator[Cap]:
-        """epsilon <= max(l s, alpha/4): see :func:`~wdccheck.conditions.joint_caps.square_caps`."""
+        """epsilon <= max(l s, alpha/4), see square_caps; for n = p = 1 epsilon itself (Fact 8)."""
+        if self.B.shape[1] == self.C.shape[1] == 1:
+            yield Cap(line_pair_value(self.B, self.C, self.alpha), "Fact 8: n = p = 1, all signs", exact=True)
         for square, reason in self._square_caps:
             # exact where normal; what rounds below the smallest normal float is at most that
-            value = max(math.ldexp(square, self._scale), self.alpha / 4, sys.float_info.min)
+            value = max(math.ldexp(square, self._scale), self.alpha / 4, float(np.finfo(float).tiny))
             yield Cap(value, f"trivial cap {reason}, or alpha/4")
 
     def dominated_by(self) -> Iterator[Condition]:
@@ -222,9 +223,8 @@ class JointWDC:
         result: list[Sandwich] = []
         for kind in np.unique(regions.kind):
             (part, side), some = KINDS[kind], np.flatnonzero(regions.kind == kind)
-            forms = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
-            whole = len(some) == len(regions)
-            result += forms if whole else (scattered(form, some, len(regions)) for form in forms)
+            made = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
+            result += made if len(some) == len(regions) else [scattered(f, some, len(regions)) for f in made]
         return result
 
     def refine(self, regions: Regions) -> Refinement:

@@ -12,7 +12,7 @@ import numpy as np
 from wdccheck.conditions.condition import Start
 from wdccheck.geometry import unit
 
-__all__ = ["line_value", "mixed_pairs", "theorem_pairs"]
+__all__ = ["line_value", "mixed_pairs", "rounded_up", "theorem_pairs"]
 
 _DELTA = 1e-8
 """How far an antipodal pair is moved off its flat: far above rounding, Q of order 1e-8."""
@@ -45,7 +45,11 @@ def theorem_pairs(rows: np.ndarray) -> Iterator[Start]:
 def line_value(W: np.ndarray, alpha: float) -> float:
     """Epsilon of W (n, 1), rounded up (Fact 8): equal signs leave one side's squares, opposite ones 0."""
     sides = (sum((Fraction(w) ** 2 for w in side.tolist()), Fraction(0)) for side in (W[W > 0], W[W < 0]))
-    exact = max(abs(side - Fraction(alpha) / 2) for side in sides)
+    return rounded_up(max(abs(side - Fraction(alpha) / 2) for side in sides))
+
+
+def rounded_up(exact: Fraction) -> float:
+    """A float at least `exact`."""
     nearest = float(exact)
     return nearest if nearest >= exact else math.nextafter(nearest, math.inf)
 

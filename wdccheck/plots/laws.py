@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     Lines and whiskers: median and 10 % and 90 % quantiles of the lower bounds over repetitions; band:
     up to the median upper bound; dashed: an upper bound more than half as large again. The guides
     are c sqrt(k/n) and c' sqrt(k log k / n), each with one constant for all k, drawn for the smallest
-    and the largest; "(lower)": the slope is one of lower bounds, as the upper ones are far off.
+    and the largest (with one k the two are one line, and k = 1 has no second); "(lower)": the slope is
+    one of lower bounds, as the upper ones are far off.
 
     Parameters
     ----------
@@ -140,18 +141,29 @@ def _styled(groups: list[Series], names: list[str]) -> list[tuple[Series, str, A
 
 
 def _guides(ax: Any, groups: list[Series]) -> None:
-    """Both laws over the range of each group, their constants the median over what was found."""
-    for text, line, logarithm in ((r"\sqrt{k/n}", ":", False), (r"\sqrt{k\,\log k\,/n}", "-.", True)):
-        laws = [np.sqrt(series.key[0] * (math.log(max(series.key[0], 2)) if logarithm else 1.0) / series.x)
-                for series in groups]
-        ratios = [series.lower[1] / law for series, law in zip(groups, laws, strict=True)]
-        far = [ratio[series.x >= _FIT_FROM * series.key[0]]
-               for series, ratio in zip(groups, ratios, strict=True)]
-        c = float(np.median(np.concatenate(far if any(map(len, far)) else ratios)))
-        ends = list(zip(groups, laws, colors(len(groups)), strict=True))
-        for series, law, color in (ends[0], ends[-1]):  # all of them would hide what they are a guide to
-            ax.plot(series.x, c * law, color=color, linewidth=0.7, linestyle=line, zorder=1)
-        ax.plot([], [], color="0.3", linewidth=0.7, linestyle=line, label=rf"${c:.2f}\,{text}$")
+    """Both laws over the range of each group, their constants the median over what was found.
+
+    With one k both are the same line; k = 1, where log k = 0, has no second one.
+    """
+    shown = list(zip(groups, colors(len(groups)), strict=True))
+    _guide(ax, shown, r"\sqrt{k/n}", ":", lambda k: k)
+    shown = [(series, color) for series, color in shown if series.key[0] > 1]
+    if len({series.key[0] for series, _ in shown}) > 1:
+        _guide(ax, shown, r"\sqrt{k\,\log k\,/n}", "-.", lambda k: k * math.log(k))
+
+
+def _guide(
+    ax: Any, shown: list[tuple[Series, Any]], text: str, line: str, of: Callable[[float], float]
+) -> None:
+    laws = [np.sqrt(of(series.key[0]) / series.x) for series, _ in shown]
+    ratios = [series.lower[1] / law for (series, _), law in zip(shown, laws, strict=True)]
+    far = [ratio[series.x >= _FIT_FROM * series.key[0]]
+           for (series, _), ratio in zip(shown, ratios, strict=True)]
+    c = float(np.median(np.concatenate(far if any(map(len, far)) else ratios)))
+    ends = list(zip(shown, laws, strict=True))
+    for (series, color), law in ends[:1] + ends[1:][-1:]:  # all would hide what they guide
+        ax.plot(series.x, c * law, color=color, linewidth=0.7, linestyle=line, zorder=1)
+    ax.plot([], [], color="0.3", linewidth=0.7, linestyle=line, label=rf"${c:.2f}\,{text}$")
 
 
 def _ratio(row: Row) -> float:

@@ -31,7 +31,7 @@ def read_mat(source: str, stream: Bounded, size: int) -> dict[str, np.ndarray]:
     mark = head[124:128]
     if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise InvalidInput(source, "a .mat file of version 5, as save(..., '-v7') writes", "version 7.3")
-    if len(head) < 128 or mark not in (b"\x00\x01IM", b"\x01\x00MI"):
+    if not head.startswith(b"MATLAB") or mark not in (b"\x00\x01IM", b"\x01\x00MI"):
         raise InvalidInput(source, "a .mat file of version 5, as save(..., '-v7') writes", kind(head[:8]))
     order = "<" if mark.endswith(b"IM") else ">"
     data = stream.read(size - 128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,8 @@ def named_chain(source: str, arrays: Mapping[str, np.ndarray]) -> Chain:
     for stem, layer in layers.items():
         steps += [layer, *([owners[stem]] if stem in owners else []), Activation(layer.label, "relu")]
     how = "natural order of names" if len(layers) > 1 else "one layer"
+    if missing := _missing([group for group in groups if group.stem in layers]):
+        how += f" (none is called {missing})"
     placed = [layer.label for layer in layers.values()]
     stored = [label for name in arrays if (label := f"array {shown(name)}") in placed]
     if len(placed) > 1 and stored != placed:
@@ -152,6 +155,18 @@ def _owner(stem: str, layers: list[str], norms: list[str]) -> str | None:
     inside = [one for one in layers if one.rpartition(".")[0] == block]
     alone = len(inside) == 1 and sum(one.rpartition(".")[0] == block for one in norms) == 1
     return inside[0] if alone else None
+
+
+def _missing(groups: list[_Group]) -> str:
+    """The first name that layers like fc1, fc3 leave out; those of a Sequential may leave out any."""
+    names = [group.parts["weight"][0] for group in groups]
+    found = [_numbered(name if name[-1:].isdigit() else group.stem)
+             for name, group in zip(names, groups, strict=True)]
+    for (base, number), (other, following) in itertools.pairwise(found):
+        if (base == other and base[-1:].isalpha() and number is not None and following is not None
+                and following > number + 1):
+            return shown(f"{base}{number + 1}")
+    return ""
 
 
 def _numbered(stem: str) -> tuple[str, int | None]:

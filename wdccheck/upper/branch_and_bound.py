@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +16,12 @@ from wdccheck.printing import between
 from wdccheck.run import Run, raised
 from wdccheck.upper.best_first import Limits, best_first
 from wdccheck.upper.closing import capped, check_budget, goal_of, roots_in_time, stopped
-from wdccheck.upper.explore import explore
+from wdccheck.upper.explore import Explored, explore
+from wdccheck.upper.subtree import provable, prove_subtrees
 
 __all__ = ["BranchAndBound"]
 
-_TASK = 40_000  # regions a task may visit before it hands back what is left
+_TASK = 1000  # regions a task may visit at least
 _WAVE = 16  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
 
@@ -28,9 +31,9 @@ class BranchAndBound:
     """Upper bounds by bisection of regions, in rounds "prove deviation <= t".
 
     A round succeeds when every region is proved; t is then the new upper bound. It ends early
-    when a center with a larger deviation turns up, which raises the lower bound instead. t halves
-    the gap from round to round and depends on finished rounds only, so the result is the same
-    for any number of workers.
+    when a center with a larger deviation turns up, which raises the lower bound instead. t about
+    halves the gap from round to round and depends on finished rounds only, so the result is the
+    same for any number of workers.
 
     Parameters
     ----------
@@ -83,8 +86,7 @@ class BranchAndBound:
             return
         visited, finished, stuck = 0, 0, 0.0
         while (goal := self._goal(known)) < known.upper and not run.decided(known):
-            t = max(goal, (max(known.lower, stuck) + known.upper) / 2)
-            t = t if run.target is None else run.target
+            t = run.target if run.target is not None else _next(max(known.lower, stuck), goal, known.upper)
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
                 yield _stopped(known, Reason.NODES, "regions at the depth limit stay undecided: too "
                                "many dependent hyperplanes meet there")
@@ -139,6 +141,14 @@ class BranchAndBound:
         return goal_of(known, self.gap, self.rtol)
 
 
+def _next(lower: float, goal: float, upper: float) -> float:
+    """The t of the next round: near the middle, and so that halvings from there end at the goal."""
+    if goal <= lower:
+        return (lower + upper) / 2
+    halvings = round(math.log2((upper - lower) / (goal - lower))) - 1
+    return max(goal, lower + (goal - lower) * 2.0**halvings)
+
+
 @dataclass(frozen=True, eq=False)
 class _State:
     """Where a round stands; `outcome` is None while it goes on."""
@@ -150,16 +160,17 @@ class _State:
 
 
 def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int) -> Iterator[_State]:
-    """Prove deviation <= t below `roots`: a stack of region batches, a wave of tasks at a time."""
-    stack: list[Regions] = _pieces([roots])
+    """Prove deviation <= t below `roots`, a wave of tasks at a time."""
+    method = _SUBTREES if provable(condition, roots) else _REGIONS
+    stack: list[Regions] = method.pieces([roots])
     visited = 0
     while stack:
         if visited >= nodes or run.expired():
             yield _State(visited, "nodes" if visited >= nodes else "time")
             return
         wave = [stack.pop() for _ in range(min(_WAVE, len(stack)))]
-        task = int(np.clip(visited // _WAVE, 1000, _TASK))  # whatever `nodes` is: budgets only cut off
-        explored = list(run.map(partial(explore, condition, t, task, run.deadline), wave))
+        budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # whatever `nodes` is: it only cuts
+        explored = list(run.map(partial(method.task, condition, t, budget, run.deadline), wave))
         visited += sum(e.visited for e in explored)
         best = max(explored, key=lambda e: e.value)
         if best.value > t:
@@ -168,13 +179,39 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
         if any(e.stuck for e in explored):
             yield _State(visited, "stuck")
             return
-        stack += _pieces([regions for e in reversed(explored) for regions in e.left])
+        stack += method.pieces([regions for e in reversed(explored) for regions in e.left])
         yield _State(visited)
     yield _State(visited, "proved")
 
 
-def _pieces(parts: list[Regions]) -> list[Regions]:
+@dataclass(frozen=True)
+class _Method:
+    """How a round is divided: what a task does, how many regions it may visit, and its part of the stack.
+
+    The budget of a task is the part 1/`ramp` of the nodes visited so far, up to `most`.
+    """
+
+    task: Callable[[Condition, float, int, float, Any], Explored]
+    ramp: int
+    most: int
+    pieces: Callable[[list[Regions]], list[Regions]]
+
+
+def _in_pieces(parts: list[Regions]) -> list[Regions]:
+    """At most `_PIECE` neighbors each."""
     return [part.take(slice(i, i + _PIECE)) for part in parts for i in range(0, len(part), _PIECE)]
+
+
+def _dealt(parts: list[Regions]) -> list[Regions]:
+    """One hand for each task of a wave: what is left of a search in depth comes in all sizes."""
+    if not parts:
+        return []
+    regions = parts[0].join(parts)
+    return [regions.take(slice(i, None, _WAVE)) for i in range(min(_WAVE, len(regions)))]
+
+
+_REGIONS = _Method(explore, _WAVE, 40_000, _in_pieces)
+_SUBTREES = _Method(prove_subtrees, _WAVE // 4, 400_000, _dealt)
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:

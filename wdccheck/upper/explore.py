@@ -11,12 +11,13 @@ import numpy as np
 from wdccheck.conditions.condition import Condition, Regions
 from wdccheck.upper.relax import proved_below
 
-__all__ = ["Explored", "attempt", "explore"]
+__all__ = ["Explored", "attempt", "cornered", "explore", "proved_finer"]
 
 _BATCH = 2048  # regions bounded in one go
 _EVERY = 8  # batches between two looks for a point above t
 _TRIED = 8  # regions looked at then
 _SAMPLED = 7  # points of each, besides its center
+_CORNERED = (255, 4.0)  # where nothing else can be done: around, as lines that meet there bound all cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +42,25 @@ def explore(
         failed = batch.take(~_proved(condition, batch, t))
         if not len(failed):
             continue
-        stuck = ~failed.splittable()
-        if batches % _EVERY == 0 or stuck.any():
-            tried = failed.take(stuck) if stuck.any() else failed
-            value, witness = attempt(condition, tried, t, visited)
-            if value > t:
-                return Explored(visited, [], False, value, witness)
-        if stuck.any():
-            return Explored(visited, [], True)
+        if ended := cornered(condition, failed, t, visited, batches % _EVERY == 0):
+            return ended
         batches += 1
         stack.append(failed.split())
     return Explored(visited, stack, False)
+
+
+def cornered(condition: Condition, failed: Regions, t: float, visited: int, look: bool) -> Explored | None:
+    """The end of a task: a point of `failed` above t, or a region that cannot be split; else None.
+
+    Points are evaluated if `look` says so, and always where a region cannot be split.
+    """
+    stuck = ~failed.splittable()
+    if look or stuck.any():
+        tried, how = (failed.take(stuck), _CORNERED) if stuck.any() else (failed, (_SAMPLED, 1.0))
+        value, witness = attempt(condition, tried, t, visited, *how)
+        if value > t:
+            return Explored(visited, [], False, value, witness)
+    return Explored(visited, [], True) if stuck.any() else None
 
 
 def _pop(stack: list[Regions]) -> Regions:
@@ -73,11 +82,11 @@ def _proved(condition: Condition, regions: Regions, t: float) -> np.ndarray:
         proved &= proved_below(form, t)
     left = np.flatnonzero(~proved)
     if len(left):
-        proved[left] = _finer(condition, regions.take(left), t)
+        proved[left] = proved_finer(condition, regions.take(left), t)
     return proved
 
 
-def _finer(condition: Condition, regions: Regions, t: float) -> np.ndarray:
+def proved_finer(condition: Condition, regions: Regions, t: float) -> np.ndarray:
     """Boolean (B,): regions that the condition's finer forms prove."""
     proved = np.zeros(len(regions), dtype=bool)
     for owners, forms in condition.refine(regions):
@@ -92,18 +101,21 @@ def _finer(condition: Condition, regions: Regions, t: float) -> np.ndarray:
 
 
 def attempt(
-    condition: Condition, regions: Regions, t: float, visited: int
+    condition: Condition, regions: Regions, t: float, visited: int, points: int = _SAMPLED, reach: float = 1.0
 ) -> tuple[float, Mapping[str, np.ndarray] | None]:
-    """The best of a few points of the regions, if it exceeds t as a proved lower bound."""
+    """The best of a few points of the regions, if it exceeds t as a proved lower bound.
+
+    Points may be taken `reach` times as far from the center: any direction is a witness.
+    """
     few = regions.take(slice(0, None, max(1, len(regions) // _TRIED)))
-    sampled = few.sample(np.random.default_rng(visited), _SAMPLED)
-    points = {
-        letter: np.concatenate([center[:, None], sampled[letter]], axis=1).reshape(-1, center.shape[1])
-        for letter, center in few.centers().items()
-    }
-    values = condition.freeze(points).value
+    sampled = few.sample(np.random.default_rng(visited), points)
+    tried = {}
+    for letter, center in few.centers().items():
+        around = center[:, None] + reach * (sampled[letter] - center[:, None])
+        tried[letter] = np.concatenate([center[:, None], around], axis=1).reshape(-1, center.shape[1])
+    values = condition.freeze(tried).value
     best = int(np.argmax(values))
     if not values[best] > t:
         return 0.0, None
-    witness = {letter: value[best] for letter, value in points.items()}
+    witness = {letter: value[best] for letter, value in tried.items()}
     return condition.lower_bound(witness), witness

@@ -1,0 +1,52 @@
+"""Whole subtrees of boxes proved by the compiled kernel from the plain data of a gated sum."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from wdccheck import _kernels
+from wdccheck.conditions.condition import Condition, Regions
+from wdccheck.regions import MAX_DEPTH, Boxes
+from wdccheck.upper.explore import Explored, cornered, proved_finer
+
+__all__ = ["provable", "prove_subtrees"]
+
+_CHUNK = 2**15  # nodes between two looks at the clock and for a point above t
+_ROOM = 2048  # boxes that the kernel hands back before they are looked at
+
+
+def provable(condition: Condition, roots: Regions) -> bool:
+    """Whether the kernels here prove subtrees of these regions."""
+    gated = condition.gated()
+    return (_kernels.prove is not None and len(gated) == 1 and isinstance(roots, Boxes)
+            and gated[0].letters == roots.letters and len(roots.letters) == 2
+            and 2 <= gated[0].rows.shape[1] <= _kernels.MOST and len(gated[0].rows) > 0)
+
+
+def prove_subtrees(
+    condition: Condition, t: float, budget: int, deadline: float, regions: Boxes
+) -> Explored:
+    """What `explore` does, by the compiled kernel; boxes that it finds hard are proved by finer forms."""
+    assert _kernels.prove is not None
+    (gated,) = condition.gated()
+    problem = _kernels.Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad,
+                               t / gated.scale, MAX_DEPTH)
+    visited = 0
+    while len(regions) and visited < budget and time.monotonic() < deadline:
+        center, half = (np.concatenate(x).T for x in (regions.center, regions.half))
+        progress = _kernels.prove(problem, center, half, min(_CHUNK, budget - visited), _ROOM)
+        visited += progress.visited
+        left, hard = (_boxes(regions.letters, *found) for found in (progress.left, progress.hard))
+        if len(hard):
+            hard = hard.take(~proved_finer(condition, hard, t))
+        for failed, look in ((hard, True), (left.take(left.splittable()), True)):
+            if len(failed) and (ended := cornered(condition, failed, t, visited, look)):
+                return ended
+        regions = left.join([hard.split(), left]) if len(hard) else left
+    return Explored(visited, [regions] if len(regions) else [], False)
+
+
+def _boxes(letters: tuple[str, ...], center: np.ndarray, half: np.ndarray) -> Boxes:
+    return Boxes(letters, tuple(np.split(center.T, 2)), tuple(np.split(half.T, 2)))
