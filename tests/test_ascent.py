@@ -72,7 +72,7 @@ def test_repeated_rows():
 def test_beats_sampling_at_equal_work():
     condition = wc.WDC(gaussian(100, 10))
     found = search(condition, 1)
-    _, sweeps = ascent._plan(condition, Run())
+    sweeps = ascent._plan(condition, Run()).sweeps
     circles = found.engines[0].work * sweeps * 2
     # a circle costs less than the freezing of four random pairs
     sampled = wc.bracket(condition, wc.MonteCarlo(4 * circles)).lower

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from wdccheck import InvalidInput
 from wdccheck.readers import source
@@ -260,3 +261,9 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, example):
         assert str(path) in str(error)
     else:
         assert all(np.isfinite(W).all() for W in net.layers)
+
+
+def test_a_sparse_npz_is_named_for_what_it_is(tmp_path):
+    path = tmp_path / "thin.npz"
+    sparse.save_npz(path, sparse.eye_array(5, format="csr"))
+    refuse(path, "dense arrays", "scipy.sparse.load_npz")

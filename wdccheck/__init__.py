@@ -34,6 +34,8 @@ _HOME = {
     "calibrate": "wdccheck.calibration",
     "certify": "wdccheck.certification",
     "certify_pair": "wdccheck.demodulation",
+    "conv2d_matrix": "wdccheck.convolutions",
+    "conv_transpose2d_matrix": "wdccheck.convolutions",
     "estimates": "wdccheck",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from wdccheck.conditions.r2wdc import R2WDC as R2WDC
     from wdccheck.conditions.rric import RRIC as RRIC
     from wdccheck.conditions.wdc import WDC as WDC
+    from wdccheck.convolutions import conv2d_matrix as conv2d_matrix
+    from wdccheck.convolutions import conv_transpose2d_matrix as conv_transpose2d_matrix
     from wdccheck.demodulation import certify_pair as certify_pair
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved

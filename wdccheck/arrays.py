@@ -13,7 +13,9 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput, TransposedWarning
 
-__all__ = ["alpha_value", "direction", "encode", "hash_arrays", "vectors", "warn_if_transposed", "weights"]
+__all__ = [
+    "alpha_value", "direction", "encode", "hash_arrays", "real", "vectors", "warn_if_transposed", "weights",
+]
 
 _LARGEST_INTEGER = 2**53
 
@@ -29,7 +31,7 @@ def weights(thing: str, value: Any) -> np.ndarray:
         Not a finite real matrix with at least one row and one column, or not
         exactly representable.
     """
-    array = _real(thing, value)
+    array = real(thing, value)
     if array.ndim != 2 or 0 in array.shape:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                            f"shape {array.shape}")
@@ -51,7 +53,7 @@ def warn_if_transposed(thing: str, matrix: np.ndarray) -> None:
 
 def vectors(thing: str, value: Any, dimension: int) -> np.ndarray:
     """`value` as finite float64 vectors of shape (..., dimension)."""
-    array = _real(thing, value)
+    array = real(thing, value)
     if array.ndim < 1 or array.shape[-1] != dimension:
         raise InvalidInput(thing, f"shape (..., {dimension})", f"shape {array.shape}")
     return array
@@ -91,7 +93,8 @@ def encode(array: np.ndarray) -> dict[str, Any]:
     return {"shape": list(array.shape), "data": data}
 
 
-def _real(thing: str, value: Any) -> np.ndarray:
+def real(thing: str, value: Any) -> np.ndarray:
+    """`value` as finite float64 numbers of any shape, converted exactly or refused."""
     try:
         array = np.asarray(value)
     except Exception as error:  # whatever __array__ raises is the caller's news, in one line

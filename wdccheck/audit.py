@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import arrays, certificate, checker
+from wdccheck import arrays, certificate, checker, matrices
 from wdccheck.audit_report import Entry, Given, carried, summary, whole
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
@@ -175,10 +175,12 @@ def _condition(known: Bracket) -> Condition | None:
     if kind == "joint-WDC":
         pair = checker.stored_pair(data)
         return None if pair is None else JointWDC(*pair, alpha)
-    W = checker.stored_weights(data)
-    if W is None or kind != "WDC":
+    W, sparse = checker.stored_weights(data), checker.stored_sparse(data)
+    if (W is None and sparse is None) or kind != "WDC":
         return None
-    return WDC(W, alpha, layer=1)  # a layer: no advice on its shape
+    rows = W if sparse is None else matrices.from_parts(sparse.shape, sparse.data, sparse.indices,
+                                                        sparse.indptr)
+    return WDC(rows, alpha, layer=1)  # a layer: no advice on its shape
 
 
 def _with_budget(work: Work) -> Any:

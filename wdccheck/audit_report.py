@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import arrays, checker, dominated, thresholds
+from wdccheck import arrays, checker, dominated, matrices, thresholds
 from wdccheck.brackets import Bracket
 from wdccheck.certification import drawn_measurements
 from wdccheck.checker import Check
@@ -71,8 +71,9 @@ class Given:
         kind, layer, sha256 = condition["kind"], condition.get("layer"), str(condition["sha256"])
         single = [W for net in self.networks for W in net]
         if kind == "WDC" and single:
-            W = next((W for W in single if checker.sha256_of(W) == sha256), single[0])
-            found = {"weights": arrays.encode(W)}
+            forms = (form for W in single for form in (W, matrices.other_form(W)) if form is not None)
+            W = next((W for W in forms if matrices.sha256(W) == sha256), single[0])
+            found = {"weights": matrices.encode(W)}
         elif kind == "joint-WDC" and "weights" not in condition:
             pairs = ((B, C) for B in single for C in single if len(B) == len(C))
             pair = next((pair for pair in pairs if arrays.hash_arrays(pair) == sha256), None)
@@ -229,6 +230,6 @@ def _networks(weights: Any) -> Iterator[tuple[np.ndarray, ...]]:
         if all(isinstance(one, ReLUNetwork) for one in weights):
             yield from (one.layers for one in weights)
         else:
-            yield tuple(arrays.weights(f"weights[{i}]", W) for i, W in enumerate(weights))
+            yield tuple(matrices.layer(f"weights[{i}]", W) for i, W in enumerate(weights))
     else:
-        yield (arrays.weights("weights", weights),)
+        yield (matrices.layer("weights", weights),)

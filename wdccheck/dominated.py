@@ -11,7 +11,7 @@ import numpy as np
 from wdccheck import brackets, rounding
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.r2wdc import R2WDC
-from wdccheck.geometry import expected_gram
+from wdccheck.conditions.single_pair import maximizer
 from wdccheck.rows import Row
 
 __all__ = ["bounded", "first_layer", "upper_at"]
@@ -39,8 +39,7 @@ def _of_first_layer(known: Bracket, condition: R2WDC) -> Bracket:
     exponent = max(math.frexp(x)[1] for x in (float(np.abs(W).max()), math.sqrt(alpha)))
     rows = np.ldexp(W, -exponent)  # squares of any W stay in range
     on = rows[(rounding.open_gates(rows, r[None]) & rounding.open_gates(rows, s[None]))[0]]
-    values, basis = np.linalg.eigh(on.T @ on - math.ldexp(alpha, -2 * exponent) * expected_gram(r, s))
-    u, zero = basis[:, int(np.argmax(np.abs(values)))], np.zeros(len(r))
+    u, zero = maximizer(on, r, s, math.ldexp(alpha, -2 * exponent)), np.zeros(len(r))
     witness = {"x": r, "y": s, "x1": u, "x2": zero, "x3": u.copy(), "x4": zero.copy()}
     return replace(found, lower=condition.lower_bound(witness), witness=witness)
 

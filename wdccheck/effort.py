@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wdccheck import dominated, parallel
+from wdccheck import dominated, matrices, parallel
 from wdccheck.arrays import alpha_value
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.calibration import kept_calibration
@@ -166,7 +166,7 @@ def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None, reason:
     layers = ((condition.B, condition.C) if isinstance(condition, JointWDC)
               else (condition.net.layers[condition.layer - 1],) if isinstance(condition, R2WDC)
               else (condition.W,) if isinstance(condition, WDC) else ())
-    alpha = math.prod(float(np.sum(np.square(W)) / W.shape[1]) for W in layers)
+    alpha = math.prod(float(np.sum(np.square(matrices.stored(W))) / W.shape[1]) for W in layers)
     if not (math.isfinite(alpha) and alpha > 0):
         alpha = 1.0
     known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)

@@ -11,14 +11,14 @@ from itertools import product
 
 import numpy as np
 
-from wdccheck import _kernels, rounding
+from wdccheck import _kernels, matrices
 from wdccheck.cells import Lines, pivot_columns, topes
 from wdccheck.geometry import unit
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Profile
 
 __all__ = [
-    "LineSigns", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
+    "LineSigns", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
 ]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -119,19 +119,8 @@ def _inner_maxima(
     return angles, np.where(second, total - level + there, level + here)
 
 
-def common_gates(rows: np.ndarray, letters: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
-    errors = np.where(rows.any(axis=1), 2 * rounding.gate_error(rows), -1.0)
-    gates, sure = np.ones((len(letters[0]), len(rows)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
-    for x in letters:
-        product = x @ rows.T
-        gates &= product > 0
-        sure &= (np.abs(product) > errors * np.abs(x).max(axis=1, keepdims=True)).all(axis=1)
-    return gates, sure
-
-
 def soft_gradient(
-    rows: np.ndarray, along: np.ndarray, coefficients: np.ndarray, rng: np.random.Generator
+    rows: matrices.Rows, along: np.ndarray, coefficients: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """A direction in which many gates of large coefficient open (B, k).
 
@@ -147,7 +136,7 @@ def soft_gradient(
 
 
 def off_walls(
-    rows: np.ndarray, along: np.ndarray, toward: np.ndarray, rng: np.random.Generator
+    rows: matrices.Rows, along: np.ndarray, toward: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """`toward` (B, k) projected off the few walls next to each point: the gates there stay.
 
@@ -158,10 +147,10 @@ def off_walls(
     most = min(k - 2, n - 1, _MOST_WALLS)
     if (count := int(rng.integers(0, max(most, 0) + 1))) == 0:
         return toward
-    lengths = np.linalg.norm(rows, axis=1)
+    lengths = matrices.lengths(rows)
     distance = np.divide(np.abs(along), lengths, out=np.full_like(along, np.inf), where=lengths > 0)
     nearest = np.argpartition(distance, count, axis=-1)[:, :count]
-    walls = unit(rows[nearest])
+    walls = unit(matrices.take(rows, nearest.ravel()).reshape(*nearest.shape, k))
     gram = walls @ walls.swapaxes(1, 2) + 1e-12 * np.eye(count)  # walls may depend on each other
     share = np.linalg.solve(gram, walls @ toward[:, :, None])
     result: np.ndarray = toward - (walls.swapaxes(1, 2) @ share)[:, :, 0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import arrays
+from wdccheck import arrays, matrices
 from wdccheck.errors import InvalidInput
 from wdccheck.origin import Origin
 
@@ -52,7 +52,7 @@ class ReLUNetwork:
             raise InvalidInput("layers", "a sequence of weight matrices", type(self.layers).__name__)
         values = tuple(self.layers)
         names = [f"layer {i}" for i in range(1, len(values) + 1)]
-        layers = tuple(map(arrays.weights, names, values))
+        layers = tuple(map(matrices.dense, names, values))
         check_chain(layers, names)
         object.__setattr__(self, "layers", layers)
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
-from wdccheck import arrays, rounding
+from wdccheck import arrays, matrices, rounding
 from wdccheck.errors import InvalidInput
 
 __all__ = ["OPERATOR_ERROR", "Measurements"]
@@ -124,11 +124,7 @@ def _converted(source: Any) -> Any:
             raise InvalidInput("A", "finite products", "nan or inf")
         return _limited(arrays.weights("A", table))
     if sparse.issparse(source):
-        given: Any = source
-        found: Any = sparse.csr_array(given, copy=True)  # sorted below, and not to change with the given
-        found.sum_duplicates()
-        data = arrays.weights("A", found.data[None]) if found.nnz else np.zeros((1, 0))
-        return _limited(sparse.csr_array((data[0], found.indices, found.indptr), shape=found.shape))
+        return _limited(matrices.compressed("A", source))
     return _limited(arrays.weights("A", source))
 
 

@@ -17,9 +17,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from wdccheck import matrices
+from wdccheck.matrices import Rows
+
 __all__ = [
-    "LIBM_ULPS", "UNIT", "cholesky_loss", "expectation_error", "gamma", "gate_error", "gram_error",
-    "open_gates", "round_down", "round_up",
+    "LIBM_ULPS", "UNIT", "cholesky_loss", "common_gates", "expectation_error", "gamma", "gate_error",
+    "gram_error", "open_gates", "round_down", "round_up",
 ]
 
 UNIT = 2.0**-53
@@ -55,7 +58,7 @@ def round_down(value: float, steps: int = 1) -> float:
     return max(value, 0.0)
 
 
-def gate_error(rows: np.ndarray, updates: int = 0) -> np.ndarray:
+def gate_error(rows: Rows, sums: np.ndarray | None = None, *, updates: int = 0) -> np.ndarray:
     """For rows (m, k): e (m,) such that |fl(w.c -+ |w|.h) - exact| < e if |c_j|, h_j <= 1.
 
     w.c and |w|.h err by gamma(k) ||w||_1 each, their sum by one more u times at most
@@ -70,8 +73,8 @@ def gate_error(rows: np.ndarray, updates: int = 0) -> np.ndarray:
     in total, doubled as above, and two subnormals.
     """
     k = rows.shape[-1]
-    error: np.ndarray = (gamma(4 * (k + updates) + 8) * np.abs(rows).sum(axis=-1)
-                         + 4 * (k + updates) * _TINY)
+    sums = matrices.absolute_sums(rows) if sums is None else sums
+    error: np.ndarray = gamma(4 * (k + updates) + 8) * sums + 4 * (k + updates) * _TINY
     return error
 
 
@@ -116,7 +119,7 @@ def cholesky_loss(k: int, trace: np.ndarray) -> np.ndarray:
     return loss
 
 
-def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+def open_gates(rows: Rows, points: np.ndarray, sums: np.ndarray | None = None) -> np.ndarray:
     """1[w.r > 0] by exact sign of the stored floats.
 
     The float product decides wherever it is finite and exceeds its error bound
@@ -125,9 +128,11 @@ def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    rows : ndarray of shape (n, k)
+    rows : Rows of shape (n, k)
     points : ndarray of shape (..., k)
         Finite, of any length.
+    sums : ndarray of shape (n,), optional
+        ``matrices.absolute_sums(rows)``, where they are at hand.
 
     Returns
     -------
@@ -135,15 +140,30 @@ def open_gates(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     n, k = rows.shape
     flat = points.reshape(-1, k)
+    sums = matrices.absolute_sums(rows) if sums is None else sums
     with np.errstate(over="ignore", invalid="ignore"):  # whatever overflows is unsure
         product = flat @ rows.T
-        bound = np.outer(np.abs(flat).max(axis=1), np.abs(rows).sum(axis=1))
+        bound = np.outer(np.abs(flat).max(axis=1), sums)
         sure = np.isfinite(product) & (np.abs(product) > gamma(2 * k + 8) * bound + 4 * k * _TINY)
-    unsure = ~sure & rows.any(axis=1)
+    unsure = ~sure & (sums > 0)
     gates: np.ndarray = product > 0
     for b, i in zip(*np.nonzero(unsure), strict=True):
-        gates[b, i] = _exact_dot(rows[i], flat[b]) > 0
+        gates[b, i] = _exact_dot(matrices.take(rows, [i])[0], flat[b]) > 0
     return gates.reshape(*points.shape[:-1], n)
+
+
+def common_gates(
+    rows: Rows, letters: tuple[np.ndarray, ...], sums: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
+    sums = matrices.absolute_sums(rows) if sums is None else sums
+    errors = np.where(sums > 0, 2 * gate_error(rows, sums), -1.0)
+    gates, sure = np.ones((len(letters[0]), len(errors)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
+    for x in letters:
+        product = x @ rows.T
+        gates &= product > 0
+        sure &= (np.abs(product) > errors * np.abs(x).max(axis=1, keepdims=True)).all(axis=1)
+    return gates, sure
 
 
 def _exact_dot(w: np.ndarray, r: np.ndarray) -> Fraction:

@@ -25,6 +25,7 @@ from wdccheck.upper.branch_and_bound import BranchAndBound
 
 __all__ = ["Rng", "bracket", "default_engines", "recalled", "seed_sequence"]
 
+_NUMBERS = 2**22  # drawn by default: fewer samples in more than 1024 dimensions
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
@@ -119,7 +120,8 @@ def default_engines(
     With a target, a short branch and bound comes before the ascent: proving a bound that is
     not tight takes less than looking for the maximum. `proof` replaces the last engine.
     """
-    search: tuple[Engine, ...] = (Spectral(), MonteCarlo(), Ascent())
+    samples = max(64, min(MonteCarlo().samples, _NUMBERS // sum(condition.spheres.values())))
+    search: tuple[Engine, ...] = (Spectral(), MonteCarlo(samples=samples), Ascent())
     if not any(map(_divisible, (condition, *condition.dominated_by()))):
         return search
     proof = BranchAndBound() if proof is None else proof

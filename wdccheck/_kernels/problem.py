@@ -48,7 +48,7 @@ class Problem:
     @cached_property
     def errors(self) -> np.ndarray:
         """Of w.c and |w|.h together, (m,), after every cut of every edge of a letter."""
-        return rounding.gate_error(self.rows, self.cuts * self.rows.shape[1])
+        return rounding.gate_error(self.rows, updates=self.cuts * self.rows.shape[1])
 
     @cached_property
     def outer(self) -> tuple[np.ndarray, np.ndarray]:

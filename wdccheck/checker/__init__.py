@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from wdccheck.checker.joint import stored_pair
 from wdccheck.checker.ranges import matrix as stored_matrix
+from wdccheck.checker.sparse import SparseRows, stored_sparse
 from wdccheck.checker.witness import Check, reevaluate, sha256_of, stored_weights
 
-__all__ = ["Check", "reevaluate", "sha256_of", "stored_matrix", "stored_pair", "stored_weights"]
+__all__ = [
+    "Check", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_pair", "stored_sparse",
+    "stored_weights",
+]

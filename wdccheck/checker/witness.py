@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.checker import ranges
+from wdccheck.checker.sparse import SparseRows, integers, stored_sparse
 
 __all__ = [
     "RELATIVE", "SLACK", "Check", "expectation", "letter_of", "open_rows", "reevaluate", "scaled_up",
@@ -22,6 +23,8 @@ __all__ = [
 
 RELATIVE = 1e-9
 """``lower <= deviation(witness) <= lower * (1 + RELATIVE)`` is what a result promises."""
+
+_LARGEST = 2**26  # entries of a dense matrix made of a sparse layer
 
 SLACK = 1e-12
 """Accuracy of the deviation in float64, as a multiple of ``trace(A) + alpha``: far above what n
@@ -103,19 +106,25 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
     if condition["kind"] != "WDC":
         return Check(what, None, f"no checker for the condition {condition['kind']!r}")
     W = stored_weights(certificate) if weights is None else np.asarray(weights, dtype=np.float64)
-    if W is None:
+    sparse = stored_sparse(certificate) if W is None else None
+    found = W if sparse is None else sparse
+    if found is None:
         return Check(what, None, "the file does not carry the weights and none were given")
-    if W.ndim != 2 or sha256_of(W) != condition["sha256"]:
+    own = found.sha256() if isinstance(found, SparseRows) else sha256_of(found)
+    if len(found.shape) != 2 or own != condition["sha256"]:
         return Check(what, False, "the sha256 of the weights is not the one recorded")
-    if list(condition["shape"]) != list(W.shape):
-        return Check(what, False, f"the weights have shape {W.shape}, not the one recorded")
+    if list(condition["shape"]) != list(found.shape):
+        return Check(what, False, f"the weights have shape {found.shape}, not the one recorded")
     lower = float(certificate["lower"])
     if certificate["witness"] is None:
         return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
-    r, s = (letter_of(certificate["witness"], letter, W.shape[1]) for letter in "rs")
+    r, s = (letter_of(certificate["witness"], letter, found.shape[1]) for letter in "rs")
     if r is None or s is None:
-        return Check(what, False, f"the witness is not two nonzero directions of dimension {W.shape[1]}")
-    value, scale = _deviation(W, r, s, float(condition["alpha"]))
+        return Check(what, False, f"the witness is not two nonzero directions of dimension {found.shape[1]}")
+    V = _active(found, r, s)
+    if V is None:
+        return Check(what, None, f"a layer of this size, {found.shape[0]} x {found.shape[1]}, is not checked")
+    value, scale = _deviation(V, r, s, float(condition["alpha"]))
     slack = SLACK * scale
     passed = lower - slack <= value <= lower * (1 + RELATIVE) + slack
     return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
@@ -162,10 +171,16 @@ def letter_of(witness: Mapping[str, Any], letter: str, k: int, zero: bool = Fals
     return value if value.shape == (k,) and np.isfinite(value).all() and (zero or value.any()) else None
 
 
-def _deviation(W: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> tuple[float, float]:
-    """``||A_{r,s} - alpha Q_{r,s}||`` and ``trace(A) + alpha``, at any scale of W, r, s, alpha."""
-    active = [a and b for a, b in zip(open_rows(W, r), open_rows(W, s), strict=True)]
-    V = W[np.array(active)]
+def _active(W: np.ndarray | SparseRows, r: np.ndarray, s: np.ndarray) -> np.ndarray | None:
+    """The rows of W that are open at r and at s; None if they would not fit."""
+    if isinstance(W, np.ndarray):
+        return W[np.array(open_rows(W, r)) & np.array(open_rows(W, s))]
+    chosen = np.flatnonzero(W.open_rows(r) & W.open_rows(s))
+    return W.dense(chosen) if max(len(chosen), W.shape[1]) * W.shape[1] <= _LARGEST else None
+
+
+def _deviation(V: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> tuple[float, float]:
+    """``||V^T V - alpha Q_{r,s}||`` for the active rows V, and ``trace(V^T V) + alpha``, at any scale."""
     # With V = 2^e V' and alpha = 4^e alpha' nothing overflows, whatever the units of W.
     rows = math.frexp(float(np.abs(V).max()))[1] if V.any() else -5000
     e = max(rows, (math.frexp(alpha)[1] + 1) // 2)
@@ -183,17 +198,10 @@ def scaled_up(value: float, exponent: int) -> float:
         return math.inf
 
 
-def _integers(vector: np.ndarray) -> list[int]:
-    """`vector` times a power of two that makes every entry an integer, exactly."""
-    ratios = [float(x).as_integer_ratio() for x in vector]
-    common = max(q for _, q in ratios)
-    return [p * (common // q) for p, q in ratios]
-
-
 def open_rows(W: np.ndarray, x: np.ndarray) -> list[bool]:
     """``w_i . x > 0`` for every row, in exact arithmetic."""
-    exact = _integers(x)
-    return [sum(a * b for a, b in zip(_integers(w), exact, strict=True)) > 0 for w in W]
+    exact = integers(x)
+    return [sum(a * b for a, b in zip(integers(w), exact, strict=True)) > 0 for w in W]
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import arrays, gates, rounding, spheres
+from wdccheck import arrays, gates, matrices, rounding, spheres
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.joint_caps import line_pair_value, square_caps
 from wdccheck.conditions.joint_regions import KINDS, Sides
@@ -70,7 +70,7 @@ class JointWDC:
     inequalities = ("B", "C")
 
     def __post_init__(self) -> None:
-        B, C = arrays.weights("B", self.B), arrays.weights("C", self.C)
+        B, C = matrices.dense("B", self.B), matrices.dense("C", self.C)
         if len(B) != len(C):
             raise InvalidInput("B and C", "the same number of rows", f"shapes {B.shape} and {C.shape}")
         for name, value in (("B", B), ("C", C), ("alpha", arrays.alpha_value(self.alpha))):

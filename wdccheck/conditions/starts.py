@@ -9,37 +9,51 @@ from itertools import product
 
 import numpy as np
 
+from wdccheck import matrices
 from wdccheck.conditions.condition import Start
+from wdccheck.eigen import extreme_pairs
 from wdccheck.geometry import unit
+from wdccheck.matrices import Rows
 
 __all__ = ["line_value", "mixed_pairs", "rounded_up", "theorem_pairs"]
 
+_SMALL, _STEPS = 512, 40  # columns up to which singular vectors are exact; Lanczos steps beyond
 _DELTA = 1e-8
 """How far an antipodal pair is moved off its flat: far above rounding, Q of order 1e-8."""
 
 
-def theorem_pairs(rows: np.ndarray) -> Iterator[Start]:
-    """Starts of Facts 5, 6, 7 and, for k = 1, all four pairs (Fact 8).
+def theorem_pairs(rows: Rows) -> Iterator[Start]:
+    """Starts of Facts 6, 5, 7, the cheapest first, and for k = 1 all four pairs (Fact 8).
 
     Parameters
     ----------
     rows : ndarray of shape (n, k)
     """
-    n, k = rows.shape
+    k = rows.shape[1]
     if k == 1:
         for a, b in product((1.0, -1.0), repeat=2):
             yield Start({"r": np.array([a]), "s": np.array([b])}, "Fact 8: k = 1, all four pairs")
         return
-    _, _, vt = np.linalg.svd(rows, full_matrices=n < k)  # vt (k, k) either way, and never n x n numbers
-    for end in (0, k - 1):
-        for r in (vt[end], -vt[end]):
-            yield Start({"r": r, "s": r}, "Fact 5: r = s along an extreme singular vector")
     for r in _few_active(rows):
         yield Start({"r": r, "s": r}, "Fact 6: few active rows")
-    norms = np.linalg.norm(rows, axis=1)
+    for v in _extreme_vectors(rows):
+        for r in (v, -v):
+            yield Start({"r": r, "s": r}, "Fact 5: r = s along an extreme singular vector")
+    norms = matrices.lengths(rows)
     for first in np.argsort(-norms)[:3]:
         for pair in _antipodal_chain(rows, int(first)):
             yield Start(pair, "Fact 7: antipodal pair on a flat of rows")
+
+
+def _extreme_vectors(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Right singular vectors of the largest and the smallest singular value; of large layers roughly."""
+    n, k = rows.shape
+    if k <= _SMALL:
+        _, _, vt = np.linalg.svd(matrices.dense("W", rows), full_matrices=n < k)
+        return vt[0], vt[k - 1]  # vt (k, k) either way, and never n x n numbers
+    first = np.random.default_rng(0).standard_normal((1, k))
+    top, least = (extreme_pairs(lambda x: (x @ rows.T) @ rows, first, _STEPS, sign)[0][0] for sign in (1, -1))
+    return top, least
 
 
 def line_value(W: np.ndarray, alpha: float) -> float:
@@ -54,35 +68,33 @@ def rounded_up(exact: Fraction) -> float:
     return nearest if nearest >= exact else math.nextafter(nearest, math.inf)
 
 
-def _few_active(rows: np.ndarray) -> Iterator[np.ndarray]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    mean = rows.sum(axis=0)
+def _few_active(rows: Rows) -> Iterator[np.ndarray]:
+    lengths = matrices.lengths(rows)
+    weights = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    mean = weights @ rows
     for r in (mean, -mean):
         if not r.any():
             r = np.ones(rows.shape[1])
         for _ in range(8):  # away from the rows that are still active
-            active = rows[rows @ r > 0]
-            if not len(active):
+            active = rows @ r > 0
+            if not active.any():
                 break
-            r = unit(r) - 0.5 * unit(active.sum(axis=0))
+            r = unit(r) - 0.5 * unit((weights * active) @ rows)
             if not r.any():
                 break
         if r.any():
             yield unit(r)
 
 
-def _antipodal_chain(rows: np.ndarray, first: int) -> Iterator[dict[str, np.ndarray]]:
+def _antipodal_chain(rows: Rows, first: int) -> Iterator[dict[str, np.ndarray]]:
     """Antipodal pairs over flats grown greedily from one row, while their value grows."""
-    if not rows[first].any():
-        return
     chosen = [first]
     for _ in range(min(rows.shape[1] - 1, 12)):
         pair = antipodal_pair(rows, np.array(chosen))
         if pair is None:
             return
         yield pair
-        _, _, vt = np.linalg.svd(rows[chosen], full_matrices=False)
+        _, _, vt = np.linalg.svd(matrices.take(rows, chosen), full_matrices=False)
         gain = np.abs(rows @ vt[0])
         gain[chosen] = -1.0
         best = int(np.argmax(gain))
@@ -91,30 +103,36 @@ def _antipodal_chain(rows: np.ndarray, first: int) -> Iterator[dict[str, np.ndar
         chosen.append(best)
 
 
-def antipodal_pair(rows: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray] | None:
+def antipodal_pair(rows: Rows, chosen: np.ndarray) -> dict[str, np.ndarray] | None:
     """r = r0 + delta a, s = -r0 + delta a with w_i.r0 = 0, |w_i.a| > 0 for the chosen rows.
 
     Rows of one line on opposite sides cannot both be active; the sign of the first counts.
     None if no r0 is left, that is, if the chosen rows span R^k.
     """
-    part = unit(rows[chosen])
-    _, values, vt = np.linalg.svd(part, full_matrices=True)
+    part = unit(matrices.take(rows, chosen))
+    _, values, vt = np.linalg.svd(part, full_matrices=False)
     rank = int(np.sum(values > 1e-12 * values[0])) if values[0] > 0 else 0
     if rank >= rows.shape[1] or rank == 0:
         return None
-    null = vt[rank:]
+
+    def off(x: np.ndarray) -> np.ndarray:
+        for _ in range(2):  # twice is orthogonal to rounding
+            x = x - (vt[:rank] @ x) @ vt[:rank]
+        return x
+
     a = np.linalg.lstsq(part, np.ones(len(part)), rcond=None)[0]
     if not a.any():
         return None
     a = unit(a)
     # the point of the flat that keeps the other rows farthest from their walls, roughly
-    r0 = unit(null.T @ (null @ unit(rows.sum(axis=0)) + null @ np.linspace(0.3, 0.7, rows.shape[1])))
-    if not r0.any():
-        r0 = null[0]
+    r0 = off(unit(np.asarray(rows.sum(axis=0))) + np.linspace(0.3, 0.7, rows.shape[1]))
+    if np.abs(r0).max() < 1e-4:  # the coordinate axis that the rows see least
+        r0 = off(np.eye(1, rows.shape[1], int(np.argmin(np.sum(vt[:rank] ** 2, axis=0))))[0])
+    r0 = unit(r0)
     return {"r": r0 + _DELTA * a, "s": -r0 + _DELTA * a}
 
 
-def mixed_pairs(rows: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+def mixed_pairs(rows: Rows, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     """n pairs: half of them aligned with the rows, the others uniform, near r = s, near r = -s,
     and antipodal on flats of random rows, in turn.
     """
@@ -125,7 +143,7 @@ def mixed_pairs(rows: np.ndarray, rng: np.random.Generator, n: int) -> dict[str,
     spread = 10.0 ** rng.uniform(-4, 0, (n, 1))
     s = np.where((kind == 1)[:, None], unit(r + spread * s), s)
     s = np.where((kind == 2)[:, None], unit(-r + spread * s), s)
-    nonzero = np.flatnonzero(rows.any(axis=1))
+    nonzero = np.flatnonzero(matrices.absolute_sums(rows))
     if k > 1 and len(nonzero):
         for i in np.flatnonzero(kind == 3):
             size = int(rng.integers(1, min(k - 1, len(nonzero), 32) + 1))
@@ -137,7 +155,7 @@ def mixed_pairs(rows: np.ndarray, rng: np.random.Generator, n: int) -> dict[str,
     return {"r": r, "s": s}
 
 
-def _aligned(rows: np.ndarray, r: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _aligned(rows: Rows, r: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Directions r (B, k) led to where the open rows agree: sum_i 1[w_i.r > 0] (w_i.u)^2 is large.
 
     u follows by power steps on the gated rows, r by fixed-point steps of the gated sum with gates

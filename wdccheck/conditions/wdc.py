@@ -10,21 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import _kernels, arrays, gates, rounding
+from wdccheck import _kernels, arrays, gates, matrices, rounding
 from wdccheck.conditions import starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
-from wdccheck.eigen import extreme_of, extreme_pairs, proved_norm
+from wdccheck.conditions.single_pair import maximizer, terms
+from wdccheck.eigen import extreme_of, extreme_pairs
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import expected_apply, expected_gram, expected_on_circle, unit
+from wdccheck.norms import squared_norm
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Block, Profile
 
 __all__ = ["WDC"]
 
 _DENSE = 40  # up to here a k x k matrix per pair is cheaper than Lanczos on products
-_EMBED = 2**16  # entries up to which weights travel inside a result
+_FORMED = 2048  # ... and up to here the deviation is computed from one
 _BLOCK = 2**22  # entries of one temporary array
 
 
@@ -37,8 +39,9 @@ class WDC:
 
     Parameters
     ----------
-    W : array_like of shape (n, k)
-        Real, finite; zero rows are legal.
+    W : array_like, scipy.sparse matrix or array, or LinearOperator, of shape (n, k)
+        Real, finite; zero rows are legal. Large sparse ones stay sparse (:func:`wdccheck.matrices.layer`);
+        an operator is tabulated.
     alpha : float
         Positive.
 
@@ -55,7 +58,7 @@ class WDC:
     0.5
     """
 
-    W: np.ndarray
+    W: matrices.Rows
     alpha: float = 1.0
     layer: int | None = None
     _exponent: int = field(init=False, default=0)
@@ -63,25 +66,26 @@ class WDC:
 
     def __post_init__(self) -> None:
         thing = "W" if self.layer is None else f"layer {self.layer}"
-        W = arrays.weights(thing, self.W)
+        W = matrices.layer(thing, self.W)
         object.__setattr__(self, "W", W)
         object.__setattr__(self, "alpha", arrays.alpha_value(self.alpha))
         if self.layer is None:
             arrays.warn_if_transposed("W", W)
-        largest = float(np.abs(W).max())
+        entries = matrices.stored(W)
+        largest = float(np.abs(entries).max(initial=0.0))
         # the extreme powers of two of max(|W|, sqrt(alpha)), without forming a square
         e_w, e_a = (math.frexp(x)[1] for x in (largest, math.sqrt(self.alpha)))
         exponent = max(e_w, e_a) if largest else e_a
         if not -480 <= exponent <= 480:
             raise InvalidInput(f"{thing} and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288",
                                f"max |W| = {largest:g}, alpha = {self.alpha:g}")
-        if not np.array_equal(np.ldexp(np.ldexp(W, -exponent), exponent), W):
+        if not np.array_equal(np.ldexp(np.ldexp(entries, -exponent), exponent), entries):
             raise InvalidInput(thing, "nonzero entries that stay normal floats when the largest is 1",
-                               f"smallest {np.abs(W[W != 0]).min():g}, largest {largest:g}")
+                               f"smallest {np.abs(entries[entries != 0]).min():g}, largest {largest:g}")
         object.__setattr__(self, "_exponent", exponent)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state["W"].flags.writeable = False  # pickle forgets it
+        matrices.frozen(state["W"])  # pickle forgets it
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
@@ -98,6 +102,8 @@ class WDC:
     def deviation(self, points: Points) -> np.ndarray:
         """``||A_{r,s} - alpha Q_{r,s}||_2``; r, s (..., k), broadcast; gates by exact sign.
 
+        Beyond k = 2048 no k x k matrix is formed: the value of the eigenvector of :meth:`measure`.
+
         Raises
         ------
         InvalidInput
@@ -105,7 +111,11 @@ class WDC:
         """
         r, s, shape = self._pairs(points)
         values = np.empty(len(r))
-        block = max(1, _BLOCK // max(len(self.W), self.W.shape[1] ** 2))
+        n, k = self.W.shape
+        if k > _FORMED:
+            found = [self.measure({"r": a, "s": b}) for a, b in zip(r, s, strict=True)]
+            return np.array([abs(m.gram - self.alpha * m.expectation) for m in found]).reshape(shape)
+        block = max(1, _BLOCK // max(n, k**2))
         for start in range(0, len(r), block):
             part = slice(start, start + block)
             difference = self._difference(r[part], s[part])
@@ -124,29 +134,10 @@ class WDC:
         return rounding.round_down(value - error, 4) if value > error else 0.0
 
     def measure(self, point: Points) -> Measured:
-        """u^T A u and u^T Q u over u.u at the top eigenvector u, with their errors.
-
-        d_i = w_i.u errs by e_i = gamma(k) |w_i|.|u|, so the sum of d_i^2 over the open rows errs by
-        the sum of 2 |d_i| e_i + e_i^2, and each square by u; the sums are exact (fsum). Underflow
-        adds at most k 2^-1074 to e_i and 4 2^-1074 to a square and its error. Q errs by
-        rounding.expectation_error and u^T Q u by 2 gamma(k) ||Q||_F more; u.u by gamma(k).
-        """
-        r, s, _ = self._pairs(point)
-        k, tiny = self.W.shape[1], math.ulp(0.0)
-        values, basis = np.linalg.eigh(self._difference(r, s)[0])
-        u = basis[:, int(np.argmax(np.abs(values)))]
-        on = self._rows[(self._open(r) & self._open(s))[0]]
-        d, e = on @ u, rounding.gamma(k + 4) * (np.abs(on) @ np.abs(u)) + k * tiny
-        uu, uu_error = float(u @ u), 4 * rounding.gamma(k + 4)
-        gram = math.fsum(d * d) / uu
-        gram_error = math.fsum(2 * np.abs(d) * e + e * e + 4 * tiny) / uu
-        gram_error += (uu_error + 4 * rounding.UNIT) * gram
-        expectation = float(u @ expected_gram(r, s)[0] @ u) / uu
-        expectation_error = (rounding.expectation_error(k) + 2 * rounding.gamma(k + 4) * math.sqrt(k)
-                             + uu_error)
-        scale = 2 * self._exponent
-        return Measured(math.ldexp(gram, scale), math.ldexp(gram_error * (1 + 1e-9), scale),
-                        expectation, expectation_error * (1 + 1e-9))
+        """u^T A u and u^T Q u over u.u at the top eigenvector u, with their errors."""
+        (r,), (s,), _ = self._pairs(point)
+        on = self._rows[self._open(r) & self._open(s)]
+        return terms(on, r, s, maximizer(on, r, s, self._alpha), 2 * self._exponent)
 
     def parts(self, points: Points) -> dict[str, np.ndarray]:
         """The WDC is one inequality."""
@@ -157,7 +148,7 @@ class WDC:
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         r, s = unit(points["r"]), unit(points["s"])
-        open_both, sure = gates.common_gates(self._rows, (points["r"], points["s"]))
+        open_both, sure = rounding.common_gates(self._rows, (points["r"], points["s"]), self._sums)
         if self.W.shape[1] <= _DENSE:
             difference = _kernels.gram(self._rows, self._outer, open_both)
             difference -= self._alpha * expected_gram(r, s)
@@ -224,8 +215,9 @@ class WDC:
         if self.W.shape[1] == 1:
             yield Cap(starts.line_value(self.W, self.alpha), "Fact 8: k = 1, all four pairs", exact=True)
         else:
-            square = math.ldexp(proved_norm(self._rows), 2 * self._exponent)
-            yield Cap(max(square, self.alpha / 2), "Fact 9: max(||W||^2, alpha/2)")
+            square, how = squared_norm(self._rows)
+            yield Cap(max(math.ldexp(square, 2 * self._exponent), self.alpha / 2),
+                      f"Fact 9: max(||W||^2, alpha/2){how}")
 
     def dominated_by(self) -> Iterator[Condition]:
         """Nothing bounds the WDC but itself."""
@@ -247,9 +239,9 @@ class WDC:
         assert isinstance(regions, Boxes | Apart)
         return self._pair.refine(regions)
 
-    def gated(self) -> tuple[Gated]:
-        """The lines with the weights of their two sides."""
-        return (self._pair.data(),)
+    def gated(self) -> tuple[Gated, ...]:
+        """The lines with the weights of their two sides; nothing of sparse layers."""
+        return () if matrices.is_sparse(self.W) else (self._pair.data(),)
 
     # -- derived data ------------------------------------------------------------------------
 
@@ -262,7 +254,7 @@ class WDC:
         return {
             "kind": "WDC", "alpha": self.alpha, "layer": self.layer, "shape": list(self.W.shape),
             "sha256": self._sha256, "options": {},
-            **({"weights": arrays.encode(self.W)} if self.W.size <= _EMBED else {}),
+            **matrices.embedded(self.W),
         }
 
     def _pairs(self, points: Points) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
@@ -271,19 +263,25 @@ class WDC:
         return r.reshape(-1, k), s.reshape(-1, k), r.shape[:-1]
 
     def _open(self, x: np.ndarray) -> np.ndarray:
-        return rounding.open_gates(self._rows, x)
+        return rounding.open_gates(self._rows, x, self._sums)
 
     def _difference(self, r: np.ndarray, s: np.ndarray) -> np.ndarray:
-        grams = _kernels.gram(self._rows, self._outer, self._open(r) & self._open(s))
+        both = self._open(r) & self._open(s)
+        grams = (np.stack([matrices.gram(self._rows[on]) for on in both]) if matrices.is_sparse(self.W)
+                 else _kernels.gram(self._rows, self._outer, both))
         return grams - self._alpha * expected_gram(r, s)
 
     @cached_property
     def _sha256(self) -> str:
-        return arrays.hash_arrays([self.W])
+        return matrices.sha256(self.W)
 
     @cached_property
-    def _rows(self) -> np.ndarray:
-        return np.ldexp(self.W, -self._exponent)
+    def _rows(self) -> matrices.Rows:
+        return matrices.scaled(self.W, -self._exponent)
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        return matrices.absolute_sums(self._rows)
 
     @cached_property
     def _alpha(self) -> float:

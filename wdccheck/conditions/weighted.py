@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck import _kernels, gates, rounding
+from wdccheck import _kernels, rounding
 from wdccheck.conditions.condition import Measured
 from wdccheck.eigen import extreme_of, extreme_pairs
 from wdccheck.geometry import angle, expected_apply, expected_gram, expected_inner, unit
@@ -92,7 +92,7 @@ class WeightedPair:
     ) -> tuple[np.ndarray, np.ndarray]:
         """u (B, k) and u^T (A - alpha kappa Q) u, made 0 where a gate is within rounding."""
         letters = points[self.gating[0]], points[self.gating[1]]
-        opened, sure = gates.common_gates(self.rows, letters)
+        opened, sure = rounding.common_gates(self.rows, letters)
         if self.rows.shape[1] <= _DENSE:
             u, value = extreme_of(*np.linalg.eigh(self.difference(points, opened)), sign)
         else:

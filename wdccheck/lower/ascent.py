@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ _ISLANDS = 8  # blocks of one round: fixed, so that results do not depend on wor
 _SIGNS = (None, 1.0, -1.0, None, None, 1.0, -1.0, None)  # what an island climbs; None: the larger side
 _ROUNDS = 12  # of a search without a budget of its own or a time limit
 _WORK = 1.25e6  # breakpoints to sort and the like, per block: a fraction of a second
+_LARGE = 2.0**21  # breakpoints and the like of one sweep of an island, from which less is looked at
 _SCREEN = 24  # seeds looked at for each one that climbs
 _CALM = 2  # blocks without a rise after which an island starts anew
 _HOPS = 0.5  # of the islands that start anew, around the best points
@@ -67,10 +69,11 @@ class Ascent:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield a bracket per block; `lower` rises, each time with a witness."""
-        size, sweeps = _plan(condition, run)
+        plan = _plan(condition, run)
+        size = plan.size
         rounds = None if self.starts is None else -(-self.starts // (size * _ISLANDS))
         if rounds is None and not np.isfinite(run.deadline):
-            rounds = _ROUNDS
+            rounds = plan.rounds
         total = None if rounds is None else rounds * size * _ISLANDS
         patience = 1 + sum(condition.spheres.values()) // 3
         pool = _Pool.of(condition, known)
@@ -79,7 +82,7 @@ class Ascent:
         stop = None
         while stop is None:
             items = [(run.block_seed(number, i), _SIGNS[i], islands[i], pool) for i in range(_ISLANDS)]
-            for i, island in enumerate(run.map(partial(_evolve, condition, size, sweeps), items)):
+            for i, island in enumerate(run.map(partial(_evolve, condition, plan), items)):
                 done += size
                 islands[i] = island
                 pool = pool.joined(island)
@@ -134,8 +137,17 @@ class _Pool:
         return _Pool(_take(points, kept), values[kept])
 
 
-def _plan(condition: Condition, run: Run) -> tuple[int, int]:
-    """Points of an island and sweeps of a block, from the breakpoints of one circle.
+class _Plan(NamedTuple):
+    """Points of an island, seeds looked at for each, sweeps of a block, rounds without a limit."""
+
+    size: int
+    screen: int
+    sweeps: int
+    rounds: int
+
+
+def _plan(condition: Condition, run: Run) -> _Plan:
+    """From the breakpoints of one circle.
 
     A function of the condition and the seed alone; a circle costs about its breakpoints and, in
     products with the rows, some percent of each per dimension.
@@ -151,8 +163,10 @@ def _plan(condition: Condition, run: Run) -> tuple[int, int]:
             profile = condition.circle(points, block, tangent, frozen)
             breaks += max(profile.breaks.shape[-1] * (1 + dimension / 50), profile.work)
     work = 200 + breaks
-    size = int(np.clip(2**17 // work, 8, 64))
-    return size, int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))
+    size = int(np.clip(2**17 // work, 8 if 8 * work <= _LARGE else 4, 64))
+    sweeps = int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))
+    large = min(1.0, _LARGE / (work * size))
+    return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, int(_ROUNDS * large)))
 
 
 def _stop(run: Run, known: Bracket, done: int, calm: bool, spent: bool) -> Stop | None:
@@ -177,10 +191,11 @@ def _raised(condition: Condition, known: Bracket, island: _Island, name: str) ->
 
 
 def _evolve(
-    condition: Condition, size: int, sweeps: int, item: _Item
+    condition: Condition, plan: _Plan, item: _Item
 ) -> _Island:
     """One block of work: set out the members of an island, climb, sort."""
     seed, sign, island, pool = item
+    size = plan.size
     rng = np.random.default_rng(seed)
     before, calm = -np.inf, 0
     if island is not None and island.calm < _CALM:
@@ -189,11 +204,11 @@ def _evolve(
     elif len(pool.values) and rng.random() < _HOPS:
         points = _shaken(condition, pool, size, rng)
     else:
-        points = condition.seeds(rng, _SCREEN * size)
+        points = condition.seeds(rng, plan.screen * size)
         values = condition.freeze(points, sign=sign).value
         points = _take(points, np.argsort(-values, kind="stable")[:size])
     frozen = condition.freeze(points, sign=sign)
-    for sweep in range(sweeps):
+    for sweep in range(plan.sweeps):
         points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
     order = np.argsort(-frozen.value, kind="stable")
     values = frozen.value[order]

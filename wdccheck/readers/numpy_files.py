@@ -41,6 +41,9 @@ def read_npz(source: str, stream: Bounded) -> dict[str, np.ndarray]:
     for name in archive.names:
         if not name.endswith(".npy"):
             raise InvalidInput(source, "members named *.npy", shown(name))
+    if {"format.npy", "indptr.npy", "indices.npy"} <= set(archive.names):
+        raise InvalidInput(source, "dense arrays", "a sparse matrix of scipy.sparse.save_npz; in Python, "
+                           "wc.WDC(scipy.sparse.load_npz(...)) takes it")
     room = Room()
 
     def read(name: str) -> np.ndarray:
