@@ -1,17 +1,38 @@
-"""Workers become a map: order, early ends, and what -1 means."""
+"""Workers become a map: order, early ends, what travels, and what -1 means."""
 
 from __future__ import annotations
 
+import math
+import os
+import pickle
+import signal
+import threading
+import time
 import warnings
+from functools import partial
 
+import joblib
+import numpy as np
 import pytest
 
+import wdccheck as wc
 from wdccheck import parallel
-from wdccheck.errors import InvalidInput
+from wdccheck.brackets import Reason
+from wdccheck.errors import InvalidInput, WorkersLost
+from wdccheck.run import Run
+from wdccheck.shared import Shared
 
 
 def square(x):
     return x * x
+
+
+def where(condition, _):
+    return os.getpid(), id(condition)
+
+
+def end(_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -42,3 +63,71 @@ def test_one_blas_thread():
 
     with parallel.one_blas_thread():
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
+
+
+def test_a_thread_that_leaves_does_not_lift_the_limit():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def blas_threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    def enter_and_leave():
+        with parallel.one_blas_thread():
+            pass
+
+    with threadpool_limits(2, "blas"):
+        with parallel.one_blas_thread():
+            other = threading.Thread(target=enter_and_leave)
+            other.start()
+            other.join()
+            assert blas_threads() <= {1}
+        assert blas_threads() <= {2}
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing", "sequential"])
+def test_every_backend_of_joblib_gives_the_same(backend):
+    condition = wc.WDC(np.random.default_rng(0).standard_normal((30, 3)) / 5)
+    engines = (wc.Spectral(), wc.MonteCarlo(9000), wc.Ascent(70), wc.BranchAndBound(gap=0.2))
+    alone = wc.bracket(condition, *engines)
+    with joblib.parallel_config(backend=backend):
+        other = wc.bracket(condition, *engines, workers=2)
+    assert (alone.lower, alone.upper) == (other.lower, other.upper)
+    assert all(np.array_equal(alone.witness[x], other.witness[x]) for x in "rs")
+    assert [work.work for work in alone.engines] == [work.work for work in other.engines]
+
+
+def test_a_process_gets_the_condition_once():
+    condition, run = wc.WDC(np.eye(400)), Run(workers=2)  # its 1.2 MiB are mapped, not copied
+    seen = {pair for _ in range(2) for pair in run.map(partial(where, condition), range(8))}
+    assert len(seen) == len(dict(seen)) and os.getpid() not in dict(seen)
+
+
+def test_a_few_things_are_remembered():
+    shared, things = Shared(), [np.full(3, x) for x in range(6)]
+    sent = [shared.sent(thing, False) for thing in things]
+    assert len(shared._sent) == 4 and shared.sent(things[5], False) is sent[5]
+    assert all(np.array_equal(pickle.loads(pickle.dumps(one)).opened(), x)
+               for one, x in zip(sent, things, strict=True))
+
+
+def test_a_moment_stays_the_same_elsewhere(monkeypatch):
+    sent = pickle.dumps(parallel.Moment(time.monotonic() + 5))
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() - 1e6)  # a machine that was started later
+    assert abs(pickle.loads(sent) - time.monotonic() - 5) < 0.5
+    assert pickle.loads(pickle.dumps(parallel.Moment(math.inf))) == math.inf
+
+
+def test_workers_that_are_gone():
+    with pytest.raises(WorkersLost):
+        list(parallel.ordered_map(end, range(4), 2))
+
+
+def test_what_is_known_outlives_the_workers(monkeypatch):
+    def lost(*_):
+        raise WorkersLost("gone")
+
+    monkeypatch.setattr(Run, "map", lost)
+    known = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral(), wc.MonteCarlo())
+    assert known.lower <= 1 <= known.upper
+    assert known.stopped["lower"].reason is Reason.INTERRUPTED and "gone" in known.stopped["lower"].detail

@@ -16,6 +16,7 @@ __all__ = [
     "UnsoundBound",
     "VacuousWarning",
     "WdccheckError",
+    "WorkersLost",
 ]
 
 
@@ -127,6 +128,10 @@ class PoorFit(WdccheckError):
 
 class OutOfTime(WdccheckError):
     """A preparation was cut short by its deadline; what is known so far stays valid."""
+
+
+class WorkersLost(WdccheckError):
+    """The processes or the cluster that did the work are gone; what is known so far stays valid."""
 
 
 class UnsoundBound(WdccheckError, AssertionError):

@@ -73,9 +73,19 @@ def _apply(options: list[Callable[[Any], Any]]) -> Callable[[Command], Command]:
     return decorate
 
 
+def _connected(context: click.Context, _: click.Parameter, address: str | None) -> None:
+    """Work on a cluster until the command ends."""
+    if address is not None and not context.resilient_parsing:
+        from wdccheck.parallel import cluster
+
+        context.with_resource(cluster(address))
+
+
 _RUN_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--workers", type=_workers, metavar="N", default="-1", show_default=True,
                  help="Processes; -1: every core."),
+    click.option("--scheduler", metavar="ADDRESS", expose_value=False, callback=_connected,
+                 help="Work on all cores of a Dask cluster instead: tcp://HOST:8786."),
     click.option("--quiet", is_flag=True, help="No progress on standard error."),
 ]
 

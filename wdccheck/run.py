@@ -14,6 +14,7 @@ from wdccheck import parallel
 from wdccheck.brackets import Bracket, Work
 from wdccheck.conditions.condition import Condition
 from wdccheck.progress import Event, Progress, Silent
+from wdccheck.shared import Shared
 
 __all__ = ["Engine", "Run", "raised"]
 
@@ -52,6 +53,8 @@ class Run:
         Beginning of the whole call, same clock as `deadline`.
     began : float
         Beginning of this engine's share.
+    shared : Shared
+        What the workers have already.
     """
 
     seed: np.random.SeedSequence = field(default_factory=lambda: np.random.SeedSequence(0))
@@ -61,6 +64,10 @@ class Run:
     progress: Progress = field(default_factory=Silent)
     started: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
+    shared: Shared = field(default_factory=Shared, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deadline", parallel.Moment(self.deadline))  # tasks carry it elsewhere
 
     def remaining(self) -> float:
         """Seconds left; inf without a limit."""
@@ -81,8 +88,11 @@ class Run:
         return np.random.SeedSequence(self.seed.entropy, spawn_key=key)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Apply `function` to `items` over the workers; results in order."""
-        return parallel.ordered_map(function, items, self.workers)
+        """Apply `function` to `items` over the workers; results in order.
+
+        `function` is a `partial` whose first argument, the condition, goes to every worker once.
+        """
+        return parallel.ordered_map(function, items, self.workers, self.shared, self.deadline)
 
     def report(self, engine: str, known: Bracket, done: int, total: int | None, unit: str) -> None:
         """Send an event to the progress display."""

@@ -15,7 +15,7 @@ import numpy as np
 from wdccheck import brackets, parallel
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.conditions.condition import Condition, checked
-from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound
+from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound, WorkersLost
 from wdccheck.lower.ascent import Ascent
 from wdccheck.lower.monte_carlo import MonteCarlo
 from wdccheck.progress import Event, Progress, resolve
@@ -67,7 +67,7 @@ def bracket(
     Returns
     -------
     Bracket
-        Valid also after a time-out, Ctrl-C or a lack of memory, which end the call early.
+        Valid also after a time-out, Ctrl-C, a lack of memory or of workers, which end the call early.
 
     Raises
     ------
@@ -101,8 +101,10 @@ def bracket(
         with parallel.one_blas_thread():
             for found in _steps(condition, chosen, known, run, checkpoint):
                 known = found
-    except (KeyboardInterrupt, MemoryError) as error:
+    except (KeyboardInterrupt, MemoryError, WorkersLost) as error:
         stop = (Stop(Reason.MEMORY, "out of memory") if isinstance(error, MemoryError)
+                else Stop(Reason.INTERRUPTED, f"the workers were lost: {error}")
+                if isinstance(error, WorkersLost)
                 else Stop(Reason.INTERRUPTED, "interrupted from the keyboard"))
         known = replace(known, stopped={"lower": stop, "upper": stop})
     finally:
