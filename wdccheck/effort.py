@@ -31,7 +31,6 @@ __all__ = ["Effort", "Shown", "certify_condition", "check_alpha", "gathered"]
 
 CALIBRATION_SHARE = 0.2  # of a row's time
 CLOSED = 0.002  # a row counts as closed at this gap relative to `upper`, unless another is given
-ALL_NODES = 10**12  # where a time limit ends the search
 RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
 
 Shown = Progress | Callable[[Event], None] | bool | None
@@ -142,8 +141,7 @@ def certify_condition(
         scale = alpha_value(alpha) if chosen is None else float(up(chosen.proved_alpha, 6))
         condition, goal = condition.with_alpha(scale), None if target is None else target * scale
     left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
-    nodes = BranchAndBound.nodes if time_limit is None else ALL_NODES
-    proof = BranchAndBound(rtol=CLOSED, nodes=nodes) if gap is None else BranchAndBound(gap, 0.0, nodes)
+    proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
     engines = default_engines(condition, proof, goal)
     if above is not None and goal is not None and dominated.upper_at(above, scale) <= goal:
         engines = engines[:1]  # the WDC decides it

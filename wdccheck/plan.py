@@ -60,8 +60,7 @@ class Plan:
             raise InvalidInput("time_limit", "a number of seconds > 0", repr(time_limit)[:60])
         if isinstance(rng, bool) or not isinstance(rng, int) or rng < 0:
             raise InvalidInput("rng", "an integer >= 0", repr(rng)[:60])
-        proof = (BranchAndBound(gap=gap, rtol=rtol) if budget is None
-                 else BranchAndBound(gap=gap, rtol=rtol, nodes=budget))
+        proof = BranchAndBound(gap=gap, rtol=rtol, nodes=budget)
         climb = Ascent() if budget is None else Ascent(starts=max(1, budget // _STARTS))
         return Plan((Spectral(), MonteCarlo(), climb, proof), time_limit, rng,
                     None if out is None else Path(out),

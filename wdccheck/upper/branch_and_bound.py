@@ -15,7 +15,7 @@ from wdccheck.conditions.condition import Bounded, Condition, Regions
 from wdccheck.printing import between
 from wdccheck.run import Run, raised
 from wdccheck.upper.best_first import Limits, best_first
-from wdccheck.upper.closing import capped, check_budget, goal_of, roots_in_time, stopped
+from wdccheck.upper.closing import capped, check_budget, goal_of, node_limit, roots_in_time, stopped
 from wdccheck.upper.explore import Explored, explore
 from wdccheck.upper.subtree import provable, prove_subtrees
 
@@ -39,8 +39,9 @@ class BranchAndBound:
     ----------
     gap, rtol : float
         Stop once ``upper - lower <= max(gap, rtol * upper)``.
-    nodes : int
-        Regions to visit; the wave of tasks under way when they are used up is finished.
+    nodes : int, optional
+        Regions to visit; the wave of tasks under way when they are used up is finished. None: 10**7, or
+        as many as a time limit allows.
 
     Examples
     --------
@@ -52,7 +53,7 @@ class BranchAndBound:
 
     gap: float = 0.0
     rtol: float = 0.02
-    nodes: int = 10**7
+    nodes: int | None = None
 
     unit = "nodes"
 
@@ -61,6 +62,7 @@ class BranchAndBound:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller uppers, and larger lowers where centers give them."""
+        limit = node_limit(self.nodes, run)
         for found in capped(condition, known):
             known = found
             yield known
@@ -70,7 +72,7 @@ class BranchAndBound:
             return
         finite = isinstance(roots, Bounded)
         if isinstance(roots, Bounded):
-            for found in best_first(condition, roots, known, run, Limits(self, self.nodes, self._goal)):
+            for found in best_first(condition, roots, known, run, Limits(self, limit, self._goal)):
                 known = found
                 yield known
         others = [x for x in condition.dominated_by() if x.regions() is not None]
@@ -91,8 +93,8 @@ class BranchAndBound:
                 yield _stopped(known, Reason.NODES, "regions at the depth limit stay undecided: too "
                                "many dependent hyperplanes meet there")
                 return
-            for state in _round(condition, roots, t, run, self.nodes - visited):
-                run.report("BranchAndBound", known, visited + state.visited, self.nodes, self.unit)
+            for state in _round(condition, roots, t, run, limit - visited):
+                run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
                 yield replace(known, engines=(run.work(self, visited + state.visited),))
             visited += state.visited
             known = replace(known, engines=(run.work(self, visited),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,17 +11,27 @@ from wdccheck.conditions.condition import Condition, Regions
 from wdccheck.errors import InvalidInput, OutOfTime
 from wdccheck.run import Run
 
-__all__ = ["capped", "check_budget", "goal_of", "roots_in_time", "stopped"]
+__all__ = ["capped", "check_budget", "goal_of", "node_limit", "roots_in_time", "stopped"]
+
+_NODES = 10**7  # where nothing else ends the search
+_ALL = 10**12  # where a time limit does
 
 
-def check_budget(gap: float, rtol: float, nodes: float) -> None:
+def check_budget(gap: float, rtol: float, nodes: float | None) -> None:
     """Refuse what no search can stop at."""
     if not gap >= 0:
         raise InvalidInput("gap", "a number >= 0", repr(gap)[:60])
     if not 0 <= rtol < 1:
         raise InvalidInput("rtol", "a number in [0, 1)", repr(rtol)[:60])
-    if not nodes >= 1:
-        raise InvalidInput("nodes", "an integer >= 1", repr(nodes)[:60])
+    if nodes is not None and not nodes >= 1:
+        raise InvalidInput("nodes", "an integer >= 1, or None", repr(nodes)[:60])
+
+
+def node_limit(nodes: int | None, run: Run) -> int:
+    """How many regions may be visited: None leaves it to the time limit where there is one."""
+    if nodes is not None:
+        return nodes
+    return _NODES if math.isinf(run.deadline) else _ALL
 
 
 def goal_of(known: Bracket, gap: float, rtol: float) -> float:

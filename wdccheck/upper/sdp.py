@@ -16,7 +16,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.forms import RangeForm
 from wdccheck.run import Run
 from wdccheck.upper.best_first import Limits, best_first
-from wdccheck.upper.closing import capped, check_budget, goal_of, roots_in_time, stopped
+from wdccheck.upper.closing import capped, check_budget, goal_of, node_limit, roots_in_time, stopped
 from wdccheck.upper.multipliers import tightened, whitened, with_multipliers
 from wdccheck.upper.relax import proved_bound
 
@@ -62,7 +62,7 @@ class SDP:
     seconds: float = 5.0
     gap: float = 0.0
     rtol: float = 0.02
-    nodes: int = 10**7
+    nodes: int | None = None
 
     unit = "nodes"
 
@@ -84,7 +84,7 @@ class SDP:
             yield stopped(known, roots if isinstance(roots, Stop) else none)
             return
         missing = _missing(self.solver)
-        limits = Limits(self, self.nodes, self._goal)
+        limits = Limits(self, node_limit(self.nodes, run), self._goal)
         efforts = (tightened,) if missing else (tightened, self._tightened)
         for found in best_first(condition, roots, known, run, limits, efforts):
             if missing and "upper" in found.stopped:
