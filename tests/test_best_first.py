@@ -121,7 +121,7 @@ def table(seed=0, n=300):
 
 def run_on(condition, run=None, tighten=None, **options):
     engine = wc.BranchAndBound(**options)
-    limits = Limits(engine, 10**7, engine._goal)
+    limits = Limits(engine, engine.nodes or 10**7, engine._goal)
     more = () if tighten is None else ((tighten,),)
     known = Bracket(condition.describe())
     return list(best_first(condition, condition.regions(), known, run or Run(), limits, *more))
