@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -68,18 +64,3 @@ def test_no_module_bears_the_name_of_a_public_name():
     """After ``import wdccheck.x`` the attribute ``x`` of the package is the module."""
     modules = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in FILES}
     assert modules & set(wdccheck.__all__) == {"estimates", "plots", "testing"}
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_the_package_and_its_data(tmp_path):
-    source = tmp_path / "source"  # a copy: building in the checkout would pick up an older build/
-    shutil.copytree(PACKAGE, source / "wdccheck", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(source)]
-    subprocess.run(command, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("wdccheck/")}
-    wanted = [*FILES, PACKAGE / "py.typed", *PACKAGE.rglob("*.npz")]
-    assert held == {path.relative_to(ROOT).as_posix() for path in wanted}
-    assert any(name.endswith(".npz") for name in held)
