@@ -13,7 +13,8 @@ from wdccheck.upper.explore import Explored, cornered, proved_finer
 
 __all__ = ["provable", "prove_subtrees"]
 
-_CHUNK = 2**15  # nodes between two looks at the clock and for a point above t
+_CHUNK = 2**15  # nodes at most between two looks at the clock and for a point above t
+_ENTRIES = 2**29  # of matrices added up meanwhile: about half a second
 _ROOM = 2048  # boxes that the kernel hands back before they are looked at
 
 
@@ -33,10 +34,11 @@ def prove_subtrees(
     (gated,) = condition.gated()
     problem = _kernels.Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad,
                                t / gated.scale, MAX_DEPTH)
+    chunk = max(1, min(_CHUNK, _ENTRIES // problem.outer[0].size))
     visited = 0
     while len(regions) and visited < budget and time.monotonic() < deadline:
         center, half = (np.concatenate(x).T for x in (regions.center, regions.half))
-        progress = _kernels.prove(problem, center, half, min(_CHUNK, budget - visited), _ROOM)
+        progress = _kernels.prove(problem, center, half, min(chunk, budget - visited), _ROOM)
         visited += progress.visited
         left, hard = (_boxes(regions.letters, *found) for found in (progress.left, progress.hard))
         if len(hard):
