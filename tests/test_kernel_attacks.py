@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -126,13 +127,18 @@ def zoo(k):
     }
 
 
+@cache
+def best_known(k):
+    """Conditions of the zoo, each with a bracket of a search alone."""
+    conditions = [layer(W, alpha) for W, alpha in zoo(k).values()]
+    return [(x, wc.bracket(x, wc.Spectral(), wc.MonteCarlo(4096))) for x in conditions]
+
+
 @pytest.mark.parametrize("prove, fewer", KERNELS)
-@pytest.mark.parametrize("k", [2, 3, 4])
+@pytest.mark.parametrize("k", [2, 3, 4, 6])
 def test_the_best_known_pair_is_never_proved_away(prove, fewer, k):
-    for seed, (W, alpha) in enumerate(zoo(k).values()):
-        condition = layer(W, alpha)
-        found = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=8), rng=seed)
-        assert found.upper >= found.lower > 0
+    for condition, found in best_known(k):
+        assert found.lower > 0
         done = prove(posed(condition, found.lower * BELOW), *faces(k), 6000 // fewer, 2000)
         assert not claimed(done, *(np.asarray(found.witness[x]) for x in "rs"))
 
@@ -140,12 +146,21 @@ def test_the_best_known_pair_is_never_proved_away(prove, fewer, k):
 @compiled
 @pytest.mark.parametrize("k", [2, 3, 4, 6])
 def test_bounds_of_every_kind_of_weights_exceed_what_is_attained(k):
-    """`bracket` itself raises where they do not."""
-    for seed, (W, alpha) in enumerate(zoo(k).values()):
-        condition = layer(W, alpha)
-        upper = wc.bracket(condition, wc.BranchAndBound(nodes=3000), rng=seed).upper
-        lower = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=8), rng=seed).lower
-        assert 0 < lower <= upper <= max(2 * np.sum(W * W), alpha)
+    for condition, found in best_known(k):
+        upper = wc.bracket(condition, wc.BranchAndBound(nodes=1000)).upper
+        assert found.lower <= upper <= max(2 * np.sum(condition.W**2), condition.alpha)
+
+
+@compiled
+@pytest.mark.parametrize("name", sorted(set(zoo(2)) - {"opposite", "thin"}))
+def test_the_whole_proof_fails_just_below_the_supremum(name):
+    """A little above it there is nothing that the kernel leaves; lines of those two seem dependent."""
+    condition = layer(*zoo(2)[name])
+    low = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=1)).lower
+    below, above = (_kernels.prove(posed(condition, low * factor), *faces(2), 10**6, 100)
+                    for factor in (BELOW, 1.002))
+    assert len(below.hard[0])
+    assert not len(above.left[0]) and not len(above.hard[0])
 
 
 @compiled
@@ -184,14 +199,14 @@ def test_nothing_is_dropped_wherever_a_search_ends(prove, fewer, k):
 
 @pytest.mark.parametrize("prove, fewer", KERNELS)
 def test_only_mirror_images_are_left_out(prove, fewer):
-    """Of a face paired with itself, boxes of r below s; of other faces, nothing: by volume."""
-    problem = posed(layer(np.array([[1.0, 0.3], [0.2, 1.0], [0.5, -0.7]]), 1.0), -1.0)
+    """k = 2, edges cut into 8: of a face with itself the 21 of 64 pairs with a gap from r up to s."""
+    problem = replace(posed(layer(np.array([[1.0, 0.3], [0.2, 1.0], [0.5, -0.7]]), 1.0), -1.0), cuts=3)
     center, half = faces(2)
     same = (center[:, :2] == center[:, 2:]).all(axis=1)
-    done = prove(problem, center[~same], half[~same], 800, 10**4)
-    assert volume(done) == pytest.approx(4.0 * np.sum(~same))
-    done = prove(problem, center[same], half[same], 800, 10**4)
-    assert 0.5 * 4 * same.sum() <= volume(done) < 0.95 * 4 * same.sum()
+    for chosen, part in ((~same, 1.0), (same, 43 / 64)):
+        done = prove(problem, center[chosen], half[chosen], 10**4, 10**4)
+        assert volume(done) == pytest.approx(4 * chosen.sum() * part)
+        assert not len(done.left[0])
 
 
 def volume(done):
@@ -210,8 +225,7 @@ def test_nothing_is_proved_with_numbers_that_are_none(prove, fewer, where, value
     problem = posed(layer(np.random.default_rng(0).standard_normal((5, 3)), 1.0), 1e3)
     broken = getattr(problem, where)
     if isinstance(broken, np.ndarray):
-        broken = broken.copy()
-        broken.flat[-1] = value
+        broken = np.full_like(broken, value)
     else:
         broken = value
     center, half = faces(3)
