@@ -256,7 +256,7 @@ def patterns(
 
 _MOST_LINES = 24
 _MOST_FREE = 8
-_MOST_SIGNS = 2000  # and normals of dependent lines: rational arithmetic is slow
+_MOST_SIGNS = 1000  # and normals of dependent lines: rational arithmetic is slow
 _MOST_PATTERNS = 20_000
 
 

@@ -16,7 +16,7 @@ __all__ = ["provable", "prove_subtrees"]
 _CHUNK = 2**15  # nodes at most between two looks at the clock and for a point above t
 _ENTRIES = 2**29  # of matrices added up meanwhile: about half a second
 _ROOM = 2048  # boxes that the kernel hands back before they are looked at
-_FEW = 8  # of them between two looks at the clock
+_FEW = 16  # of them between two looks at the clock
 
 
 def provable(condition: Condition, roots: Regions) -> bool:
