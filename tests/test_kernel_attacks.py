@@ -128,7 +128,8 @@ def zoo(k):
         "gaussian": (G, 1.0), "integer": (Z, 2.0), "ties": (np.vstack([np.eye(k), np.ones((2, k))]), 1.0),
         "duplicated": (np.vstack([G, G, G[:1] / 3]), 2.0), "negated": (np.vstack([G, -G]), 1.0),
         "opposite": (np.vstack([G, -3 * G[:2]]), 1.0),
-        "heavier": (np.vstack([G[:4], -0.875 * G[:4], -0.75 * G[:4]]), 1.0), "zero rows": (np.vstack([G, np.zeros((2, k))]), 1.0),
+        "heavier": (np.vstack([G[:4], -0.875 * G[:4], -0.75 * G[:4]]), 1.0),
+        "zero rows": (np.vstack([G, np.zeros((2, k))]), 1.0),
         "thin": (np.hstack([G[:, :-1], 1e-15 * G[:, -1:]]), 1.0), "mixed": (wide, 1.0),
         "tiny": (1e-140 * G, 1e-280), "huge": (1e140 * G, 1e280), "tiny alpha": (G, 1e-280),
         "huge alpha": (G, 1e280), "few rows": (G[:k], 1.0), "faint": (1e-160 * G, 1.0),
@@ -271,8 +272,8 @@ def test_wide_layers_look_at_the_clock_as_often(monkeypatch):
 @compiled
 def test_any_number_of_workers_proves_the_same():
     condition = layer(np.random.default_rng(3).standard_normal((9, 3)) / 3, 1.0)
-    one, two = (wc.bracket(condition, wc.Spectral(), wc.BranchAndBound(rtol=0.1, nodes=40_000), workers=workers)
-                for workers in (1, 2))
+    proof = wc.BranchAndBound(rtol=0.1, nodes=40_000)
+    one, two = (wc.bracket(condition, wc.Spectral(), proof, workers=workers) for workers in (1, 2))
     assert (one.lower, one.upper, one.engines[-1].work) == (two.lower, two.upper, two.engines[-1].work)
 
 
