@@ -129,7 +129,7 @@ def zoo(k):
         "duplicated": (np.vstack([G, G, G[:1] / 3]), 2.0), "negated": (np.vstack([G, -G]), 1.0),
         "opposite": (np.vstack([G, -3 * G[:2]]), 1.0),
         "heavier": (np.vstack([G[:4], -0.875 * G[:4], -0.75 * G[:4]]), 1.0),
-        "zero rows": (np.vstack([G, np.zeros((2, k))]), 1.0),
+        "one line": (np.outer([1.0, -0.875, -0.75], G[0]), 0.1), "zero rows": (np.vstack([G, np.zeros((2, k))]), 1.0),
         "thin": (np.hstack([G[:, :-1], 1e-15 * G[:, -1:]]), 1.0), "mixed": (wide, 1.0),
         "tiny": (1e-140 * G, 1e-280), "huge": (1e140 * G, 1e280), "tiny alpha": (G, 1e-280),
         "huge alpha": (G, 1e280), "few rows": (G[:k], 1.0), "faint": (1e-160 * G, 1.0),
@@ -154,7 +154,7 @@ def test_the_best_known_pair_is_never_proved_away(prove, fewer, k):
 
 
 @compiled
-@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("k", [2, 4])
 def test_bounds_of_every_kind_of_weights_exceed_what_is_attained(k):
     for condition, found in best_known(k):
         upper = wc.bracket(condition, wc.BranchAndBound(nodes=1)).upper

@@ -89,7 +89,7 @@ def pivot_columns(rows: np.ndarray) -> list[int]:
     return few if len(few) == rows.shape[1] else _pivots(_rational(rows))
 
 
-def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
+def topes(rows: np.ndarray, limit: int = 1000) -> np.ndarray | None:
     """Sign vectors of all open cells of the arrangement {x : w.x = 0}, exactly.
 
     Parameters

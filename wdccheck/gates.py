@@ -256,7 +256,6 @@ def patterns(
 
 _MOST_LINES = 24
 _MOST_FREE = 8
-_MOST_SIGNS = 1000  # and normals of dependent lines: rational arithmetic is slow
 _MOST_PATTERNS = 20_000
 
 
@@ -297,4 +296,4 @@ def _dependent_signs(rows: np.ndarray) -> np.ndarray | None:
     if len(rows) < 3:
         return None  # two distinct lines are independent
     found = len(pivot_columns(rows))
-    return topes(rows, _MOST_SIGNS) if found < min(len(rows), rows.shape[1]) else None
+    return topes(rows) if found < min(len(rows), rows.shape[1]) else None
