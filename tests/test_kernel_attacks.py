@@ -75,7 +75,7 @@ def cornered(rng, k):
         rows = np.abs(rows)
     elif kind == "negated":
         rows = np.vstack([rows, -rows[: len(rows) // 2 + 1]])
-    elif kind == "heavier":  # together, the opposite rows weigh more than the longest row
+    elif kind == "heavier":  # the opposite side of a line weighs more
         rows = np.vstack([rows] * 3)
     elif kind == "mixed scales":
         rows *= 10.0 ** rng.uniform(-9, 0, (len(rows), 1))
@@ -88,7 +88,7 @@ def cornered(rng, k):
         rows[i, face[x]] = rng.choice([wall, np.nextafter(wall, 9), np.nextafter(wall, -9)])
     if kind == "heavier":
         third = len(rows) // 3
-        rows[third: 2 * third], rows[2 * third:] = -0.875 * rows[:third], -0.75 * rows[:third]
+        rows[third: 2 * third], rows[2 * third:] = -rows[:third], -rows[:third]
     rows[np.abs(rows) < 1e-290] = 0.0
     return rows if rows.any() else np.eye(k), corner, center, half
 
@@ -128,8 +128,9 @@ def zoo(k):
         "gaussian": (G, 1.0), "integer": (Z, 2.0), "ties": (np.vstack([np.eye(k), np.ones((2, k))]), 1.0),
         "duplicated": (np.vstack([G, G, G[:1] / 3]), 2.0), "negated": (np.vstack([G, -G]), 1.0),
         "opposite": (np.vstack([G, -3 * G[:2]]), 1.0),
-        "heavier": (np.vstack([G[:4], -0.875 * G[:4], -0.75 * G[:4]]), 1.0),
-        "one line": (np.outer([1.0, -0.875, -0.75], G[0]), 0.1), "zero rows": (np.vstack([G, np.zeros((2, k))]), 1.0),
+        "heavier": (np.vstack([G[:4], -G[:4], -G[:4]]), 1.0),
+        "one line": (np.outer([1.0, -1.0, -1.0], G[0]), 0.1),
+        "zero rows": (np.vstack([G, np.zeros((2, k))]), 1.0),
         "thin": (np.hstack([G[:, :-1], 1e-15 * G[:, -1:]]), 1.0), "mixed": (wide, 1.0),
         "tiny": (1e-140 * G, 1e-280), "huge": (1e140 * G, 1e280), "tiny alpha": (G, 1e-280),
         "huge alpha": (G, 1e280), "few rows": (G[:k], 1.0), "faint": (1e-160 * G, 1.0),
@@ -162,9 +163,9 @@ def test_bounds_of_every_kind_of_weights_exceed_what_is_attained(k):
 
 
 @compiled
-@pytest.mark.parametrize("name", sorted(set(zoo(2)) - {"opposite", "heavier", "thin"}))
+@pytest.mark.parametrize("name", sorted(set(zoo(2)) - {"opposite", "heavier", "one line", "thin"}))
 def test_the_whole_proof_fails_just_below_the_supremum(name):
-    """A little above it there is nothing that the kernel leaves; lines of those three seem dependent."""
+    """A little above it there is nothing that the kernel leaves; lines of those left out seem dependent."""
     condition = layer(*zoo(2)[name])
     low = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=1)).lower
     below, above = (_kernels.prove(posed(condition, low * factor), *faces(2), 10**6, 100)
