@@ -99,7 +99,7 @@ def test_no_corner_is_proved_below_the_deviation_next_to_it(prove, fewer, k):
     """Depth first comes to the lowest corner of all nested boxes, with all that is carried along."""
     rng = np.random.default_rng(k)
     deepest = 0
-    for _ in range(120 // fewer):
+    for _ in range(90 // fewer):
         W, corner, center, half = cornered(rng, k)
         condition = layer(W, float(rng.choice([1.0, 0.1, 5.0, np.sum(W * W) / k])))
         around = [corner + e * rng.uniform(0, 2, (2, k)) * half for e in (0, 1e-14, 1e-12, 1e-9, 1e-4)]
@@ -112,7 +112,7 @@ def test_no_corner_is_proved_below_the_deviation_next_to_it(prove, fewer, k):
         done = prove(problem, *boxes, 80 * k, 1)
         deepest += len(done.hard[0])
         assert not claimed(done, r, s)
-    assert deepest >= 60 // fewer
+    assert deepest >= 45 // fewer
 
 
 # -- from all faces, just below the best known deviation -----------------------------------------------
