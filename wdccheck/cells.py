@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 from math import comb
 
 import numpy as np
@@ -82,12 +83,13 @@ def pivot_columns(rows: np.ndarray) -> list[int]:
     """Columns of rows (m, k) that hold a maximal independent set of columns, exactly.
 
     As many as the rank. Restricting the rows to them loses no sign pattern: the products W r
-    and W[:, pivots] r' run through the same vectors.
+    and W[:, pivots] r' run through the same vectors. A few rows suffice where they span everything.
     """
-    return _pivots(_rational(rows))
+    few = _pivots(_rational(rows[:4 * rows.shape[1]]))
+    return few if len(few) == rows.shape[1] else _pivots(_rational(rows))
 
 
-def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
+def topes(rows: np.ndarray, limit: int = 1000) -> np.ndarray | None:
     """Sign vectors of all open cells of the arrangement {x : w.x = 0}, exactly.
 
     Parameters
@@ -108,7 +110,7 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
     the arrangement of the rows that vanish at y. So the sign vectors are the compositions of
     sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1).
     """
-    found = _topes(_rational(rows), limit)
+    found = _topes(_rational(rows), limit, iter(range(limit)))
     if found is None:
         return None
     return np.array(sorted(found), dtype=np.int8).reshape(-1, len(rows))
@@ -121,12 +123,15 @@ def _rational(rows: np.ndarray) -> list[Vector]:
     return [tuple(Fraction(float(x)) for x in row) for row in rows]
 
 
-def _topes(vectors: list[Vector], limit: int) -> set[tuple[int, ...]] | None:
+def _topes(vectors: list[Vector], limit: int, fuel: Iterator[int]) -> set[tuple[int, ...]] | None:
+    """`fuel` is used up by normals, those of all local arrangements together."""
     pivots = _pivots(vectors)
     vectors = [tuple(v[j] for j in pivots) for v in vectors]  # injective on their span
     p, m = len(pivots), len(vectors)
+    if p == m:
+        return set(product((1, -1), repeat=m)) if 2**m <= limit else None
     if p == 0:
-        return {()} if m == 0 else None
+        return None
     if p == 1:
         signs = tuple(_sign(v[0]) for v in vectors)
         return {signs, tuple(-x for x in signs)}
@@ -135,6 +140,8 @@ def _topes(vectors: list[Vector], limit: int) -> set[tuple[int, ...]] | None:
     found: set[tuple[int, ...]] = set()
     seen: set[tuple[int, ...]] = set()
     for subset in combinations(range(m), p - 1):
+        if next(fuel, None) is None:
+            return None
         y = _normal([vectors[i] for i in subset], p)
         if y is None:
             continue
@@ -144,7 +151,7 @@ def _topes(vectors: list[Vector], limit: int) -> set[tuple[int, ...]] | None:
             continue
         seen |= {signs, tuple(-x for x in signs)}
         vanishing = [i for i, x in enumerate(signs) if x == 0]
-        local = _topes([vectors[i] for i in vanishing], limit)
+        local = _topes([vectors[i] for i in vanishing], limit, fuel)
         if local is None:
             return None
         for inner in local:
@@ -164,6 +171,11 @@ def _sign(x: Fraction) -> int:
 
 def _pivots(vectors: list[Vector]) -> list[int]:
     """Columns of a maximal independent set, found by exact elimination."""
+    return _echelon(vectors)[1]
+
+
+def _echelon(vectors: list[Vector]) -> tuple[list[list[Fraction]], list[int]]:
+    """Rows that span the same, the first ones in echelon form, and the columns of their first entries."""
     work = [list(v) for v in vectors]
     columns = len(work[0]) if work else 0
     pivots: list[int] = []
@@ -180,25 +192,15 @@ def _pivots(vectors: list[Vector]) -> list[int]:
         pivots.append(j)
         if len(pivots) == len(work):
             break
-    return pivots
+    return work, pivots
 
 
 def _normal(vectors: list[Vector], p: int) -> Vector | None:
     """A nonzero vector of Q^p orthogonal to p - 1 vectors; None if they are dependent."""
-    y = tuple(
-        (-1) ** j * _determinant([[v[c] for c in range(p) if c != j] for v in vectors])
-        for j in range(p)
-    )
-    return y if any(y) else None
-
-
-def _determinant(matrix: list[list[Fraction]]) -> Fraction:
-    if not matrix:
-        return Fraction(1)
-    if len(matrix) == 1:
-        return matrix[0][0]
-    return sum(
-        ((-1) ** j * entry * _determinant([row[:j] + row[j + 1:] for row in matrix[1:]])
-         for j, entry in enumerate(matrix[0]) if entry != 0),
-        Fraction(0),
-    )
+    rows, pivots = _echelon(vectors)
+    if len(pivots) < p - 1:
+        return None
+    y = [Fraction(int(j not in pivots)) for j in range(p)]
+    for row, j in zip(rows[::-1], pivots[::-1], strict=True):
+        y[j] = -sum((a * b for a, b in zip(row[j + 1:], y[j + 1:], strict=True)), Fraction(0)) / row[j]
+    return tuple(y)

@@ -120,14 +120,14 @@ def _settled(problem: Problem, node: _Node) -> _Node:
     for outer, index in ((positive, node.index[sure]), (negative, node.index[opposite])):
         for row in index:
             low += outer[row]
-    kept = (_can(problem, node) | _can_opposite(problem, node)) & ~(sure | opposite)
+    kept = (_can(node) | _can_opposite(problem, node)) & ~(sure | opposite)
     return replace(node, index=node.index[kept], middle=node.middle[:, kept], reach=node.reach[:, kept],
                    signs=node.signs[:, kept], low=low)
 
 
-def _can(problem: Problem, node: _Node) -> np.ndarray:
+def _can(node: _Node) -> np.ndarray:
     """Lines that may be open for r and s."""
-    return np.asarray((node.signs >= 0).all(axis=0) & (problem.positive[node.index] > 0))
+    return np.asarray((node.signs >= 0).all(axis=0))
 
 
 def _can_opposite(problem: Problem, node: _Node) -> np.ndarray:
@@ -182,7 +182,7 @@ def _high(problem: Problem, node: _Node) -> np.ndarray:
     """What the sure and the undecided lines add up to."""
     positive, negative = problem.outer
     p, q = problem.positive[node.index], problem.negative[node.index]
-    can, opposite = _can(problem, node), _can_opposite(problem, node)
+    can, opposite = _can(node), _can_opposite(problem, node)
     first = can & ~(opposite & (q > p))
     return node.low + positive[node.index[first]].sum(axis=0) + negative[node.index[~first]].sum(axis=0)
 

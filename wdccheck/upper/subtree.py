@@ -13,8 +13,10 @@ from wdccheck.upper.explore import Explored, cornered, proved_finer
 
 __all__ = ["provable", "prove_subtrees"]
 
-_CHUNK = 2**15  # nodes between two looks at the clock and for a point above t
+_CHUNK = 2**15  # nodes at most between two looks at the clock and for a point above t
+_ENTRIES = 2**29  # of matrices added up meanwhile: about half a second
 _ROOM = 2048  # boxes that the kernel hands back before they are looked at
+_FEW = 16  # of them between two looks at the clock
 
 
 def provable(condition: Condition, roots: Regions) -> bool:
@@ -33,19 +35,32 @@ def prove_subtrees(
     (gated,) = condition.gated()
     problem = _kernels.Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad,
                                t / gated.scale, MAX_DEPTH)
+    chunk = max(1, min(_CHUNK, _ENTRIES // problem.outer[0].size))
     visited = 0
     while len(regions) and visited < budget and time.monotonic() < deadline:
         center, half = (np.concatenate(x).T for x in (regions.center, regions.half))
-        progress = _kernels.prove(problem, center, half, min(_CHUNK, budget - visited), _ROOM)
+        progress = _kernels.prove(problem, center, half, min(chunk, budget - visited), _ROOM)
         visited += progress.visited
         left, hard = (_boxes(regions.letters, *found) for found in (progress.left, progress.hard))
-        if len(hard):
-            hard = hard.take(~proved_finer(condition, hard, t))
+        hard = _unproved(condition, hard, t, deadline)
+        if time.monotonic() >= deadline:
+            regions = left.join([hard, left])
+            break
         for failed, look in ((hard, True), (left.take(left.splittable()), True)):
             if len(failed) and (ended := cornered(condition, failed, t, visited, look)):
                 return ended
         regions = left.join([hard.split(), left]) if len(hard) else left
     return Explored(visited, [regions] if len(regions) else [], False)
+
+
+def _unproved(condition: Condition, hard: Boxes, t: float, deadline: float) -> Boxes:
+    """The boxes that no finer forms prove; after the deadline, all the others, too."""
+    proved = np.zeros(len(hard), dtype=bool)
+    for i in range(0, len(hard), _FEW):
+        if time.monotonic() >= deadline:
+            break
+        proved[i:i + _FEW] = proved_finer(condition, hard.take(slice(i, i + _FEW)), t)
+    return hard.take(~proved)
 
 
 def _boxes(letters: tuple[str, ...], center: np.ndarray, half: np.ndarray) -> Boxes:
