@@ -326,7 +326,7 @@ def test_normals_are_orthogonal():
 @pytest.mark.parametrize("k", [2, 3, 7])
 def test_every_update_of_a_product_is_in_its_error(k):
     problem = posed(layer(np.random.default_rng(k).standard_normal((9, k)), 1.0), 1.0)
-    assert (problem.errors >= rounding.gate_error(problem.rows, MAX_DEPTH * (k - 1))).all()
+    assert (problem.errors >= rounding.gate_error(problem.rows, updates=MAX_DEPTH * (k - 1))).all()
 
 
 def test_pivots_of_the_first_rows_are_those_of_all_only_if_they_span_everything():
