@@ -13,12 +13,12 @@ import numpy as np
 
 from wdccheck import _kernels, rounding
 from wdccheck.cells import Lines, pivot_columns, topes
-from wdccheck.geometry import unit
+from wdccheck.geometry import OnCircle, unit
 from wdccheck.regions import Boxes
-from wdccheck.spheres import Profile
+from wdccheck.spheres import Best, Profile
 
 __all__ = [
-    "LineSigns", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
+    "LineSigns", "best_on_circle", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
 ]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -27,6 +27,20 @@ Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 _GRID = 16
 _STILL = 1e-7
 """A circle that keeps this close to a wall, relatively, slides along it: its gate is left as it is."""
+
+
+def best_on_circle(
+    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, expected: OnCircle
+) -> Best:
+    """The best points of sum_i coefficients_i 1[gate i open] + expected on B circles: see :func:`scan`.
+
+    Where the point is now, and opposite to it, the value is always looked at.
+    """
+    breaks = 2 * max(1, int(np.count_nonzero(coefficients, axis=-1).max(initial=0)))
+    if _kernels.best_on_circles is not None:
+        return Best(*_kernels.best_on_circles(along, across, coefficients, expected.numbers), breaks)
+    kinks = np.concatenate([expected.kinks, np.tile([0.0, np.pi], (len(along), 1))], axis=1)
+    return Best(*scan(along, across, coefficients, expected.values, kinks).best(), breaks)
 
 
 def scan(
@@ -104,8 +118,8 @@ def _inner_maxima(
     here, there = smooth(np.broadcast_to(np.cos(grid), shape), np.broadcast_to(np.sin(grid), shape))
     values = np.concatenate([here, there], axis=-1)
     left, right = np.roll(values, 1, axis=-1), np.roll(values, -1, axis=-1)
-    peaks = np.where((values >= left) & (values >= right), values, -np.inf)
-    chosen = np.argsort(peaks, axis=-1)[:, -2:]
+    peaks = np.where((values > left) & (values >= right), values, -np.inf)
+    chosen = np.argsort(-peaks, axis=-1, kind="stable")[:, :2]
     y0, y1, y2 = (np.take_along_axis(y, chosen, axis=-1) for y in (left, values, right))
     bend = y0 - 2 * y1 + y2
     shift = np.divide(0.5 * (y0 - y2), bend, out=np.zeros_like(bend), where=bend < 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 
@@ -24,35 +25,41 @@ from wdccheck._kernels.reference import (
 )
 
 __all__ = [
-    "MOST", "Problem", "Progress", "cholesky_succeeds", "expected_triangle", "gram", "kernel",
+    "MOST", "Problem", "Progress", "best_on_circles", "cholesky_succeeds", "expected_triangle", "gram", "kernel",
     "outer_products", "prove", "radius", "reason", "semidefinite", "symmetric",
 ]
 
-_ABI = 1
+_ABI = 2
 """Of the compiled modules that these files go with: an editable install may keep older ones."""
 
 Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
+BestOnCircles = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _compiled() -> tuple[Prove | None, str]:
-    """The compiled proof and "", or None and the reason why not."""
+def _compiled() -> tuple[Prove | None, BestOnCircles | None, str]:
+    """The compiled functions and "", or None and the reason why not."""
     wanted = os.environ.get("WDCCHECK_KERNEL", "")
     if wanted not in ("", "reference", "compiled"):
         raise ImportError(f"WDCCHECK_KERNEL: reference or compiled required, {wanted[:60]!r} found")
     if wanted == "reference":
-        return None, "WDCCHECK_KERNEL asks for it"
+        return None, None, "WDCCHECK_KERNEL asks for it"
     try:
-        module = import_module("wdccheck._kernels.proof")
-        if module.ABI != _ABI:
-            raise ImportError(f"the compiled kernels are of another version: {module.ABI}, not {_ABI}")
+        proof, circles = (_module(name) for name in ("proof", "circles"))
     except ImportError as error:
         if wanted == "compiled":
             raise
-        return None, str(error)
-    return module.prove, ""
+        return None, None, str(error)
+    return proof.prove, circles.best_on_circles, ""
 
 
-prove, reason = _compiled()
+def _module(name: str) -> ModuleType:
+    module = import_module(f"wdccheck._kernels.{name}")
+    if module.ABI != _ABI:
+        raise ImportError(f"the compiled kernels are of another version: {module.ABI}, not {_ABI}")
+    return module
+
+
+prove, best_on_circles, reason = _compiled()
 
 
 def kernel() -> str:

@@ -19,7 +19,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import expected_apply, expected_gram, expected_on_circle, unit
 from wdccheck.regions import Boxes
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block
 
 __all__ = ["WDC"]
 
@@ -171,19 +171,14 @@ class WDC:
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(r), sign)
         return Frozen(u, u, signs, np.ldexp(signs * value * sure, 2 * self._exponent))
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
         """sign u^T (A - alpha Q) u along the circle of one letter, the other held (Fact 11)."""
         (letter,) = block
         base, other = unit(points[letter]), unit(points["s" if letter == "r" else "r"])
         along, across, held = (x @ self._rows.T for x in (base, tangent, other))
         coefficients = frozen.sign[:, None] * (held > 0) * (frozen.u @ self._rows.T) ** 2
-        expected, kinks = expected_on_circle(base, tangent, other, frozen.u)
-        weight = -frozen.sign[:, None] * self._alpha
-        def smooth(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            here, opposite = expected(cos, sin)
-            return weight * here, weight * opposite
-
-        return gates.scan(along, across, coefficients, smooth, kinks).scaled(2 * self._exponent)
+        expected = expected_on_circle(base, tangent, other, frozen.u, -frozen.sign * self._alpha)
+        return gates.best_on_circle(along, across, coefficients, expected).scaled(2 * self._exponent)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
