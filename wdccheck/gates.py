@@ -15,10 +15,11 @@ from wdccheck import _kernels, rounding
 from wdccheck.cells import Lines, pivot_columns, topes
 from wdccheck.geometry import OnCircle, unit
 from wdccheck.regions import Boxes
-from wdccheck.spheres import Best, Profile
+from wdccheck.spheres import OFF_WALL, Best, Profile
 
 __all__ = [
-    "LineSigns", "best_on_circle", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan", "soft_gradient",
+    "LineSigns", "best_on_circle", "common_gates", "crowded", "line_signs", "patterns", "relevant", "scan",
+    "soft_gradient",
 ]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -129,8 +130,11 @@ def _inner_maxima(
     here, there = smooth(np.cos(folded), np.sin(folded))
     passed = np.sum(breaks[:, None, :] <= folded[:, :, None], axis=-1)
     level = np.take_along_axis(levels, passed, axis=-1)
-    second = angles >= np.pi
-    return angles, np.where(second, total - level + there, level + here)
+    walls = np.concatenate([breaks[:, -1:] - np.pi, breaks, breaks[:, :1] + np.pi], axis=-1)
+    last, following = (np.take_along_axis(walls, passed + j, axis=-1) for j in (0, 1))
+    clear = np.minimum(folded - last, following - folded) >= OFF_WALL  # on walls they have their own
+    value = np.where(angles >= np.pi, total - level + there, level + here)
+    return angles, np.where(clear, value, -np.inf)
 
 
 def common_gates(rows: np.ndarray, letters: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:

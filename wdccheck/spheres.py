@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Best", "Block", "Profile", "gathered", "join", "sample", "split_block", "step", "unit_tangent"]
+__all__ = [
+    "OFF_WALL", "Best", "Block", "Profile", "gathered", "join", "sample", "split_block", "step", "unit_tangent",
+]
 
 Block = tuple[str, ...]
 """One or two letters scaled jointly: ("r",), ("x1", "x2")."""
@@ -48,7 +50,7 @@ def step(base: np.ndarray, tangent: np.ndarray, angle: np.ndarray) -> np.ndarray
     return np.cos(angle)[:, None] * base + np.sin(angle)[:, None] * tangent
 
 
-_OFF_WALL = 1e-9
+OFF_WALL = 1e-9
 """Radians off a wall: far above rounding of a gate, far below what a slope can cost."""
 _THIN = 1e-12
 """Length in radians of an arc in which no float direction lies safely."""
@@ -91,8 +93,8 @@ class Profile:
         last = np.argmax(np.where(np.roll(thin, 1, axis=-1), -np.inf, self.before), axis=-1)
         inner = np.argmax(self.at_inner, axis=-1)
         angles = np.stack([
-            self.breaks[index, first] + np.minimum(_OFF_WALL, 0.25 * length[index, first]),
-            self.breaks[index, last] - np.minimum(_OFF_WALL, 0.25 * length[index, last - 1]),
+            self.breaks[index, first] + np.minimum(OFF_WALL, 0.25 * length[index, first]),
+            self.breaks[index, last] - np.minimum(OFF_WALL, 0.25 * length[index, last - 1]),
             self.inner[index, inner],
         ])
         values = np.stack([

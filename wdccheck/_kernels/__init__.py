@@ -25,8 +25,8 @@ from wdccheck._kernels.reference import (
 )
 
 __all__ = [
-    "MOST", "Problem", "Progress", "best_on_circles", "cholesky_succeeds", "expected_triangle", "gram", "kernel",
-    "outer_products", "prove", "radius", "reason", "semidefinite", "symmetric",
+    "MOST", "Problem", "Progress", "best_on_circles", "cholesky_succeeds", "expected_triangle", "gram",
+    "kernel", "outer_products", "prove", "radius", "reason", "semidefinite", "symmetric",
 ]
 
 _ABI = 2

@@ -120,7 +120,16 @@ static void try_toggle(const Toggle* at, const double* level, ptrdiff_t m, ptrdi
         }
 }
 
-/* A value inside an arc. */
+/* Whether an angle of the first half, before toggle j and not before j - 1, is off both walls. */
+static int clear(const Toggle* at, ptrdiff_t m, ptrdiff_t j, double angle)
+{
+    if (m == 0) return 1;
+    const double last = j > 0 ? angle_of(at[j - 1].key) : angle_of(at[m - 1].key) - PI;
+    const double next = j < m ? angle_of(at[j].key) : angle_of(at[0].key) + PI;
+    return angle - last >= OFF_WALL && next - angle >= OFF_WALL;
+}
+
+/* A value inside an arc; on its walls they have their own. */
 static void try_angle(double angle, const Toggle* at, const double* level, ptrdiff_t m, double total,
                       const Expected* f, Best* best)
 {
@@ -136,7 +145,7 @@ static void try_angle(double angle, const Toggle* at, const double* level, ptrdi
     }
     smooth(f, c, s, value, value + 1);
     const double found = value[half] + (half ? total - level[low] : level[low]);
-    if (found > best->value) {
+    if (found > best->value && clear(at, m, low, folded)) {
         best->value = found;
         best->angle = angle;
     }
@@ -181,13 +190,14 @@ static Best best_of(ptrdiff_t n, const double* along, const double* across, cons
     for (ptrdiff_t i = 0; i < n; i++) {
         const double size = fabs(along[i]) + fabs(across[i]), c = coefficients[i];
         const int open = along[i] > 0, moves = size > STILL * reach;
-        const double key = 1.0 - (open ? -across[i] : across[i]) / size;
+        const double turned = 1.0 - 2.0 * open, moving_c = c * moves; /* no branches: signs are random */
+        const double key = 1.0 - turned * across[i] / size;
         moving[m].key = key;
-        moving[m].jump = open ? -c : c;
-        m += moves && c != 0 && key >= 0 && key <= 2;
-        total += moves ? c : 0.0;
-        first += open && moves ? c : 0.0;
-        steady += open && !moves ? c : 0.0;
+        moving[m].jump = turned * c;
+        m += (moving_c != 0) & (key >= 0) & (key <= 2);
+        total += moving_c;
+        first += moving_c * open;
+        steady += (c - moving_c) * open;
     }
     total += 2 * steady;
     sort_toggles(moving, at, start, m);
