@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 __all__ = [
-    "OFF_WALL", "Best", "Block", "Profile", "gathered", "join", "sample", "split_block", "step", "unit_tangent",
+    "OFF_WALL", "Best", "Block", "Profile", "gathered", "join", "sample", "split_block", "step",
+    "unit_tangent",
 ]
 
 Block = tuple[str, ...]
