@@ -14,16 +14,16 @@ from wdccheck import _kernels, arrays, gates, rounding
 from wdccheck.conditions import starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
-from wdccheck.eigen import extreme_of, extreme_pairs, proved_norm
+from wdccheck.eigen import proved_norm
 from wdccheck.errors import InvalidInput
+from wdccheck.extremes import extremes
 from wdccheck.forms import Gated, Sandwich
-from wdccheck.geometry import expected_apply, expected_gram, expected_on_circle, unit
+from wdccheck.geometry import expected_gram, expected_on_circle, unit
 from wdccheck.regions import Boxes
 from wdccheck.spheres import Best, Block
 
 __all__ = ["WDC"]
 
-_DENSE = 40  # up to here a k x k matrix per pair is cheaper than Lanczos on products
 _EMBED = 2**16  # entries up to which weights travel inside a result
 _BLOCK = 2**22  # entries of one temporary array
 
@@ -158,16 +158,8 @@ class WDC:
         """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         r, s = unit(points["r"]), unit(points["s"])
         open_both, sure = gates.common_gates(self._rows, (points["r"], points["s"]))
-        if self.W.shape[1] <= _DENSE:
-            difference = _kernels.gram(self._rows, self._outer, open_both)
-            difference -= self._alpha * expected_gram(r, s)
-            u, value = extreme_of(*np.linalg.eigh(difference), sign)
-        else:
-            def product(x: np.ndarray) -> np.ndarray:
-                gated = ((x @ self._rows.T) * open_both) @ self._rows
-                return gated - self._alpha * expected_apply(r, s, x)
-            first, steps = ((r - s) + 0.1 * r, 8) if near is None else (near.u, 3)
-            u, value = extreme_pairs(product, first, steps, sign)
+        u, value = extremes(self._rows, self._outer, open_both, np.full(len(r), self._alpha), (r, s),
+                            None if near is None else near.u, sign)
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(r), sign)
         return Frozen(u, u, signs, np.ldexp(signs * value * sure, 2 * self._exponent))
 
@@ -286,8 +278,7 @@ class WDC:
 
     @cached_property
     def _outer(self) -> np.ndarray | None:
-        n, k = self.W.shape
-        return _kernels.outer_products(self._rows) if n * k * k <= 2 * _BLOCK else None
+        return _kernels.tabulated(self._rows)
 
     @cached_property
     def _pair(self) -> GatedPair:
