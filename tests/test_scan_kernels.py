@@ -6,7 +6,7 @@ from conftest import MATRICES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wdccheck import _kernels, gates, spheres
+from wdccheck import _kernels, circles, spheres
 from wdccheck.geometry import OnCircle, expected_on_circle, unit
 
 pytestmark = pytest.mark.skipif(_kernels.best_on_circles is None, reason="no compiled kernels to compare")
@@ -16,7 +16,7 @@ KINDS = st.sampled_from(sorted(MATRICES))
 BATCH = 4
 
 
-def circles(seed, kind, k, walls):
+def some_circles(seed, kind, k, walls):
     """Products, coefficients and the smooth part, as a condition has them; `walls`: points on hyperplanes."""
     rng = np.random.default_rng(seed)
     W = MATRICES[kind](rng, k)
@@ -36,7 +36,7 @@ def circles(seed, kind, k, walls):
 
 def plain(along, across, coefficients, expected):
     kinks = np.concatenate([expected.kinks, np.tile([0.0, np.pi], (len(along), 1))], axis=1)
-    return gates.scan(along, across, coefficients, expected.values, kinks).best()
+    return circles.scan(along, across, coefficients, expected.values, kinks).best()
 
 
 def at(along, across, coefficients, expected, angle):
@@ -61,13 +61,13 @@ def agree(along, across, coefficients, expected):
 @settings(max_examples=300, deadline=None)
 @given(SEEDS, KINDS, st.integers(2, 6), st.booleans())
 def test_both_find_the_same_value(seed, kind, k, walls):
-    agree(*circles(seed, kind, k, walls))
+    agree(*some_circles(seed, kind, k, walls))
 
 
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, st.sampled_from([1e-300, 1e-150, 1e-5, 1e100, 1e150]), st.booleans())
 def test_scales_do_not_matter(seed, scale, walls):
-    along, across, coefficients, expected = circles(seed, "gaussian", 3, walls)
+    along, across, coefficients, expected = some_circles(seed, "gaussian", 3, walls)
     _, value = agree(along, across, coefficients, expected)
     _, same = agree(scale * along, scale * across, coefficients, expected)
     room = 1e-7 * (np.abs(coefficients).sum() + 1)
@@ -109,7 +109,7 @@ def test_few_rows(rows, weight):
 
 
 def test_a_circle_does_not_depend_on_its_batch():
-    data = circles(5, "gaussian", 4, False)
+    data = some_circles(5, "gaussian", 4, False)
     angle, value = _kernels.best_on_circles(*data[:3], data[3].numbers)
     for i in range(BATCH):
         one = _kernels.best_on_circles(*(x[i:i + 1] for x in (*data[:3], data[3].numbers)))
@@ -118,7 +118,7 @@ def test_a_circle_does_not_depend_on_its_batch():
 
 def test_numbers_that_are_none_do_no_harm():
     for bad in (np.nan, np.inf, -np.inf):
-        along, across, coefficients, expected = circles(1, "gaussian", 3, False)
+        along, across, coefficients, expected = some_circles(1, "gaussian", 3, False)
         along[0, 0] = across[1, 0] = coefficients[2, 0] = expected.numbers[3, 2] = bad
         angle, _ = _kernels.best_on_circles(along, across, coefficients, expected.numbers)
         assert angle.shape == (BATCH,)

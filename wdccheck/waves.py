@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wdccheck.gates import relevant
+from wdccheck.circles import relevant
 from wdccheck.spheres import Profile
 
 __all__ = ["wave_scan"]

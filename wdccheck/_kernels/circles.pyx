@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The best points of great circles, compiled: `gates.best_on_circle` says what they are."""
+"""The best points of great circles, compiled: `circles.best_on_circle` says what they are."""
 
 import numpy as np
 

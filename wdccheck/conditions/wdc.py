@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import _kernels, arrays, gates, rounding
+from wdccheck import _kernels, arrays, circles, gates, rounding
 from wdccheck.conditions import starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
@@ -170,7 +170,7 @@ class WDC:
         along, across, held = (x @ self._rows.T for x in (base, tangent, other))
         coefficients = frozen.sign[:, None] * (held > 0) * (frozen.u @ self._rows.T) ** 2
         expected = expected_on_circle(base, tangent, other, frozen.u, -frozen.sign * self._alpha)
-        return gates.best_on_circle(along, across, coefficients, expected).scaled(2 * self._exponent)
+        return circles.best_on_circle(along, across, coefficients, expected).scaled(2 * self._exponent)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator

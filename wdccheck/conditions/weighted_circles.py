@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wdccheck import gates
+from wdccheck import circles
 from wdccheck.conditions.weighted import WeightedPair
 from wdccheck.geometry import angle, expected_apply, expected_inner, expected_on_circle, unit
 from wdccheck.spheres import Best
@@ -62,4 +62,4 @@ def circle_of(
                                  (cosines[0], cosines[1])))
     weight = weight * expected_inner(angle(*(points[x] for x in pair.weighing)))
     expected = expected_on_circle(base, tangent, other, u, weight)
-    return gates.best_on_circle(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, expected)
+    return circles.best_on_circle(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, expected)
