@@ -17,12 +17,22 @@ from wdccheck.geometry import unit
 from wdccheck.regions import Boxes
 
 __all__ = [
-    "LineSigns", "common_gates", "crowded", "line_signs", "off_walls", "patterns", "soft_gradient",
+    "LineSigns", "common_gates", "crowded", "line_signs", "off_walls", "patterns", "product_errors",
+    "soft_gradient",
 ]
 
-def common_gates(rows: np.ndarray, letters: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
-    errors = np.where(rows.any(axis=1), 2 * rounding.gate_error(rows), -1.0)
+def product_errors(rows: np.ndarray) -> np.ndarray:
+    """Twice the error (n,) of a product with a vector of entries up to 1; -1 for rows that are 0."""
+    return np.where(rows.any(axis=1), 2 * rounding.gate_error(rows), -1.0)
+
+
+def common_gates(
+    rows: np.ndarray, errors: np.ndarray, letters: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,).
+
+    `errors` are :func:`product_errors`.
+    """
     gates, sure = np.ones((len(letters[0]), len(rows)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
     for x in letters:
         product = x @ rows.T

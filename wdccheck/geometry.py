@@ -18,6 +18,10 @@ __all__ = [
 
 def unit(x: np.ndarray) -> np.ndarray:
     """x / ||x|| along the last axis; 0 stays 0. Scales from 1e-300 to 1e300 are safe."""
+    with np.errstate(over="ignore"):
+        squares = np.sum(x * x, axis=-1, keepdims=True)
+    if np.all((squares > 1e-200) & (squares < 1e200)):  # the usual case: the same to the last bit
+        return x / np.sqrt(squares)
     scale = np.max(np.abs(x), axis=-1, keepdims=True)
     _, exponent = np.frexp(scale)
     scaled = np.ldexp(x, -exponent)

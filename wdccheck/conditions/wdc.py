@@ -157,7 +157,7 @@ class WDC:
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         r, s = unit(points["r"]), unit(points["s"])
-        open_both, sure = gates.common_gates(self._rows, (points["r"], points["s"]))
+        open_both, sure = gates.common_gates(self._rows, self._errors, (points["r"], points["s"]))
         u, value = extremes(self._rows, self._outer, open_both, np.full(len(r), self._alpha), (r, s),
                             None if near is None else near.u, sign)
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(r), sign)
@@ -275,6 +275,10 @@ class WDC:
     @cached_property
     def _alpha(self) -> float:
         return math.ldexp(self.alpha, -2 * self._exponent)
+
+    @cached_property
+    def _errors(self) -> np.ndarray:
+        return gates.product_errors(self._rows)
 
     @cached_property
     def _outer(self) -> np.ndarray | None:

@@ -91,7 +91,7 @@ class WeightedPair:
     ) -> tuple[np.ndarray, np.ndarray]:
         """u (B, k) and u^T (A - alpha kappa Q) u, made 0 where a gate is within rounding."""
         letters = points[self.gating[0]], points[self.gating[1]]
-        opened, sure = gates.common_gates(self.rows, letters)
+        opened, sure = gates.common_gates(self.rows, self.errors, letters)
         sums, (r, s) = self.sums(points, opened), (unit(x) for x in letters)
         u, value = extremes(self.rows, self.outer, sums.weights, self.alpha * sums.kappa, (r, s), near, sign)
         return u, value * sure
@@ -135,6 +135,11 @@ class WeightedPair:
         on = self.others[chosen]
         error = rounding.gamma(q + 4) * (np.abs(on) @ np.abs(m)) + 2 * q * _TINY
         return np.maximum(on @ m, 0.0), error, float(np.linalg.norm(m))
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """Of the gates, see common_gates."""
+        return gates.product_errors(self.rows)
 
     @cached_property
     def outer(self) -> np.ndarray | None:
