@@ -104,7 +104,17 @@ CLONES static void apply(const Operator* f, const double* restrict x, double* re
     for (int j = 0; j < k; j++) y[j] = factor * (PI - f->theta) * x[j];
     add(sine * dot(f->b, x, k), f->b, y, k);
     add(-sine * dot(f->d, x, k), f->d, y, k);
-    for (ptrdiff_t a = 0; a < f->count; a++) {
+    ptrdiff_t a = 0;
+    for (; a + 4 <= f->count; a += 4) {
+        const double* restrict w[4];
+        double c[4];
+        for (int l = 0; l < 4; l++) {
+            w[l] = f->rows + (ptrdiff_t) f->index[a + l] * k;
+            c[l] = f->weight[a + l] * dot(w[l], x, k);
+        }
+        for (int j = 0; j < k; j++) y[j] += (c[0] * w[0][j] + c[1] * w[1][j]) + (c[2] * w[2][j] + c[3] * w[3][j]);
+    }
+    for (; a < f->count; a++) {
         const double* w = f->rows + (ptrdiff_t) f->index[a] * k;
         add(f->weight[a] * dot(w, x, k), w, y, k);
     }
