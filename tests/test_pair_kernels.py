@@ -47,8 +47,8 @@ def difference(W, weights, scale, letters):
 
 
 @settings(max_examples=200, deadline=None)
-@given(seed=SEEDS, kind=KINDS, k=st.integers(1, 12), sign=SIGNS, warm=st.booleans())
-def test_small_matrices(patch, seed, kind, k, sign, warm):
+@given(seed=SEEDS, kind=KINDS, k=st.integers(1, 14) | st.just(40), sign=SIGNS, warm=st.booleans())
+def test_extreme_pairs(patch, seed, kind, k, sign, warm):
     W, weights, scale, letters = pairs(seed, kind, k)
     near = np.random.default_rng(seed).standard_normal((BATCH, k)) if warm else None
     if warm:
@@ -61,22 +61,7 @@ def test_small_matrices(patch, seed, kind, k, sign, warm):
     assert (np.abs(np.einsum("bi,bij,bj->b", u, D, u) - value) <= 1e-13 * size).all()
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=SEEDS, k=st.integers(41, 70), n=st.integers(1, 150), sign=SIGNS, warm=st.booleans())
-def test_a_few_steps_in_large_dimension(patch, seed, k, n, sign, warm):
-    rng = np.random.default_rng(seed)
-    W = rng.standard_normal((n, k)) / np.sqrt(max(n, k))
-    r, s = (unit(rng.standard_normal((BATCH, k))) for _ in range(2))
-    weights = ((r @ W.T > 0) & (s @ W.T > 0)) * rng.random((BATCH, n))
-    near = rng.standard_normal((BATCH, k)) if warm else None
-    scale = rng.random(BATCH)
-    (u, value), (_, plain) = both(patch, W, None, weights, scale, (r, s), near, sign)
-    D = difference(W, weights, scale, (r, s))
-    assert (np.abs(np.einsum("bi,bij,bj->b", u, D, u) - value) <= 1e-13).all()
-    np.testing.assert_allclose(value, plain, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 41])
+@pytest.mark.parametrize("k", [1, 2, 3, 40])
 def test_nothing_is_open(patch, k):
     e = np.eye(k)[:1]
     for scale in (0.0, 1.0, 1e-200, 1e200):

@@ -52,14 +52,13 @@ def extremes(
     0.5
     """
     r, s = letters
-    dense = rows.shape[1] <= _DENSE
+    dense = rows.shape[1] <= _DENSE  # beyond, BLAS on a whole batch is as fast as compiled loops
     first, steps = (r - s) + 0.1 * r, _COLD
     if near is not None:
         idle = ~near.any(axis=1, keepdims=True)
         first, steps = np.where(idle, first, near), _COLD if idle.all() else _WARM
-    if _kernels.extremes is not None:
-        steps = _DENSE if dense else steps
-        return _kernels.extremes(rows, weights, scale, r, s, first, steps, dense, int(sign or 0))
+    if dense and _kernels.extremes is not None:
+        return _kernels.extremes(rows, weights, scale, r, s, first, int(sign or 0))
     if dense:
         difference = _kernels.gram(rows, outer, weights)
         difference -= scale[:, None, None] * expected_gram(r, s)

@@ -35,8 +35,7 @@ _ABI = 2
 Arrays = tuple[np.ndarray, np.ndarray]
 Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
 BestOnCircles = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Arrays]
-Extremes = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, bool, int], Arrays]
+Extremes = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Arrays]
 Gram = Callable[[np.ndarray, np.ndarray | None, np.ndarray], np.ndarray]
 
 

@@ -1,8 +1,7 @@
-/* The extreme eigenpair of sum_i weight_i w_i w_i^T - scale Q_{r,s}; `extremes` defines what is computed.
+/* The extreme eigenpair of sum_i weight_i w_i w_i^T - scale Q_{r,s}, k <= MOST; `extremes` says what it is for.
 
-   Lanczos with full orthogonalization. Up to dimension DENSE the matrix is formed and the Krylov space is the whole
-   space; beyond, the operator is applied row by row. Compiled without contraction and reassociation, so that every
-   sum is taken in the order written, whatever the vectors of the machine. */
+   Lanczos in the whole space makes the matrix tridiagonal. Compiled without contraction and reassociation: every sum
+   is taken in the order written, whatever the vectors of the machine. */
 
 #include <float.h>
 #include <math.h>
@@ -19,18 +18,15 @@
 #endif
 #define PI 3.14159265358979323846
 
-enum { STEPS = 40, LANES = 8 }; /* STEPS: of the longest Krylov space, and the largest dense dimension */
+enum { MOST = 40, LANES = 8 };
 
+/* What a pair of directions says: open rows with their weights, scale, r and s. */
 typedef struct {
-    int k;
-    ptrdiff_t count;            /* open rows */
-    const double* rows;
+    ptrdiff_t count;
     const int32_t* index;
-    const double* weight;       /* (count,) */
-    const double* matrix;       /* (k, k), or NULL: apply row by row */
-    double scale, theta;
-    const double *b, *d;        /* unit vectors of r + s and r - s */
-} Operator;
+    const double *weight, *r, *s;
+    double scale;
+} Pair;
 
 static inline double dot(const double* restrict x, const double* restrict y, int k)
 {
@@ -73,57 +69,43 @@ CLONES static void gram_of(ptrdiff_t count, const int32_t* restrict index, const
 }
 
 /* sum_i weight_i w_i w_i^T - scale Q in full, divided by two to the power returned: squares do not underflow. */
-static int form(const Operator* f, double* matrix)
+static int form(const Pair* f, const double* rows, int k, double* matrix)
 {
+    double b[MOST], d[MOST], top = 0.0;
     int exponent = 0;
-    double top = 0.0;
-    const int k = f->k;
-    const double factor = f->scale / (2 * PI), sine = sin(f->theta);
-    gram_of(f->count, f->index, f->weight, f->rows, k, matrix);
+    for (int j = 0; j < k; j++) {
+        b[j] = f->r[j] + f->s[j];
+        d[j] = f->r[j] - f->s[j];
+    }
+    const double p = sqrt(dot(b, b, k)), q = sqrt(dot(d, d, k)), theta = 2 * atan2(q, p);
+    const double factor = f->scale / (2 * PI), sine = sin(theta);
+    for (int j = 0; j < k; j++) {
+        b[j] /= p > 0 ? p : 1.0;
+        d[j] /= q > 0 ? q : 1.0;
+    }
+    gram_of(f->count, f->index, f->weight, rows, k, matrix);
     for (int i = 0; i < k; i++) {
-        for (int j = 0; j <= i; j++) matrix[i * k + j] -= factor * (sine * (f->b[i] * f->b[j] - f->d[i] * f->d[j]));
-        matrix[i * k + i] -= factor * (PI - f->theta);
+        for (int j = 0; j <= i; j++) matrix[i * k + j] -= factor * (sine * (b[i] * b[j] - d[i] * d[j]));
+        matrix[i * k + i] -= factor * (PI - theta);
         for (int j = 0; j < i; j++) matrix[j * k + i] = matrix[i * k + j];
     }
-    for (ptrdiff_t i = 0; i < (ptrdiff_t) k * k; i++) top = fabs(matrix[i]) > top ? fabs(matrix[i]) : top;
+    for (int i = 0; i < k * k; i++) top = fabs(matrix[i]) > top ? fabs(matrix[i]) : top;
     if (top > 1e-20 && top < 1e20) return 0;
     frexp(top, &exponent);
-    for (ptrdiff_t i = 0; i < (ptrdiff_t) k * k; i++) matrix[i] = ldexp(matrix[i], -exponent);
+    for (int i = 0; i < k * k; i++) matrix[i] = ldexp(matrix[i], -exponent);
     return exponent;
 }
 
-CLONES static void apply(const Operator* f, const double* restrict x, double* restrict y)
+CLONES static void apply(const double* restrict matrix, const double* restrict x, double* restrict y, int k)
 {
-    const int k = f->k;
-    if (f->matrix) {
-        for (int j = 0; j < k; j++) y[j] = 0.0;
-        for (int j = 0; j < k; j++) add(x[j], f->matrix + (ptrdiff_t) j * k, y, k);
-        return;
-    }
-    const double factor = -f->scale / (2 * PI), sine = factor * sin(f->theta);
-    for (int j = 0; j < k; j++) y[j] = factor * (PI - f->theta) * x[j];
-    add(sine * dot(f->b, x, k), f->b, y, k);
-    add(-sine * dot(f->d, x, k), f->d, y, k);
-    ptrdiff_t a = 0;
-    for (; a + 4 <= f->count; a += 4) {
-        const double* restrict w[4];
-        double c[4];
-        for (int l = 0; l < 4; l++) {
-            w[l] = f->rows + (ptrdiff_t) f->index[a + l] * k;
-            c[l] = f->weight[a + l] * dot(w[l], x, k);
-        }
-        for (int j = 0; j < k; j++) y[j] += (c[0] * w[0][j] + c[1] * w[1][j]) + (c[2] * w[2][j] + c[3] * w[3][j]);
-    }
-    for (; a < f->count; a++) {
-        const double* w = f->rows + (ptrdiff_t) f->index[a] * k;
-        add(f->weight[a] * dot(w, x, k), w, y, k);
-    }
+    for (int j = 0; j < k; j++) y[j] = 0.0;
+    for (int j = 0; j < k; j++) add(x[j], matrix + j * k, y, k);
 }
 
 /* x less its components along `count` orthonormal vectors, twice; its length. */
 CLONES static double orthogonal(double* restrict x, const double* restrict basis, int count, int k)
 {
-    double c[STEPS];
+    double c[MOST];
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < count; i++) c[i] = dot(basis + (ptrdiff_t) i * k, x, k);
         for (int i = 0; i < count; i++) add(-c[i], basis + (ptrdiff_t) i * k, x, k);
@@ -159,7 +141,7 @@ static double largest(const double* a, const double* c, int m, double size)
         if (bound > x) x = bound;
     }
     x += 4 * DBL_EPSILON * size;
-    for (int iteration = 0; iteration < 60; iteration++) {
+    for (int iteration = 0; iteration < 400; iteration++) {
         double e = x - a[0], first = 1.0, second = 0.0; /* and its derivatives */
         double G = 0.0, H = 0.0;                        /* (log det)' and -(log det)'' */
         for (int i = 0;; i++) {
@@ -185,7 +167,7 @@ static double largest(const double* a, const double* c, int m, double size)
 /* Its eigenvector y, by inverse iteration from just above: no pivots are needed there. */
 static void eigenvector(const double* a, const double* b, int m, double x, double size, double* y)
 {
-    double e[STEPS], shift = 4 * DBL_EPSILON * size;
+    double e[MOST], shift = 4 * DBL_EPSILON * size;
     for (int good = 0; !good; shift *= 4) {
         good = 1;
         for (int i = 0; i < m && good; i++) {
@@ -206,64 +188,58 @@ static void eigenvector(const double* a, const double* b, int m, double x, doubl
     }
 }
 
-/* The eigenvalue of the Krylov space's matrix asked for (sign 1: largest, -1: smallest, 0: larger magnitude), and u. */
-static double ritz(const double* a, const double* b, int m, double size, int sign, const double* basis, int k,
-                   double* u)
+/* The largest eigenvalue of all blocks between zeros of b, its vector y in all of the space. */
+static double top_of(const double* a, const double* b, int k, double size, double* y)
 {
-    double negated[STEPS], c[STEPS], y[STEPS], top = 0.0, bottom = 0.0;
-    for (int i = 0; i < m; i++) {
-        negated[i] = -a[i];
-        c[i] = b[i] * b[i];
+    double c[MOST], top = -INFINITY;
+    int first = 0, end = k;
+    for (int i = 0; i < k; i++) c[i] = b[i] * b[i];
+    for (int start = 0, i = 0; i < k; i++) {
+        if (i < k - 1 && b[i] != 0) continue;
+        const double value = largest(a + start, c + start, i + 1 - start, size);
+        if (value > top) {
+            top = value;
+            first = start;
+            end = i + 1;
+        }
+        start = i + 1;
     }
-    if (sign >= 0) top = largest(a, c, m, size);
-    if (sign <= 0) bottom = -largest(negated, c, m, size);
-    const int lower = sign < 0 || (sign == 0 && -bottom > top);
-    eigenvector(lower ? negated : a, b, m, lower ? -bottom : top, size, y);
-    for (int i = 1; lower && i < m; i += 2) y[i] = -y[i]; /* -T has off-diagonals -b */
+    for (int i = 0; i < k; i++) y[i] = 0.0;
+    eigenvector(a + first, b + first, end - first, top, size, y + first);
+    return top;
+}
+
+/* The eigenvalue asked for (sign 1: largest, -1: smallest, 0: of larger magnitude), and its vector u. */
+static double ritz(const double* a, const double* b, int k, double size, int sign, const double* basis, double* u)
+{
+    double negated[MOST], y[MOST], lowest[MOST], value = 0.0;
+    for (int i = 0; i < k; i++) negated[i] = -a[i];
+    const double top = sign >= 0 ? top_of(a, b, k, size, y) : -INFINITY;
+    if (sign <= 0 && top_of(negated, b, k, size, lowest) > top)
+        for (int i = 0; i < k; i++) y[i] = i % 2 ? -lowest[i] : lowest[i]; /* -T has off-diagonals -b */
     for (int j = 0; j < k; j++) u[j] = 0.0;
-    for (int i = 0; i < m; i++) add(y[i], basis + (ptrdiff_t) i * k, u, k);
+    for (int i = 0; i < k; i++) add(y[i], basis + i * k, u, k);
     const double length = sqrt(dot(u, u, k));
     for (int j = 0; j < k; j++) u[j] /= length;
-    double value = 0.0;
-    for (int i = 0; i < m; i++) value += y[i] * (a[i] * y[i] + (i < m - 1 ? 2 * b[i] * y[i + 1] : 0.0));
+    for (int i = 0; i < k; i++) value += y[i] * (a[i] * y[i] + (i < k - 1 ? 2 * b[i] * y[i + 1] : 0.0));
     return value;
 }
 
-/* u: the starting vector, and the result. `room`: 3 k + steps k, and k k more if the matrix is to be formed. */
-static double extreme(Operator* f, const double* r, const double* s, double* u, int steps, int dense, int sign,
-                      double* room)
+/* u: the starting vector, and the result. `room`: 2 k^2. */
+static double extreme(const Pair* f, const double* rows, int k, double* u, int sign, double* room)
 {
-    const int k = f->k, m = steps < k ? steps : k;
-    double a[STEPS], b[STEPS], *plus = room, *minus = room + k, *y = room + 2 * k, *basis = room + 3 * k;
-    double size = 0.0, length;
-    int exponent = 0;
-    for (int j = 0; j < k; j++) {
-        plus[j] = r[j] + s[j];
-        minus[j] = r[j] - s[j];
-    }
-    const double p = sqrt(dot(plus, plus, k)), q = sqrt(dot(minus, minus, k));
-    for (int j = 0; j < k; j++) {
-        plus[j] /= p > 0 ? p : 1.0;
-        minus[j] /= q > 0 ? q : 1.0;
-    }
-    f->theta = 2 * atan2(q, p);
-    f->b = plus;
-    f->d = minus;
-    f->matrix = NULL;
-    if (dense) {
-        exponent = form(f, basis + (ptrdiff_t) m * k);
-        f->matrix = basis + (ptrdiff_t) m * k;
-    }
-    length = sqrt(dot(u, u, k));
+    double a[MOST], b[MOST], y[MOST], *matrix = room, *basis = room + k * k, size = 0.0;
+    const int exponent = form(f, rows, k, matrix);
+    const double length = sqrt(dot(u, u, k));
     if (length > 1e-150 && length < 1e150) for (int j = 0; j < k; j++) basis[j] = u[j] / length;
     else fresh(basis, basis, 0, k);
-    for (int i = 0; i < m; i++) {
-        double* v = basis + (ptrdiff_t) i * k;
-        apply(f, v, y);
+    for (int i = 0; i < k; i++) {
+        double* v = basis + i * k;
+        apply(matrix, v, y, k);
         a[i] = dot(v, y, k);
         b[i] = orthogonal(y, basis, i + 1, k);
         if (fabs(a[i]) + b[i] > size) size = fabs(a[i]) + b[i];
-        if (i == m - 1) break;
+        if (i == k - 1) break;
         if (b[i] > 1e-13 * size) {
             for (int j = 0; j < k; j++) v[k + j] = y[j] / b[i];
         } else { /* an invariant space: on with another one */
@@ -271,7 +247,7 @@ static double extreme(Operator* f, const double* r, const double* s, double* u, 
             fresh(v + k, basis, i + 1, k);
         }
     }
-    if (size > 1e-290) return ldexp(ritz(a, b, m, size, sign, basis, k, u), exponent);
+    if (size > 1e-290) return ldexp(ritz(a, b, k, size, sign, basis, u), exponent);
     for (int j = 0; j < k; j++) u[j] = basis[j]; /* nothing there */
     return a[0];
 }

@@ -6,23 +6,22 @@ import numpy as np
 from libc.stdint cimport int32_t
 
 cdef extern from "pairs.h" nogil:
-    int STEPS
-    ctypedef struct Operator:
-        int k
+    int MOST
+    ctypedef struct Pair:
         Py_ssize_t count
-        const double* rows
         const int32_t* index
         const double* weight
+        const double* r
+        const double* s
         double scale
-    double extreme(Operator* f, const double* r, const double* s, double* u, int steps, int dense, int sign,
-                   double* room)
+    double extreme(const Pair* f, const double* rows, int k, double* u, int sign, double* room)
     void gram_of(Py_ssize_t count, const int32_t* index, const double* weight, const double* rows, int k,
                  double* matrix)
 
 ABI = 2
 
 
-def extremes(rows, weights, scale, r, s, first, int steps, bint dense, int sign):
+def extremes(rows, weights, scale, r, s, first, int sign):
     """u (B, k) and values (B,) for rows (n, k), weights (B, n), scale (B,), r, s and first (B, k)."""
     cdef const double[:, ::1] w = np.ascontiguousarray(rows)
     cdef const double[:, ::1] g = np.ascontiguousarray(weights, dtype=np.float64)
@@ -31,24 +30,23 @@ def extremes(rows, weights, scale, r, s, first, int steps, bint dense, int sign)
     cdef const double[:, ::1] y = np.ascontiguousarray(s)
     cdef double[:, ::1] u = np.array(first, dtype=np.float64, order="C")
     cdef Py_ssize_t i, count = g.shape[0], n = w.shape[0], k = w.shape[1]
-    assert n > 0 and k > 0 and g.shape[1] == n and e.shape[0] == x.shape[0] == y.shape[0] == u.shape[0] == count
+    assert n > 0 and 0 < k <= MOST and g.shape[1] == n
+    assert e.shape[0] == x.shape[0] == y.shape[0] == u.shape[0] == count
     assert x.shape[1] == y.shape[1] == u.shape[1] == k
-    steps = min(steps, k)
-    assert 0 < steps <= STEPS
-    cdef double[::1] room = np.empty((3 + steps + (k if dense else 0)) * k)
+    cdef double[::1] room = np.empty(2 * k * k)
     cdef double[::1] weight = np.empty(n)
     cdef int32_t[::1] index = np.empty(n, dtype=np.int32)
     cdef double[::1] value = np.empty(count)
-    cdef Operator f
-    f.k = k
-    f.rows = &w[0, 0]
+    cdef Pair f
     f.index = &index[0]
     f.weight = &weight[0]
     with nogil:
         for i in range(count):
             f.count = packed(n, &g[i, 0], &index[0], &weight[0])
+            f.r = &x[i, 0]
+            f.s = &y[i, 0]
             f.scale = e[i]
-            value[i] = extreme(&f, &x[i, 0], &y[i, 0], &u[i, 0], steps, dense, sign, &room[0])
+            value[i] = extreme(&f, &w[0, 0], <int> k, &u[i, 0], sign, &room[0])
     return np.asarray(u), np.asarray(value)
 
 
