@@ -44,6 +44,7 @@ notebooks: $(VENV)/.test
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/brackets.py
 	$(BIN)/python benchmarks/cones.py
+	$(BIN)/python benchmarks/kernels.py --ascent
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,8 +6,9 @@ from conftest import MATRICES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wdccheck import _kernels, circles, spheres
-from wdccheck.geometry import OnCircle, expected_on_circle, unit
+from wdccheck import _kernels, circles, spheres, waves
+from wdccheck.geometry import OnCircle, expected_inner, expected_on_circle, unit
+from wdccheck.geometry import angle as geometry_angle
 
 pytestmark = pytest.mark.skipif(_kernels.best_on_circles is None, reason="no compiled kernels to compare")
 
@@ -106,6 +107,31 @@ def test_few_rows(rows, weight):
     along, across = np.array(rows).T[:, None, :]
     for coefficients in (np.ones_like(along), -np.ones_like(along), np.zeros_like(along)):
         agree(along, across, coefficients, OnCircle(np.array([[0.3, -0.4, 0.5, 0.2, 0.1, weight]])))
+
+
+@settings(max_examples=3000, deadline=None)
+@given(SEEDS, KINDS, st.integers(2, 6), st.sampled_from([1.0, -1.0]), st.sampled_from([0.0, 1e-3, 1.0, 30.0]))
+def test_waves(seed, kind, k, sign, weight):
+    rng = np.random.default_rng(seed)
+    C = MATRICES[kind](rng, k)
+    C = C / np.abs(C).max(initial=1e-300)
+    m, y = (unit(rng.standard_normal((BATCH, k))) for _ in range(2))
+    toward = np.where(rng.random((BATCH, 1)) < 0.3, y, rng.standard_normal((BATCH, k)))
+    tangent = spheres.unit_tangent(m, toward)
+    along, across = m @ C.T, tangent @ C.T
+    coefficients = sign * rng.random(along.shape) * (rng.random(along.shape) < 0.7)
+    cosines = tuple(np.sum(x * y, axis=1, keepdims=True) for x in (m, tangent))
+    weights = np.full((BATCH, 1), -sign * weight)
+    numbers = np.concatenate([*cosines, weights], axis=1)
+    angle, value = _kernels.best_waves(along, across, coefficients, numbers)
+    room = 1e-9 * (np.abs(coefficients).sum(axis=1) + weight)
+    plain_value = waves.wave_scan(along, across, coefficients, weights, cosines).best()[1]
+    assert (np.abs(value - plain_value) <= room).all()
+    moved = np.cos(angle)[:, None] * along + np.sin(angle)[:, None] * across
+    point = spheres.step(m, tangent, angle)
+    reached = np.sum(coefficients * np.maximum(moved, 0), axis=1) + weights[:, 0] * expected_inner(
+        geometry_angle(point, y)) * np.linalg.norm(point, axis=1)
+    assert (np.abs(reached - value) <= 1e-6 * room / 1e-9).all()
 
 
 def test_a_circle_does_not_depend_on_its_batch():

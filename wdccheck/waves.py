@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from wdccheck import _kernels
 from wdccheck.circles import relevant
-from wdccheck.spheres import Profile
+from wdccheck.spheres import Best, Profile
 
-__all__ = ["wave_scan"]
+__all__ = ["best_of_wave", "wave_scan"]
 
 _REFINED = 4  # arcs of a circle whose interior maximum is refined
 _STEPS = 4
+
+
+def best_of_wave(
+    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, weight: np.ndarray,
+    cosines: tuple[np.ndarray, np.ndarray],
+) -> Best:
+    """The best points of B circles: see :func:`wave_scan`."""
+    breaks = 2 * max(1, int(np.count_nonzero(coefficients, axis=-1).max(initial=0)))
+    if _kernels.best_waves is not None:
+        numbers = np.concatenate([*cosines, weight], axis=1)
+        return Best(*_kernels.best_waves(along, across, coefficients, numbers), breaks)
+    return Best(*wave_scan(along, across, coefficients, weight, cosines).best(), breaks)
 
 
 def wave_scan(

@@ -25,8 +25,9 @@ from wdccheck._kernels.reference import (
 )
 
 __all__ = [
-    "MOST", "Problem", "Progress", "best_on_circles", "cholesky_succeeds", "expected_triangle", "extremes",
-    "gram", "kernel", "outer_products", "prove", "radius", "reason", "semidefinite", "symmetric", "tabulated",
+    "MOST", "Problem", "Progress", "best_on_circles", "best_waves", "cholesky_succeeds",
+    "expected_triangle", "extremes", "gram", "kernel", "outer_products", "prove", "radius", "reason",
+    "semidefinite", "symmetric", "tabulated",
 ]
 
 _ABI = 2
@@ -61,12 +62,13 @@ def _compiled() -> tuple[list[ModuleType], str]:
 _modules, reason = _compiled()
 prove: Prove | None = None
 best_on_circles: BestOnCircles | None = None
+best_waves: BestOnCircles | None = None
 extremes: Extremes | None = None
 gram: Gram = reference.gram
 if _modules:
     _proof, _circles, _pairs = _modules
-    prove, best_on_circles, extremes, gram = (
-        _proof.prove, _circles.best_on_circles, _pairs.extremes, _pairs.gram)
+    prove, extremes, gram = _proof.prove, _pairs.extremes, _pairs.gram
+    best_on_circles, best_waves = _circles.best_on_circles, _circles.best_waves
 
 
 def tabulated(rows: np.ndarray) -> np.ndarray | None:

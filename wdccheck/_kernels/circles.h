@@ -232,3 +232,155 @@ static Best best_of(ptrdiff_t n, const double* along, const double* across, cons
     }
     return best;
 }
+
+/* weight kappa(m(t), y) along the circle, c0 cos t + c1 sin t the cosine of the angle; `waves` says the rest. */
+typedef struct { double c0, c1, weight; } Kappa;
+
+/* An arc, the amplitudes on it, and the best point found on it. */
+typedef struct { double low, high, p, r, angle, value; } Arc;
+
+enum { REFINED = 4, REFINEMENTS = 4 };
+
+static double cosine(const Kappa* f, double t)
+{
+    const double c = f->c0 * cos(t) + f->c1 * sin(t);
+    return c > 1.0 ? 1.0 : c < -1.0 ? -1.0 : c;
+}
+
+static double weighted_kappa(const Kappa* f, double t)
+{
+    const double c = cosine(f, t);
+    return f->weight * (((PI - acos(c)) * c + sqrt(1 - c * c)) / (2 * PI));
+}
+
+static double wave(const Kappa* f, const Arc* x, double t)
+{
+    return x->p * cos(t) + x->r * sin(t) + weighted_kappa(f, t);
+}
+
+static double fixed_point(const Kappa* f, const Arc* x, double t)
+{
+    const double g = f->weight * (PI - acos(cosine(f, t))) / (2 * PI);
+    double past = fmod(atan2(x->r + g * f->c1, x->p + g * f->c0) - x->low, 2 * PI);
+    if (past < 0) past += 2 * PI;
+    if (x->low + past <= x->high) return x->low + past;
+    return x->low + past - x->high < 2 * PI - past ? x->high : x->low;
+}
+
+/* A Newton step inside the arc where the curve is concave; the fixed point elsewhere. */
+static double newton(const Kappa* f, const Arc* x)
+{
+    const double t = x->angle, cos_t = cos(t), sin_t = sin(t), c = cosine(f, t), sine = sqrt(1 - c * c);
+    const double slope = f->c1 * cos_t - f->c0 * sin_t, g = (PI - acos(c)) / (2 * PI);
+    const double first = x->r * cos_t - x->p * sin_t + f->weight * g * slope;
+    const double bend = sine > 1e-8 ? slope * slope / (2 * PI * sine) : 0.0;
+    const double second = -x->p * cos_t - x->r * sin_t + f->weight * (bend - g * c);
+    if (!(second < 0)) return fixed_point(f, x, t);
+    const double next = t - first / second;
+    return next < x->low ? x->low : next > x->high ? x->high : next;
+}
+
+/* Arc a of 2 m, its start and what the fixed point finds in it; it joins the best few. */
+static void try_arc(const Toggle* at, const double* p, const double* r, ptrdiff_t m, ptrdiff_t a, const double* ends,
+                    const Kappa* f, Best* best, Arc* few)
+{
+    const int half = a >= m;
+    const ptrdiff_t j = half ? a - m : a;
+    Arc x = {angle_of(at[j].key) + half * PI, 0.0, half ? ends[0] - p[j] : p[j], half ? ends[1] - r[j] : r[j], 0.0, 0.0};
+    x.high = (j < m - 1 ? angle_of(at[j + 1].key) : angle_of(at[0].key) + PI) + half * PI;
+    const double here = wave(f, &x, x.low);
+    x.angle = fixed_point(f, &x, 0.5 * (x.low + x.high));
+    x.value = wave(f, &x, x.angle);
+    if (here > best->value) *best = (Best) {x.low, here};
+    if (x.value > best->value) *best = (Best) {x.angle, x.value};
+    for (int i = 0; i < REFINED; i++)
+        if (x.value > few[i].value) {
+            const Arc out = few[i];
+            few[i] = x;
+            x = out;
+        }
+}
+
+/* `room`: 4 (n + 1). */
+static Best best_wave(ptrdiff_t n, const double* along, const double* across, const double* coefficients,
+                      const Kappa* f, const Grid* g, Toggle* moving, Toggle* at, double* room, int32_t* start)
+{
+    double *p = room, *r = room + n + 1, *cosines = r + n + 1, *sines = cosines + n + 1;
+    double first[2] = {0.0, 0.0}, ends[2], value[2 * GRID + 1], bound[2 * GRID], anywhere = -INFINITY, likely = -INFINITY;
+    Arc few[REFINED];
+    Best best = {0.0, -INFINITY};
+    ptrdiff_t m = 0, top = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double size = fabs(along[i]) + fabs(across[i]), c = coefficients[i];
+        const int open = along[i] > 0;
+        const double key = 1.0 - (1.0 - 2.0 * open) * across[i] / size;
+        moving[m].key = key;
+        moving[m].jump = (double) i;
+        m += (c != 0) & (key >= 0) & (key <= 2);
+        first[0] += open * (c * along[i]);
+        first[1] += open * (c * across[i]);
+    }
+    if (m == 0) moving[m++] = (Toggle) {2.0, -1.0}; /* no wall: one that changes nothing */
+    sort_toggles(moving, at, start, m);
+    ends[0] = first[0];
+    ends[1] = first[1];
+    for (ptrdiff_t j = 0; j < m; j++) {
+        const ptrdiff_t i = (ptrdiff_t) at[j].jump;
+        if (i >= 0) {
+            const double c = along[i] > 0 ? -coefficients[i] : coefficients[i];
+            ends[0] += c * along[i];
+            ends[1] += c * across[i];
+        }
+        p[j] = ends[0];
+        r[j] = ends[1];
+        const double facing = 1.0 - at[j].key, distance = 1.0 - fabs(facing);
+        const double length = sqrt(facing * facing + distance * distance);
+        cosines[j] = facing / length;
+        sines[j] = distance / length;
+    }
+    ends[0] += first[0]; /* what both halves add up to */
+    ends[1] += first[1];
+
+    /* kappa falls by less than 0.3 per radian: a bound of its part on every sector of the grid */
+    for (int i = 0; i <= 2 * GRID; i++) value[i] = weighted_kappa(f, i * (PI / GRID));
+    for (int i = 0; i < 2 * GRID; i++) {
+        bound[i] = 0.5 * (value[i] + value[i + 1]) + fabs(f->weight) * (0.3 * PI / (2 * GRID) + 1e-9);
+        anywhere = larger(anywhere, bound[i]);
+    }
+    for (int i = 0; i < REFINED; i++) few[i].value = -INFINITY;
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass) try_arc(at, p, r, m, top, ends, f, &best, few);
+        for (int half = 0; half < 2; half++) {
+            const double side = half ? -1.0 : 1.0;
+            int sector = 0;
+            for (ptrdiff_t j = 0; j < m; j++) {
+                const double P = half ? ends[0] - p[j] : p[j], R = half ? ends[1] - r[j] : r[j];
+                const double c = side * cosines[j], s = side * sines[j];
+                const double d = j < m - 1 ? side * cosines[j + 1] : -side * cosines[0];
+                const double e = j < m - 1 ? side * sines[j + 1] : -side * sines[0];
+                double most = larger(P * c + R * s, P * d + R * e), kappa = anywhere;
+                if (c * R - s * P >= 0 && P * e - R * d >= 0) most = sqrt(P * P + R * R);
+                while (at[j].key >= g->key[sector + 1]) sector++;
+                if (j < m - 1 && at[j + 1].key < g->key[sector + 1]) kappa = bound[half * GRID + sector];
+                most += kappa;
+                if (pass && most > best.value && half * m + j != top)
+                    try_arc(at, p, r, m, half * m + j, ends, f, &best, few);
+                if (!pass && most > likely) {
+                    likely = most;
+                    top = half * m + j;
+                }
+            }
+        }
+    }
+    for (int i = 0; i < REFINED; i++)
+        for (int step = 0; few[i].value > -INFINITY && step < REFINEMENTS; step++) {
+            const double angle = newton(f, few + i), found = wave(f, few + i, angle);
+            if (found > few[i].value) {
+                few[i].angle = angle;
+                few[i].value = found;
+            }
+            if (found > best.value) best = (Best) {angle, found};
+        }
+    best.angle = fmod(best.angle, 2 * PI);
+    return best;
+}

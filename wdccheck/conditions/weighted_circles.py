@@ -10,7 +10,7 @@ from wdccheck import circles
 from wdccheck.conditions.weighted import WeightedPair
 from wdccheck.geometry import angle, expected_apply, expected_inner, expected_on_circle, unit
 from wdccheck.spheres import Best
-from wdccheck.waves import wave_scan
+from wdccheck.waves import best_of_wave
 
 __all__ = ["circle_of", "coefficients_of", "together"]
 
@@ -58,8 +58,8 @@ def circle_of(
         r, s = (points[x] for x in pair.gating)
         weight = weight * np.sum(u * expected_apply(r, s, u), axis=-1)
         cosines = tuple(np.sum(x * other, axis=-1, keepdims=True) for x in (base, tangent))
-        return Best.of(wave_scan(base @ pair.others.T, tangent @ pair.others.T, coefficients, weight[:, None],
-                                 (cosines[0], cosines[1])))
+        return best_of_wave(base @ pair.others.T, tangent @ pair.others.T, coefficients, weight[:, None],
+                            (cosines[0], cosines[1]))
     weight = weight * expected_inner(angle(*(points[x] for x in pair.weighing)))
     expected = expected_on_circle(base, tangent, other, u, weight)
     return circles.best_on_circle(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, expected)
