@@ -37,7 +37,7 @@ def gaussian(k: int, n: int) -> np.ndarray:
 @contextmanager
 def plain() -> Iterator[None]:
     """The reference kernels."""
-    with patch.multiple(_kernels, extremes=None, best_on_circles=None, gram=reference.gram):
+    with patch.multiple(_kernels, extremes=None, best_on_circles=None, best_waves=None, gram=reference.gram):
         yield
 
 

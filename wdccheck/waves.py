@@ -45,7 +45,10 @@ def wave_scan(
     cosines : tuple of ndarray of shape (B, 1)
         m.y and tangent.y, unit vectors.
     """
-    along, across, coefficients = relevant(along, across, coefficients, np.ones(along.shape, dtype=bool))
+    along, across, coefficients = (
+        np.concatenate([x, np.full((len(x), 1), rest)], axis=1)  # at pi every circle is cut, whatever its batch
+        for x, rest in zip(relevant(along, across, coefficients, np.ones(along.shape, dtype=bool)),
+                           (0.0, -1.0, 0.0), strict=True))
     opens = np.where(along > 0, -1.0, 1.0)  # +1: gate i opens in [0, pi); -1: it closes there
     where = np.minimum(np.arctan2(np.abs(along), opens * across), np.nextafter(np.pi, 0))
     order = np.argsort(where, axis=-1)
@@ -61,7 +64,7 @@ def wave_scan(
     at_breaks = _value(breaks, p, r, weight, cosines)
     ends = np.concatenate([breaks[:, 1:], breaks[:, :1] + 2 * np.pi], axis=-1)
     angle = _fixed_point(0.5 * (breaks + ends), breaks, ends, p, r, weight, cosines)
-    value = _value(angle, p, r, weight, cosines)
+    value = np.where(ends > breaks, _value(angle, p, r, weight, cosines), -np.inf)
     best = np.argsort(-value, axis=-1)[:, :_REFINED]
     inner, low, high, p, r = (np.take_along_axis(x, best, axis=-1) for x in (angle, breaks, ends, p, r))
     found = np.take_along_axis(value, best, axis=-1)

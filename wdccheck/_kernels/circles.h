@@ -178,7 +178,7 @@ static void peaks(const double* value, double* angle)
     }
 }
 
-/* `moving`, `at`: room for n toggles; `level`: n + 1; `start`: n + 2. */
+/* `moving`, `at`: room for n + 1 toggles; `level`: n + 1; `start`: n + 2. */
 static Best best_of(ptrdiff_t n, const double* along, const double* across, const double* coefficients,
                     const Expected* f, const Grid* g, Toggle* moving, Toggle* at, double* level, int32_t* start)
 {
@@ -288,6 +288,7 @@ static void try_arc(const Toggle* at, const double* p, const double* r, ptrdiff_
     const ptrdiff_t j = half ? a - m : a;
     Arc x = {angle_of(at[j].key) + half * PI, 0.0, half ? ends[0] - p[j] : p[j], half ? ends[1] - r[j] : r[j], 0.0, 0.0};
     x.high = (j < m - 1 ? angle_of(at[j + 1].key) : angle_of(at[0].key) + PI) + half * PI;
+    if (!(x.high > x.low)) return;
     const double here = wave(f, &x, x.low);
     x.angle = fixed_point(f, &x, 0.5 * (x.low + x.high));
     x.value = wave(f, &x, x.angle);
@@ -320,7 +321,7 @@ static Best best_wave(ptrdiff_t n, const double* along, const double* across, co
         first[0] += open * (c * along[i]);
         first[1] += open * (c * across[i]);
     }
-    if (m == 0) moving[m++] = (Toggle) {2.0, -1.0}; /* no wall: one that changes nothing */
+    moving[m++] = (Toggle) {2.0, -1.0}; /* a cut that changes nothing: no arc is longer than half a circle */
     sort_toggles(moving, at, start, m);
     ends[0] = first[0];
     ends[1] = first[1];

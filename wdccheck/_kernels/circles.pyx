@@ -45,8 +45,8 @@ cdef tuple best(along, across, coefficients, numbers, bint waves):
     cdef Py_ssize_t i, count = a.shape[0], n = a.shape[1]
     assert n > 0 and a.shape[0] == b.shape[0] == c.shape[0] == e.shape[0]
     assert a.shape[1] == b.shape[1] == c.shape[1] and e.shape[1] == (3 if waves else 6)
-    cdef double[:, ::1] room = np.empty((8, n + 1))
-    cdef int32_t[::1] start = np.empty(n + 3, dtype=np.int32)
+    cdef double[:, ::1] room = np.empty((8, n + 2))
+    cdef int32_t[::1] start = np.empty(n + 4, dtype=np.int32)
     cdef double[:, ::1] found = np.empty((2, count))
     cdef Toggle* moving = <Toggle*> &room[0, 0]
     cdef Toggle* at = <Toggle*> &room[2, 0]
