@@ -102,13 +102,12 @@ static int thin(const Toggle* at, ptrdiff_t m, ptrdiff_t j)
     return keys < 2 * THIN && arc(at, m, j) < THIN;
 }
 
-/* Both sides of toggle j on both halves of the circle, if better than what is known. */
+/* Both sides of toggle j on both halves of the circle, if better than what is known; the smooth part there. */
 static void try_toggle(const Toggle* at, const double* level, ptrdiff_t m, ptrdiff_t j, double total,
-                       const Expected* f, Best* best)
+                       const Expected* f, Best* best, double* value)
 {
     const double facing = 1.0 - at[j].key, distance = 1.0 - fabs(facing);
     const double length = sqrt(facing * facing + distance * distance);
-    double value[2];
     smooth(f, facing / length, distance / length, value, value + 1);
     for (int half = 0; half < 2; half++)
         for (int side = 1; side >= 0; side--) { /* after, before */
@@ -215,15 +214,23 @@ static Best best_of(ptrdiff_t n, const double* along, const double* across, cons
 
     /* on a sector of the grid the smooth part exceeds the mean of its ends by what Fact 2 allows in half of it */
     const double half = PI / (2 * GRID), rise = fabs(f->weight) * ((half + sin(half)) / (2 * PI) + 1e-9);
+    const double steep = fabs(f->weight) * (2 / PI) * (1 + 1e-9); /* per unit of the key, at most */
     for (int i = 0; i < 2 * GRID; i++) bound[i] = 0.5 * (value[i] + value[i + 1]) + rise;
     for (int pass = 0; pass < 2; pass++) { /* the likeliest toggle first, then all that could be better */
-        if (pass && m) try_toggle(at, level, m, top, total, f, &best);
+        double last = 0.0, near[2];
+        if (pass && m) try_toggle(at, level, m, top, total, f, &best, near);
+        near[0] = near[1] = INFINITY; /* the toggle looked at last bounds the next ones */
         int sector = 0;
         for (ptrdiff_t j = 0; j < m; j++) {
             while (at[j].key >= g->key[sector + 1]) sector++;
             const double high = larger(level[j], level[j + 1]), low = level[j] + level[j + 1] - high;
             const double most = larger(high + bound[sector], total - low + bound[GRID + sector]);
-            if (pass && most > best.value) try_toggle(at, level, m, j, total, f, &best);
+            if (pass && most > best.value) {
+                const double farther = steep * (at[j].key - last);
+                if (high + near[0] + farther <= best.value && total - low + near[1] + farther <= best.value) continue;
+                try_toggle(at, level, m, j, total, f, &best, near);
+                last = at[j].key;
+            }
             if (!pass && most > likely) {
                 likely = most;
                 top = j;
