@@ -3,10 +3,10 @@
     python benchmarks/kernels.py [--ascent]
 
 What is compared runs in turn in one process with one BLAS thread, in CPU time, and the best of several
-rounds counts: ratios hold on a noisy machine. Naive is one pair at a time as the definition says: both masked
-matrices, their product, the difference with Q, all eigenvalues. Plain and compiled take a batch: gates, and the
-extreme eigenpair as `freeze` finds it from the one before. Useful operations of gates and Gram matrices are
-4 n k for the products with r and s, and 2 k^2 for each open row.
+rounds counts: ratios hold on a noisy machine. Naive is one pair at a time as the definition says: both
+masked matrices, their product, the difference with Q, all eigenvalues. Plain and compiled take a batch:
+gates, and the extreme eigenpair as `freeze` finds it from the one before. Useful operations of gates and
+Gram matrices are 4 n k for the products with r and s, and 2 k^2 for each open row.
 """
 
 from __future__ import annotations

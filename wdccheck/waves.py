@@ -46,7 +46,7 @@ def wave_scan(
         m.y and tangent.y, unit vectors.
     """
     along, across, coefficients = (
-        np.concatenate([x, np.full((len(x), 1), rest)], axis=1)  # at pi every circle is cut, whatever its batch
+        np.concatenate([x, np.full((len(x), 1), rest)], axis=1)  # at pi every circle is cut, alone or not
         for x, rest in zip(relevant(along, across, coefficients, np.ones(along.shape, dtype=bool)),
                            (0.0, -1.0, 0.0), strict=True))
     opens = np.where(along > 0, -1.0, 1.0)  # +1: gate i opens in [0, pi); -1: it closes there
