@@ -45,6 +45,7 @@ bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/brackets.py
 	$(BIN)/python benchmarks/cones.py
 	$(BIN)/python benchmarks/workers.py
+	$(BIN)/python benchmarks/kernels.py --ascent
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -14,7 +14,7 @@ from setuptools.command.build_ext import build_ext
 
 REQUIRED = os.environ.get("WDCCHECK_REQUIRE_EXT") == "1"
 DISABLED = os.environ.get("WDCCHECK_DISABLE_EXT") == "1"
-SOURCES = ["proof"]
+SOURCES = {"proof": "rows.h", "circles": "circles.h", "pairs": "pairs.h"}
 # no contraction to fused products and no -march: results do not depend on the machine that built
 FLAGS = [] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=off"]
 
@@ -51,7 +51,7 @@ class optional_build_ext(build_ext):
 
 extensions = [] if DISABLED else [
     Extension(f"wdccheck._kernels.{name}", [f"wdccheck/_kernels/{name}.pyx"], extra_compile_args=FLAGS,
-              depends=["wdccheck/_kernels/rows.h"])
-    for name in SOURCES
+              depends=[f"wdccheck/_kernels/{header}"])
+    for name, header in SOURCES.items()
 ]
 setup(ext_modules=extensions, cmdclass={"build_ext": optional_build_ext})

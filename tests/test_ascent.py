@@ -148,7 +148,7 @@ def test_best_of_a_circle_is_attained_and_beats_a_grid():
     points = spheres.sample(condition.spheres, rng, 30)
     frozen = condition.freeze(points)
     tangent = spheres.unit_tangent(points["r"], rng.standard_normal((30, 3)))
-    angle, value = condition.circle(points, ("r",), tangent, frozen).best()
+    best = condition.circle(points, ("r",), tangent, frozen)
 
     def form(r):
         open_both = (r @ W.T > 0) & (points["s"] @ W.T > 0)
@@ -156,9 +156,9 @@ def test_best_of_a_circle_is_attained_and_beats_a_grid():
         mean = np.einsum("bi,bij,bj->b", frozen.u, expected_gram(r, points["s"]), frozen.u)
         return frozen.sign * (gated - mean)
 
-    np.testing.assert_allclose(form(spheres.step(points["r"], tangent, angle)), value, atol=1e-7)
+    np.testing.assert_allclose(form(spheres.step(points["r"], tangent, best.angle)), best.value, atol=1e-7)
     for t in np.linspace(0, 2 * np.pi, 400):
-        assert (form(spheres.step(points["r"], tangent, np.full(30, t))) <= value + 1e-4).all()
+        assert (form(spheres.step(points["r"], tangent, np.full(30, t))) <= best.value + 1e-4).all()
 
 
 def test_sliding_leaves_the_nearest_gates_alone():

@@ -54,11 +54,11 @@ def test_the_sign_of_the_extreme_value():
     np.testing.assert_allclose(value, [3.0, -4.0], rtol=1e-12)
 
 
-def test_starting_at_an_eigenvector_or_at_zero_ends_early_without_nan():
+def test_starting_at_an_eigenvector_or_at_zero_goes_on_elsewhere():
     S = np.array([np.diag([3.0, 1.0]), np.diag([3.0, 1.0]), np.zeros((2, 2))])
     u, value = extreme_pairs(product(S), np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]), 8)
     assert np.isfinite(u).all()
-    np.testing.assert_allclose(value, [3.0, 0.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(value, [3.0, 3.0, 0.0], atol=1e-15)
 
 
 @given(SEEDS, st.sampled_from(sorted(set(MATRICES) - {"huge"})), st.integers(1, 5), st.booleans())
@@ -84,3 +84,14 @@ def test_the_proved_norm_is_close(shape):
 
 def test_the_proved_norm_of_nothing():
     assert 0 <= proved_norm(np.zeros((3, 2))) < 1e-290
+
+
+@pytest.mark.parametrize("sign", [None, 1.0, -1.0])
+def test_a_krylov_space_that_ends_early_gives_no_number_beyond_the_spectrum(sign):
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((6, 30))
+    matrices = rng.uniform(-1, 1, (6, 1, 1)) * np.eye(30) + 0.3 * w[:, :, None] * w[:, None, :] / 30
+    u, value = extreme_pairs(product(matrices), rng.standard_normal((6, 30)), 8, sign)
+    ends = np.linalg.eigvalsh(matrices)[:, [0, -1]]
+    assert (value >= ends[:, 0] - 1e-12).all() and (value <= ends[:, 1] + 1e-12).all()
+    np.testing.assert_allclose(np.einsum("bi,bij,bj->b", u, matrices, u), value, atol=1e-12)

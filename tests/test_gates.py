@@ -6,7 +6,7 @@ from conftest import MATRICES, exact_dot, fractions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import _kernels, gates, rounding
+from wdccheck import _kernels, circles, gates, rounding
 from wdccheck.cells import group_by_line
 from wdccheck.gates import LineSigns
 from wdccheck.geometry import unit
@@ -51,7 +51,7 @@ def circle(rng, kind, batch=3, k=3):
 def check_profile(along, across, coefficients, rng):
     batch = len(along)
     at, smooth = wave(rng, batch)
-    profile = gates.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
+    profile = circles.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
     angle, value = profile.best()
     scale = np.abs(coefficients).sum() + 1
     # the value is attained at the angle ...
@@ -124,7 +124,7 @@ def test_scan_sees_a_corner_of_the_smooth_part():
         t = np.arctan2(sin, cos)
         return -np.abs(t - 0.3), -np.abs(t + np.pi - 0.3)
 
-    profile = gates.scan(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)), smooth, np.array([[0.3]]))
+    profile = circles.scan(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)), smooth, np.array([[0.3]]))
     angle, value = profile.best()
     assert angle[0] == pytest.approx(0.3) and value[0] == pytest.approx(0.0)
 

@@ -165,7 +165,7 @@ def test_the_best_point_of_a_circle(sign):
     for block in condition.spheres:
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
-        (angle, value), (near, below) = (found.best() for found in circles(
+        (angle, value), (near, below) = ((found.angle, found.value) for found in circles(
             condition, points, block, base, tangent, frozen))
         assert (below <= value + 1e-3).all()
         there = condition.freeze(

@@ -131,7 +131,7 @@ def test_the_best_point_of_a_circle(sign):
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
         sampled, whole = circles(condition, points, block, base, tangent, frozen)
-        (angle, value), (near, below) = whole.best(), sampled.best()
+        (angle, value), (near, below) = ((x.angle, x.value) for x in (whole, sampled))
         assert (below <= value + 1e-9).all()
         there = condition.freeze({**points, **spheres.split_block(block, spheres.step(base, tangent, near))})
         np.testing.assert_allclose(there.value * there.sign * frozen.sign, below, atol=1e-7)

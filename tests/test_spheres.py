@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wdccheck import spheres
-from wdccheck.spheres import Profile
+from wdccheck.spheres import Best, Profile
 
 SEEDS = st.integers(0, 2**32 - 1)
 BLOCKS = {("r",): 3, ("x1", "x2"): 4}
@@ -108,9 +108,16 @@ def test_a_short_arc_is_entered_by_a_quarter():
 
 @pytest.mark.parametrize("exponent", [0, 3, -5])
 def test_scaled_changes_values_only(exponent):
-    one = profile([0.5, 2.0], [1.0, 2.0], [2.0, 1.0], [0.7], [4.0])
+    one = Best.of(profile([0.5, 2.0], [1.0, 2.0], [2.0, 1.0], [0.7], [4.0]), work=7.0)
     two = one.scaled(exponent)
-    np.testing.assert_array_equal(two.breaks, one.breaks)
-    np.testing.assert_array_equal(two.inner, one.inner)
-    for a, b in ((two.after, one.after), (two.before, one.before), (two.at_inner, one.at_inner)):
-        np.testing.assert_array_equal(a, b * 2.0**exponent)
+    np.testing.assert_array_equal(two.angle, one.angle)
+    np.testing.assert_array_equal(two.value, one.value * 2.0**exponent)
+    assert (two.breaks, two.work) == (2, 7.0)
+
+
+def test_gathered_parts_are_in_the_order_of_the_batch():
+    one, two = Best(np.arange(3.0), -np.arange(3.0), 4, 9.0), Best(np.arange(3.0, 7), np.ones(4), 6)
+    both = spheres.gathered([one, two], [np.array([6, 0, 3]), np.array([1, 2, 5, 4])])
+    np.testing.assert_array_equal(both.angle, [1, 3, 4, 2, 6, 5, 0])
+    np.testing.assert_array_equal(both.value, [-1, 1, 1, -2, 1, 1, 0])
+    assert (both.breaks, both.work) == (6, 9.0)

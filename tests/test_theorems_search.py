@@ -63,7 +63,7 @@ def test_fact_11_the_best_point_of_the_circle(seed, kind, k):
     points = {"r": r[None], "s": s[None]}
     frozen = layer.freeze(points)
     u, sign = frozen.u[0], frozen.sign[0]
-    _, value = layer.circle(points, ("r",), t[None], frozen).best()
+    value = layer.circle(points, ("r",), t[None], frozen).value
     for phi in np.concatenate([np.linspace(0, TWO_PI, 200), np.arctan2(W @ t, W @ r) + np.pi / 2 + 1e-7,
                                np.arctan2(W @ t, W @ r) + np.pi / 2 - 1e-7]):
         x = np.cos(phi) * r + np.sin(phi) * t

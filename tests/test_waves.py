@@ -39,18 +39,3 @@ def test_best_of_the_circle(n, k, sign):
     assert (found >= grid - 1e-9).all()
     for j in range(profile.breaks.shape[1]):
         np.testing.assert_allclose(profile.after[:, j], value(profile.breaks[:, j]), atol=1e-9)
-
-
-def test_gathered_profiles_keep_their_best():
-    rng = np.random.default_rng(0)
-    profiles = []
-    for n, q, count in ((5, 2, 3), (2, 4, 4)):
-        breaks = np.sort(rng.uniform(0, 2 * np.pi, (count, n)), axis=1)
-        after, before = rng.standard_normal((2, count, n))
-        profiles.append(spheres.Profile(breaks, after, before, *rng.standard_normal((2, count, q))))
-    members = [np.array([6, 0, 3]), np.array([1, 2, 5, 4])]
-    angle_, value = spheres.gathered(profiles, members).best()
-    for profile, places in zip(profiles, members, strict=True):
-        one = profile.best()
-        np.testing.assert_array_equal(angle_[places], one[0])
-        np.testing.assert_array_equal(value[places], one[1])

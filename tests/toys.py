@@ -10,7 +10,7 @@ from wdccheck import spheres
 from wdccheck.conditions.condition import Cap, Frozen
 from wdccheck.forms import Sandwich
 from wdccheck.regions import Boxes
-from wdccheck.spheres import Profile
+from wdccheck.spheres import Best
 
 ROUNDING = 1e-12
 
@@ -52,7 +52,7 @@ class Toy:
         middle = (f0 + f2) / 2
         angle = np.arctan2(f1 - middle, (f0 - f2) / 2) / self.degree % (2 * np.pi)
         top = middle + np.hypot(f1 - middle, (f0 - f2) / 2)
-        return Profile(np.zeros((len(base), 1)), f0[:, None], f0[:, None], angle[:, None], top[:, None])
+        return Best(angle, top, 1)
 
     def tangents(self, points, block, frozen, rng):
         return (rng.standard_normal(spheres.join(points, block).shape),)

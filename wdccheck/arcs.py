@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wdccheck.spheres import Profile
+from wdccheck.spheres import Best, Profile, gathered
 
 __all__ = ["Arcs", "Values", "few", "in_chunks", "linear_arcs", "profile", "quotients", "sampled"]
 
@@ -151,7 +151,7 @@ def profile(arcs: Arcs, count: int, values: Values, inner: np.ndarray) -> Profil
 def in_chunks(
     layers: Sequence[np.ndarray], base: np.ndarray, tangent: np.ndarray,
     finish: Callable[[Arcs, slice], Profile], gates: int = 0,
-) -> Profile:
+) -> Best:
     """`finish` of the arcs behind all `layers`, a few circles at a time; base, tangent (B, c, k).
 
     `gates` is the number of rows whose gates will cut the arcs once more. Of a wide network only as
@@ -160,29 +160,30 @@ def in_chunks(
     entries, share = _cutting(layers, base.shape[1], gates)
     size = max(1, int(_ENTRIES // (entries * share)))
     inputs = max((W.shape[1] for W in layers), default=0)
+    work = entries * share * (_BREAK[0] + _BREAK[1] * inputs)
     parts = []
     for start in range(0, len(base), size):
         chunk = slice(start, start + size)
         arcs = linear_arcs(base[chunk], tangent[chunk], share * np.pi)
         for W in layers:
             arcs = arcs.through(W)
-        parts.append(finish(arcs, chunk))
-    return _joined(parts, entries * share * (_BREAK[0] + _BREAK[1] * inputs))
+        parts.append(Best.of(finish(arcs, chunk), work))
+    return gathered(parts, [np.arange(len(base))])
 
 
 def sampled(
     layers: Sequence[np.ndarray], base: np.ndarray, tangent: np.ndarray,
     values: Callable[[np.ndarray, np.ndarray], np.ndarray], gates: int = 0,
-) -> Profile:
-    """The profile of circles (B, d) known at some angles, more of them near the base.
+) -> Best:
+    """The best points of circles (B, d) known at some angles, more of them near the base.
 
     `values` takes the numbers of circles (P,) and points on them (P, d).
     """
     points = np.cos(_ANGLES)[:, None] * base[:, None] + np.sin(_ANGLES)[:, None] * tangent[:, None]
     circle = np.repeat(np.arange(len(base)), len(_ANGLES))
     found = values(circle, points.reshape(len(circle), -1)).reshape(len(base), -1)
-    start, nothing = np.zeros((len(base), 1)), np.full((len(base), 1), -np.inf)
-    return Profile(start, nothing, nothing, np.tile(_ANGLES, (len(base), 1)), found, _sampling(layers, gates))
+    top = np.argmax(found, axis=1)
+    return Best(_ANGLES[top], found[np.arange(len(base)), top], 1, _sampling(layers, gates))
 
 
 def few(layers: Sequence[np.ndarray], count: int, codes: int, gates: int = 0) -> int:
@@ -204,20 +205,3 @@ def _cutting(layers: Sequence[np.ndarray], codes: int, gates: int) -> tuple[floa
     widths = [*(len(W) for W in layers), gates or 1]
     entries = 2 * codes**2 * sum(widths) * max(widths)
     return entries, min(1.0, _PER_CIRCLE / entries)
-
-
-def _joined(parts: Sequence[Profile], work: float) -> Profile:
-    width = max(part.breaks.shape[1] for part in parts)
-
-    def wide(values: np.ndarray, fill: np.ndarray | float) -> np.ndarray:
-        rest = np.broadcast_to(fill, (len(values), width - values.shape[1]))
-        return np.concatenate([values, rest], axis=1)
-
-    return Profile(
-        np.concatenate([wide(part.breaks, part.breaks[:, :1] + 2 * np.pi) for part in parts]),
-        np.concatenate([wide(part.after, -np.inf) for part in parts]),
-        np.concatenate([wide(part.before, -np.inf) for part in parts]),
-        np.concatenate([wide(part.inner, 0.0) for part in parts]),
-        np.concatenate([wide(part.at_inner, -np.inf) for part in parts]),
-        work=work,
-    )

@@ -40,14 +40,16 @@ def extreme_pairs(
     steps = min(steps, k)
     basis = np.zeros((steps, batch, k))
     images = np.zeros((steps, batch, k))
-    vector = _normalized(first)
+    vector, size = _normalized(first), np.zeros(batch)
     for j in range(steps):
         basis[j] = vector
         images[j] = product(vector)
-        rest = images[j]
-        for _ in range(2):  # twice is enough
-            rest = rest - np.einsum("jbk,jb->bk", basis[: j + 1],
-                                    np.einsum("jbk,bk->jb", basis[: j + 1], rest))
+        rest = _orthogonal(images[j], basis[: j + 1])
+        length = np.linalg.norm(rest, axis=1)
+        size = np.maximum(size, np.abs(np.einsum("bk,bk->b", vector, images[j])) + length)
+        ended = np.flatnonzero(~(length > 1e-13 * size)) if j + 1 < steps else ()
+        if len(ended):  # an invariant space: on with another one, or what is left of rest is noise
+            rest[ended] = _fresh(basis[: j + 1, ended])
         vector = _normalized(rest)
     small = np.einsum("ibk,jbk->bij", basis, images)
     values, vectors = np.linalg.eigh((small + small.swapaxes(1, 2)) / 2)
@@ -65,6 +67,19 @@ def extreme_of(
     top = larger if sign is None else np.full(len(values), -1 if sign > 0 else 0)
     index = np.arange(len(values))
     return vectors[index, :, top], values[index, top]
+
+
+def _orthogonal(x: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """x (B, k) less its components along j orthonormal vectors each, (j, B, k)."""
+    for _ in range(2):  # twice is enough
+        x = x - np.einsum("jbk,jb->bk", basis, np.einsum("jbk,bk->jb", basis, x))
+    return x
+
+
+def _fresh(basis: np.ndarray) -> np.ndarray:
+    """Vectors (B, k) orthogonal to the basis: from the coordinate directions that are farthest from it."""
+    directions = np.eye(basis.shape[2])[np.argmin(np.sum(basis**2, axis=0), axis=1)]
+    return _orthogonal(directions, basis)
 
 
 def _normalized(x: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,13 +11,17 @@ from wdccheck import _kernels, rounding
 from wdccheck._kernels import expected_triangle
 
 __all__ = [
-    "angle", "expected_apply", "expected_gram", "expected_inner", "expected_on_arcs", "expected_on_circle",
-    "expected_triangle", "gated_gram", "swap", "unit",
+    "OnCircle", "angle", "expected_apply", "expected_gram", "expected_inner", "expected_on_arcs",
+    "expected_on_circle", "expected_triangle", "gated_gram", "swap", "unit",
 ]
 
 
 def unit(x: np.ndarray) -> np.ndarray:
     """x / ||x|| along the last axis; 0 stays 0. Scales from 1e-300 to 1e300 are safe."""
+    with np.errstate(over="ignore"):
+        squares = np.sum(x * x, axis=-1, keepdims=True)
+    if np.all((squares > 1e-200) & (squares < 1e200)):  # the usual case: the same to the last bit
+        return x / np.sqrt(squares)
     scale = np.max(np.abs(x), axis=-1, keepdims=True)
     _, exponent = np.frexp(scale)
     scaled = np.ldexp(x, -exponent)
@@ -91,36 +96,41 @@ def expected_apply(r: np.ndarray, s: np.ndarray, u: np.ndarray) -> np.ndarray:
     return ((np.pi - theta) * u + np.sin(theta) * m) / (2 * np.pi)
 
 
-def expected_on_circle(
-    r: np.ndarray, tangent: np.ndarray, s: np.ndarray, u: np.ndarray
-) -> tuple[Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """u^T Q_{r(t),s} u along r(t) = cos(t) r + sin(t) tangent (Fact 11), for the search.
+@dataclass(frozen=True, eq=False)
+class OnCircle:
+    """weight u^T Q_{r(t),s} u along r(t) = cos(t) r + sin(t) tangent (Fact 11), for the search.
 
-    Parameters
+    Attributes
     ----------
-    r, tangent, s, u : ndarray of shape (B, k)
-        Unit vectors, the tangent orthogonal to r.
-
-    Returns
-    -------
-    values : callable
-        (cos t, sin t), each (B, p), to the values at t and at t + pi.
-    kinks : ndarray of shape (B, 2)
-        Where r(t) is nearest to s and to -s: the values may have a corner there.
+    numbers : ndarray of shape (B, 6)
+        r.s, tangent.s, r.u, tangent.u, s.u, and the weight.
     """
-    c0, c1, p0, p1, q = (np.sum(x * y, axis=-1, keepdims=True)
-                         for x, y in ((r, s), (tangent, s), (r, u), (tangent, u), (s, u)))
 
-    def values(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    numbers: np.ndarray
+
+    @property
+    def kinks(self) -> np.ndarray:
+        """Where r(t) is nearest to s and to -s, (B, 2): the values may have a corner there."""
+        return np.arctan2(self.numbers[:, 1:2], self.numbers[:, :1]) + np.array([0.0, np.pi])
+
+    def values(self, cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(cos t, sin t), each (B, p), to the values at t and at t + pi."""
+        c0, c1, p0, p1, q, weight = self.numbers.T[:, :, None]
         c = np.clip(c0 * cos + c1 * sin, -1.0, 1.0)  # cos theta
         p = p0 * cos + p1 * sin
         sine = np.sqrt(1.0 - c * c)
         m = np.divide(2 * p * q - c * (p * p + q * q), sine, out=np.zeros_like(c),
                       where=sine > 1e-8)  # sin(theta) u^T M u
         theta = np.arccos(c)
-        return (np.pi - theta + m) / (2 * np.pi), (theta - m) / (2 * np.pi)
+        return weight * ((np.pi - theta + m) / (2 * np.pi)), weight * ((theta - m) / (2 * np.pi))
 
-    return values, np.arctan2(c1, c0) + np.array([0.0, np.pi])
+
+def expected_on_circle(
+    r: np.ndarray, tangent: np.ndarray, s: np.ndarray, u: np.ndarray, weight: np.ndarray
+) -> OnCircle:
+    """See :class:`OnCircle`; r, tangent, s, u (B, k) unit vectors, tangent.r = 0, weight (B,)."""
+    dots = [np.einsum("bk,bk->b", x, y) for x, y in ((r, s), (tangent, s), (r, u), (tangent, u), (s, u))]
+    return OnCircle(np.stack([*dots, weight], axis=1))
 
 
 def expected_on_arcs(

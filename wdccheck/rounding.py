@@ -22,7 +22,7 @@ from wdccheck.matrices import Rows
 
 __all__ = [
     "LIBM_ULPS", "UNIT", "cholesky_loss", "common_gates", "expectation_error", "gamma", "gate_error",
-    "gram_error", "open_gates", "round_down", "round_up",
+    "gram_error", "open_gates", "product_errors", "round_down", "round_up",
 ]
 
 UNIT = 2.0**-53
@@ -152,12 +152,19 @@ def open_gates(rows: Rows, points: np.ndarray, sums: np.ndarray | None = None) -
     return gates.reshape(*points.shape[:-1], n)
 
 
-def common_gates(
-    rows: Rows, letters: tuple[np.ndarray, ...], sums: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,)."""
+def product_errors(rows: Rows, sums: np.ndarray | None = None) -> np.ndarray:
+    """Twice the error (n,) of a product with a vector of entries up to 1; -1 for rows that are 0."""
     sums = matrices.absolute_sums(rows) if sums is None else sums
-    errors = np.where(sums > 0, 2 * gate_error(rows, sums), -1.0)
+    return np.where(sums > 0, 2 * gate_error(rows, sums), -1.0)
+
+
+def common_gates(
+    rows: Rows, errors: np.ndarray, letters: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,).
+
+    `errors` are :func:`product_errors`.
+    """
     gates, sure = np.ones((len(letters[0]), len(errors)), dtype=bool), np.ones(len(letters[0]), dtype=bool)
     for x in letters:
         product = x @ rows.T

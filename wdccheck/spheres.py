@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Block", "Profile", "gathered", "join", "sample", "split_block", "step", "unit_tangent"]
+__all__ = [
+    "OFF_WALL", "Best", "Block", "Profile", "gathered", "join", "sample", "split_block", "step",
+    "unit_tangent",
+]
 
 Block = tuple[str, ...]
 """One or two letters scaled jointly: ("r",), ("x1", "x2")."""
@@ -48,7 +51,7 @@ def step(base: np.ndarray, tangent: np.ndarray, angle: np.ndarray) -> np.ndarray
     return np.cos(angle)[:, None] * base + np.sin(angle)[:, None] * tangent
 
 
-_OFF_WALL = 1e-9
+OFF_WALL = 1e-9
 """Radians off a wall: far above rounding of a gate, far below what a slope can cost."""
 _THIN = 1e-12
 """Length in radians of an arc in which no float direction lies safely."""
@@ -72,9 +75,6 @@ class Profile:
         Angles of maxima inside arcs; may include angles that are none.
     at_inner : ndarray of shape (B, q)
         Values there.
-    work : float
-        What the profile took, in units of a breakpoint of a plain gated sum; 0 where that is its
-        number of breakpoints.
     """
 
     breaks: np.ndarray
@@ -82,15 +82,6 @@ class Profile:
     before: np.ndarray
     inner: np.ndarray
     at_inner: np.ndarray
-    work: float = 0.0
-
-    def scaled(self, exponent: int) -> Profile:
-        """The same profile with values times 2**exponent."""
-        if exponent == 0:
-            return self
-        return replace(self, after=np.ldexp(self.after, exponent),
-                       before=np.ldexp(self.before, exponent),
-                       at_inner=np.ldexp(self.at_inner, exponent))
 
     def best(self) -> tuple[np.ndarray, np.ndarray]:
         """Angle and value of the best point of each circle, off the walls: (B,), (B,)."""
@@ -103,8 +94,8 @@ class Profile:
         last = np.argmax(np.where(np.roll(thin, 1, axis=-1), -np.inf, self.before), axis=-1)
         inner = np.argmax(self.at_inner, axis=-1)
         angles = np.stack([
-            self.breaks[index, first] + np.minimum(_OFF_WALL, 0.25 * length[index, first]),
-            self.breaks[index, last] - np.minimum(_OFF_WALL, 0.25 * length[index, last - 1]),
+            self.breaks[index, first] + np.minimum(OFF_WALL, 0.25 * length[index, first]),
+            self.breaks[index, last] - np.minimum(OFF_WALL, 0.25 * length[index, last - 1]),
             self.inner[index, inner],
         ])
         values = np.stack([
@@ -116,21 +107,36 @@ class Profile:
         return angles[best, index], values[best, index]
 
 
-def gathered(profiles: Sequence[Profile], members: Sequence[np.ndarray]) -> Profile:
-    """Profiles of disjoint parts of a batch as one; `members` are the places of each in the batch.
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The best point of each of B circles.
 
-    The narrower ones repeat their first breakpoint: the arcs between its copies are empty, and the
-    ones around them stay what they are.
+    Attributes
+    ----------
+    angle, value : ndarray of shape (B,)
+    breaks : int
+        Breakpoints of a circle, at most.
+    work : float
+        What a circle took, in units of a breakpoint of a plain gated sum; 0 where that is `breaks`.
     """
-    if len(profiles) == 1:
-        return profiles[0]
-    fields = [[getattr(profile, name) for profile in profiles] for name in
-              ("breaks", "after", "before", "inner", "at_inner")]
+
+    angle: np.ndarray
+    value: np.ndarray
+    breaks: int
+    work: float = 0.0
+
+    @staticmethod
+    def of(profile: Profile, work: float = 0.0) -> Best:
+        """Of circles whose profile is known."""
+        return Best(*profile.best(), profile.breaks.shape[1], work)
+
+    def scaled(self, exponent: int) -> Best:
+        """The same points with values times 2**exponent."""
+        return self if exponent == 0 else replace(self, value=np.ldexp(self.value, exponent))
+
+
+def gathered(parts: Sequence[Best], members: Sequence[np.ndarray]) -> Best:
+    """Disjoint parts of a batch as one; `members` are the places of each in the batch."""
     order = np.argsort(np.concatenate(members))
-    wide = []
-    for values in fields:
-        width = max(v.shape[1] for v in values)
-        padded = [np.pad(v, ((0, 0), (width - v.shape[1], 0)), mode="edge") for v in values]
-        wide.append(np.concatenate(padded)[order])
-    breaks, after, before, inner, at_inner = wide
-    return Profile(breaks, after, before, inner, at_inner, max(profile.work for profile in profiles))
+    angle, value = (np.concatenate([getattr(part, x) for part in parts])[order] for x in ("angle", "value"))
+    return Best(angle, value, max(part.breaks for part in parts), max(part.work for part in parts))

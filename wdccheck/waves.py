@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from wdccheck.gates import relevant
-from wdccheck.spheres import Profile
+from wdccheck import _kernels
+from wdccheck.circles import relevant
+from wdccheck.spheres import Best, Profile
 
-__all__ = ["wave_scan"]
+__all__ = ["best_of_wave", "wave_scan"]
 
 _REFINED = 4  # arcs of a circle whose interior maximum is refined
 _STEPS = 4
+
+
+def best_of_wave(
+    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, weight: np.ndarray,
+    cosines: tuple[np.ndarray, np.ndarray],
+) -> Best:
+    """The best points of B circles: see :func:`wave_scan`."""
+    breaks = 2 * max(1, int(np.count_nonzero(coefficients, axis=-1).max(initial=0)))
+    if _kernels.best_waves is not None:
+        numbers = np.concatenate([*cosines, weight], axis=1)
+        return Best(*_kernels.best_waves(along, across, coefficients, numbers), breaks)
+    return Best(*wave_scan(along, across, coefficients, weight, cosines).best(), breaks)
 
 
 def wave_scan(
@@ -32,7 +45,10 @@ def wave_scan(
     cosines : tuple of ndarray of shape (B, 1)
         m.y and tangent.y, unit vectors.
     """
-    along, across, coefficients = relevant(along, across, coefficients, np.ones(along.shape, dtype=bool))
+    along, across, coefficients = (
+        np.concatenate([x, np.full((len(x), 1), rest)], axis=1)  # at pi every circle is cut, alone or not
+        for x, rest in zip(relevant(along, across, coefficients, np.ones(along.shape, dtype=bool)),
+                           (0.0, -1.0, 0.0), strict=True))
     opens = np.where(along > 0, -1.0, 1.0)  # +1: gate i opens in [0, pi); -1: it closes there
     where = np.minimum(np.arctan2(np.abs(along), opens * across), np.nextafter(np.pi, 0))
     order = np.argsort(where, axis=-1)
@@ -48,7 +64,7 @@ def wave_scan(
     at_breaks = _value(breaks, p, r, weight, cosines)
     ends = np.concatenate([breaks[:, 1:], breaks[:, :1] + 2 * np.pi], axis=-1)
     angle = _fixed_point(0.5 * (breaks + ends), breaks, ends, p, r, weight, cosines)
-    value = _value(angle, p, r, weight, cosines)
+    value = np.where(ends > breaks, _value(angle, p, r, weight, cosines), -np.inf)
     best = np.argsort(-value, axis=-1)[:, :_REFINED]
     inner, low, high, p, r = (np.take_along_axis(x, best, axis=-1) for x in (angle, breaks, ends, p, r))
     found = np.take_along_axis(value, best, axis=-1)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 
+from wdccheck._kernels import reference
 from wdccheck._kernels.problem import MOST, Problem, Progress
 from wdccheck._kernels.reference import (
     cholesky_succeeds,
     expected_triangle,
-    gram,
     outer_products,
     radius,
     semidefinite,
@@ -24,35 +25,59 @@ from wdccheck._kernels.reference import (
 )
 
 __all__ = [
-    "MOST", "Problem", "Progress", "cholesky_succeeds", "expected_triangle", "gram", "kernel",
-    "outer_products", "prove", "radius", "reason", "semidefinite", "symmetric",
+    "MOST", "Problem", "Progress", "best_on_circles", "best_waves", "cholesky_succeeds",
+    "expected_triangle", "extremes", "gram", "kernel", "outer_products", "prove", "radius", "reason",
+    "semidefinite", "symmetric", "tabulated",
 ]
 
-_ABI = 1
+_ABI = 2
 """Of the compiled modules that these files go with: an editable install may keep older ones."""
 
+Arrays = tuple[np.ndarray, np.ndarray]
 Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
+BestOnCircles = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Arrays]
+Extremes = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Arrays]
+Gram = Callable[[np.ndarray, np.ndarray | None, np.ndarray], np.ndarray]
 
 
-def _compiled() -> tuple[Prove | None, str]:
-    """The compiled proof and "", or None and the reason why not."""
+def _compiled() -> tuple[list[ModuleType], str]:
+    """The compiled modules and "", or none and the reason why not."""
     wanted = os.environ.get("WDCCHECK_KERNEL", "")
     if wanted not in ("", "reference", "compiled"):
         raise ImportError(f"WDCCHECK_KERNEL: reference or compiled required, {wanted[:60]!r} found")
     if wanted == "reference":
-        return None, "WDCCHECK_KERNEL asks for it"
+        return [], "WDCCHECK_KERNEL asks for it"
     try:
-        module = import_module("wdccheck._kernels.proof")
-        if module.ABI != _ABI:
-            raise ImportError(f"the compiled kernels are of another version: {module.ABI}, not {_ABI}")
+        modules = [import_module(f"wdccheck._kernels.{name}") for name in ("proof", "circles", "pairs")]
+        for module in modules:
+            if module.ABI != _ABI:
+                raise ImportError(f"the compiled kernels are of another version: {module.ABI}, not {_ABI}")
     except ImportError as error:
         if wanted == "compiled":
             raise
-        return None, str(error)
-    return module.prove, ""
+        return [], str(error)
+    return modules, ""
 
 
-prove, reason = _compiled()
+_modules, reason = _compiled()
+prove: Prove | None = None
+best_on_circles: BestOnCircles | None = None
+best_waves: BestOnCircles | None = None
+extremes: Extremes | None = None
+gram: Gram = reference.gram
+if _modules:
+    _proof, _circles, _pairs = _modules
+    prove, extremes, gram = _proof.prove, _pairs.extremes, _pairs.gram
+    best_on_circles, best_waves = _circles.best_on_circles, _circles.best_waves
+
+
+def tabulated(rows: np.ndarray) -> np.ndarray | None:
+    """:func:`outer_products` of rows (n, k), where :func:`gram` is faster with them; else None."""
+    small = isinstance(rows, np.ndarray) and rows.size * rows.shape[1] <= _TABLE
+    return outer_products(rows) if small and extremes is None else None
+
+
+_TABLE = 2**23  # entries
 
 
 def kernel() -> str:

@@ -21,7 +21,7 @@ cdef extern from "rows.h" nogil:
                  Py_ssize_t stride, int lower, double* score, int k)
     int factorized(double shift, const double* a, int k)
 
-ABI = 1
+ABI = 2
 
 cdef enum:
     K = 10  # MOST

@@ -16,7 +16,7 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Form, Gated
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block
 
 __all__ = [
     "Bounded", "Cap", "Condition", "Frozen", "Measured", "Points", "Refinement", "Regions",
@@ -163,8 +163,8 @@ class Condition(Protocol):
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """The inner maximizer, of one sign only if `sign` is +-1; `near` warm-starts large layers."""
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
-        """The frozen form along the great circle from `block` through `tangent`."""
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
+        """The best point of the frozen form on the great circle from `block` through `tangent`."""
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator

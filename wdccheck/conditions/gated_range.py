@@ -10,7 +10,7 @@ from wdccheck import gates, ranges
 from wdccheck.arcs import Arcs, Values, few, in_chunks, profile, sampled
 from wdccheck.conditions.condition import Frozen, Points
 from wdccheck.geometry import expected_apply, expected_on_arcs, unit
-from wdccheck.spheres import Profile, gathered
+from wdccheck.spheres import Best, Profile, gathered
 
 __all__ = ["GatedRange"]
 
@@ -65,7 +65,7 @@ class GatedRange:
         nonzero = np.asarray(r.any(axis=1) & s.any(axis=1))
         return value * nonzero[:, None]
 
-    def circle(self, letter: str, points: Points, tangent: np.ndarray, frozen: Frozen) -> Profile:
+    def circle(self, letter: str, points: Points, tangent: np.ndarray, frozen: Frozen) -> Best:
         """sign u^T (A - alpha Q) v along the circle of x or y: samples, and a few whole circles."""
         base, (s, coefficients) = unit(points[letter]), self._held(letter, points, frozen)
         first = few(self.layers, len(base), 1, len(self.rows))
@@ -85,7 +85,7 @@ class GatedRange:
 
     def whole_circle(
         self, base: np.ndarray, tangent: np.ndarray, s: np.ndarray, coefficients: np.ndarray, frozen: Frozen
-    ) -> Profile:
+    ) -> Best:
         """The same, cut where a gate of any layer toggles; the gated sum is constant on each arc.
 
         The expectation has at most one maximum worth having there: a parabola through three points.

@@ -21,7 +21,7 @@ from wdccheck.conditions.weighted_forms import WeightedForms, scattered
 from wdccheck.errors import InvalidInput
 from wdccheck.forms import Gated, Sandwich
 from wdccheck.geometry import unit
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block
 
 __all__ = ["JointWDC"]
 
@@ -151,15 +151,15 @@ class JointWDC:
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(value), sign)
         return Frozen(both, both, signs, np.ldexp(signs * value, self._scale))
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
         """The frozen form along the circle of one letter: a gated sum, or one of sinusoids (Fact 11)."""
         (letter,) = block
-        profiles, members = [], []
+        parts, members = [], []
         for pair, some, here, u in self._split(points, frozen):
-            profiles.append(circle_of(pair, here, letter, tangent[some], u, frozen.sign[some]))
+            parts.append(circle_of(pair, here, letter, tangent[some], u, frozen.sign[some]))
             members.append(some)
-        found = spheres.gathered(profiles, members)
-        return replace(found, work=found.breaks.shape[1] + self._work).scaled(self._scale)
+        found = spheres.gathered(parts, members)
+        return replace(found, work=found.breaks + self._work).scaled(self._scale)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator

@@ -25,7 +25,7 @@ from wdccheck.forms import Form, Gated, constant_form
 from wdccheck.geometry import expected_gram, unit
 from wdccheck.groups import Groups
 from wdccheck.network import ReLUNetwork
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block
 
 __all__ = ["R2WDC"]
 
@@ -164,7 +164,7 @@ class R2WDC:
         found = self._pairs.frozen(u, v, self._gated.apply(r, s, both, v), sign)
         return replace(found, value=np.ldexp(found.value * sure, self._scale))
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
         """sign <D u, v> along the circle of one block, all else held (Fact 11)."""
         if block in PAIRS:
             found = self._pairs.circle(points, block, tangent, self._target(points, block, frozen))

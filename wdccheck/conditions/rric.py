@@ -23,7 +23,7 @@ from wdccheck.forms import Form, Gated, constant_form
 from wdccheck.groups import Groups
 from wdccheck.network import ReLUNetwork
 from wdccheck.operators import Measurements
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block
 
 __all__ = ["RRIC"]
 
@@ -129,7 +129,7 @@ class RRIC:
         u, v = self._pairs.vectors(points)
         return self._pairs.frozen(u, v, self.A.deviation(v), sign)
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
         """sign <D u, v>/||u|| along the circle of one pair, the other held (Fact 11)."""
         return self._pairs.circle(points, block, tangent, self._target(block, frozen))
 

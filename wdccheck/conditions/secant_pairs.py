@@ -14,7 +14,7 @@ from wdccheck import arrays, ranges, rounding, spheres
 from wdccheck.arcs import Arcs, few, in_chunks, profile, quotients, sampled
 from wdccheck.conditions.condition import Frozen, Points
 from wdccheck.geometry import unit
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block, Profile
 
 __all__ = ["PAIRS", "SecantPairs", "Sided", "codes", "simple_pairs"]
 
@@ -87,7 +87,7 @@ class SecantPairs:
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(u), sign)
         return Frozen(u, v, signs, signs * value)
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, z: np.ndarray) -> Profile:
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, z: np.ndarray) -> Best:
         """z.u/||u|| along the circle of one pair, z = D v (B, n): samples, and a few whole circles."""
         base = spheres.join(points, block)
         first = few(self.layers, len(base), 2)
@@ -101,7 +101,7 @@ class SecantPairs:
             parts.append(sampled(self.layers, base[first:], tangent[first:], values))
         return spheres.gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
 
-    def whole_circle(self, base: np.ndarray, tangent: np.ndarray, z: np.ndarray) -> Profile:
+    def whole_circle(self, base: np.ndarray, tangent: np.ndarray, z: np.ndarray) -> Best:
         """The same, with the exact best point of every arc (Fact 11)."""
         def finish(arcs: Arcs, chunk: slice) -> Profile:
             values, inner = quotients(arcs, z[chunk])

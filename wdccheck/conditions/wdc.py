@@ -10,23 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import _kernels, arrays, gates, matrices, rounding
+from wdccheck import _kernels, arrays, circles, gates, matrices, rounding
 from wdccheck.conditions import starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
 from wdccheck.conditions.single_pair import maximizer, terms
-from wdccheck.eigen import extreme_of, extreme_pairs
 from wdccheck.errors import InvalidInput
+from wdccheck.extremes import extremes
 from wdccheck.forms import Gated, Sandwich
-from wdccheck.geometry import expected_apply, expected_gram, expected_on_circle, unit
+from wdccheck.geometry import expected_gram, expected_on_circle, unit
 from wdccheck.norms import squared_norm
 from wdccheck.regions import Boxes
-from wdccheck.spheres import Block, Profile
+from wdccheck.spheres import Best, Block
 
 __all__ = ["WDC"]
 
-_DENSE = 40  # up to here a k x k matrix per pair is cheaper than Lanczos on products
-_FORMED = 2048  # ... and up to here the deviation is computed from one
+_FORMED = 2048  # columns up to which the deviation is computed from a k x k matrix
 _BLOCK = 2**22  # entries of one temporary array
 
 
@@ -148,33 +147,20 @@ class WDC:
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         r, s = unit(points["r"]), unit(points["s"])
-        open_both, sure = rounding.common_gates(self._rows, (points["r"], points["s"]), self._sums)
-        if self.W.shape[1] <= _DENSE:
-            difference = _kernels.gram(self._rows, self._outer, open_both)
-            difference -= self._alpha * expected_gram(r, s)
-            u, value = extreme_of(*np.linalg.eigh(difference), sign)
-        else:
-            def product(x: np.ndarray) -> np.ndarray:
-                gated = ((x @ self._rows.T) * open_both) @ self._rows
-                return gated - self._alpha * expected_apply(r, s, x)
-            first, steps = ((r - s) + 0.1 * r, 8) if near is None else (near.u, 3)
-            u, value = extreme_pairs(product, first, steps, sign)
+        open_both, sure = rounding.common_gates(self._rows, self._errors, (points["r"], points["s"]))
+        u, value = extremes(self._rows, self._outer, open_both, np.full(len(r), self._alpha), (r, s),
+                            None if near is None else near.u, sign)
         signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(r), sign)
         return Frozen(u, u, signs, np.ldexp(signs * value * sure, 2 * self._exponent))
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Profile:
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
         """sign u^T (A - alpha Q) u along the circle of one letter, the other held (Fact 11)."""
         (letter,) = block
         base, other = unit(points[letter]), unit(points["s" if letter == "r" else "r"])
         along, across, held = (x @ self._rows.T for x in (base, tangent, other))
         coefficients = frozen.sign[:, None] * (held > 0) * (frozen.u @ self._rows.T) ** 2
-        expected, kinks = expected_on_circle(base, tangent, other, frozen.u)
-        weight = -frozen.sign[:, None] * self._alpha
-        def smooth(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            here, opposite = expected(cos, sin)
-            return weight * here, weight * opposite
-
-        return gates.scan(along, across, coefficients, smooth, kinks).scaled(2 * self._exponent)
+        expected = expected_on_circle(base, tangent, other, frozen.u, -frozen.sign * self._alpha)
+        return circles.best_on_circle(along, across, coefficients, expected).scaled(2 * self._exponent)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
@@ -288,9 +274,12 @@ class WDC:
         return math.ldexp(self.alpha, -2 * self._exponent)
 
     @cached_property
+    def _errors(self) -> np.ndarray:
+        return rounding.product_errors(self._rows, self._sums)
+
+    @cached_property
     def _outer(self) -> np.ndarray | None:
-        n, k = self.W.shape
-        return _kernels.outer_products(self._rows) if n * k * k <= 2 * _BLOCK else None
+        return _kernels.tabulated(self._rows)
 
     @cached_property
     def _pair(self) -> GatedPair:

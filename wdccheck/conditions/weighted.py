@@ -11,12 +11,11 @@ import numpy as np
 
 from wdccheck import _kernels, rounding
 from wdccheck.conditions.condition import Measured
-from wdccheck.eigen import extreme_of, extreme_pairs
-from wdccheck.geometry import angle, expected_apply, expected_gram, expected_inner, unit
+from wdccheck.extremes import extremes
+from wdccheck.geometry import angle, expected_gram, expected_inner, unit
 
 __all__ = ["Sums", "WeightedPair", "balanced_exponents"]
 
-_DENSE = 40  # up to here a k x k matrix per point is cheaper than Lanczos on products
 _BLOCK = 2**22  # entries of one temporary array
 _TINY = math.ulp(0.0)
 
@@ -92,21 +91,9 @@ class WeightedPair:
     ) -> tuple[np.ndarray, np.ndarray]:
         """u (B, k) and u^T (A - alpha kappa Q) u, made 0 where a gate is within rounding."""
         letters = points[self.gating[0]], points[self.gating[1]]
-        opened, sure = rounding.common_gates(self.rows, letters)
-        if self.rows.shape[1] <= _DENSE:
-            u, value = extreme_of(*np.linalg.eigh(self.difference(points, opened)), sign)
-        else:
-            sums, (r, s) = self.sums(points, opened), (unit(x) for x in letters)
-
-            def product(x: np.ndarray) -> np.ndarray:
-                gated = ((x @ self.rows.T) * sums.weights) @ self.rows
-                return gated - self.alpha * sums.kappa[:, None] * expected_apply(r, s, x)
-
-            first, steps = (r - s) + 0.1 * r, 8
-            if near is not None:
-                idle = ~near.any(axis=1, keepdims=True)
-                first, steps = np.where(idle, first, near), 8 if idle.all() else 3
-            u, value = extreme_pairs(product, first, steps, sign)
+        opened, sure = rounding.common_gates(self.rows, self.errors, letters)
+        sums, (r, s) = self.sums(points, opened), (unit(x) for x in letters)
+        u, value = extremes(self.rows, self.outer, sums.weights, self.alpha * sums.kappa, (r, s), near, sign)
         return u, value * sure
 
     # -- with rounding -----------------------------------------------------------------------
@@ -150,10 +137,14 @@ class WeightedPair:
         return np.maximum(on @ m, 0.0), error, float(np.linalg.norm(m))
 
     @cached_property
+    def errors(self) -> np.ndarray:
+        """Of the gates, see common_gates."""
+        return rounding.product_errors(self.rows)
+
+    @cached_property
     def outer(self) -> np.ndarray | None:
         """Outer products of the rows, where they are small."""
-        n, k = self.rows.shape
-        return _kernels.outer_products(self.rows) if n * k * k <= 2 * _BLOCK else None
+        return _kernels.tabulated(self.rows)
 
 
 def balanced_exponents(largest: list[float], alpha: float) -> tuple[int, int]:

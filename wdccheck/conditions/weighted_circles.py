@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wdccheck import gates
+from wdccheck import circles
 from wdccheck.conditions.weighted import WeightedPair
 from wdccheck.geometry import angle, expected_apply, expected_inner, expected_on_circle, unit
-from wdccheck.spheres import Profile
-from wdccheck.waves import wave_scan
+from wdccheck.spheres import Best
+from wdccheck.waves import best_of_wave
 
 __all__ = ["circle_of", "coefficients_of", "together"]
 
@@ -48,23 +48,18 @@ def together(pair: WeightedPair, points: Points, u: np.ndarray) -> np.ndarray:
 
 def circle_of(
     pair: WeightedPair, points: Points, letter: str, tangent: np.ndarray, u: np.ndarray, sign: np.ndarray
-) -> Profile:
+) -> Best:
     """sign u^T (A - alpha kappa Q) u along the circle of `letter`, the other letters held."""
     base, letters = points[letter], pair.gating if letter in pair.gating else pair.weighing
     other = points[letters[1] if letter == letters[0] else letters[0]]
     coefficients = sign[:, None] * coefficients_of(pair, points, letter, u)
-    weight = -sign[:, None] * pair.alpha
+    weight = -sign * pair.alpha
     if letter in pair.weighing:
         r, s = (points[x] for x in pair.gating)
-        weight = weight * np.sum(u * expected_apply(r, s, u), axis=-1, keepdims=True)
+        weight = weight * np.sum(u * expected_apply(r, s, u), axis=-1)
         cosines = tuple(np.sum(x * other, axis=-1, keepdims=True) for x in (base, tangent))
-        return wave_scan(base @ pair.others.T, tangent @ pair.others.T, coefficients, weight,
-                         (cosines[0], cosines[1]))
-    weight = weight * expected_inner(angle(*(points[x] for x in pair.weighing)))[:, None]
-    expected, kinks = expected_on_circle(base, tangent, other, u)
-
-    def smooth(cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        here, opposite = expected(cos, sin)
-        return weight * here, weight * opposite
-
-    return gates.scan(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, smooth, kinks)
+        return best_of_wave(base @ pair.others.T, tangent @ pair.others.T, coefficients, weight[:, None],
+                            (cosines[0], cosines[1]))
+    weight = weight * expected_inner(angle(*(points[x] for x in pair.weighing)))
+    expected = expected_on_circle(base, tangent, other, u, weight)
+    return circles.best_on_circle(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, expected)

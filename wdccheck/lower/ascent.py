@@ -160,8 +160,8 @@ def _plan(condition: Condition, run: Run) -> _Plan:
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
         if dimension > 1:
-            profile = condition.circle(points, block, tangent, frozen)
-            breaks += max(profile.breaks.shape[-1] * (1 + dimension / 50), profile.work)
+            found = condition.circle(points, block, tangent, frozen)
+            breaks += max(found.breaks * (1 + dimension / 50), found.work)
     work = 200 + breaks
     size = int(np.clip(2**17 // work, 8 if 8 * work <= _LARGE else 4, 64))
     sweeps = int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))
@@ -246,8 +246,8 @@ def _sweep(
         toward = np.stack([*condition.tangents(points, block, frozen, rng), base[rng.permutation(len(base))]])
         member = np.arange(len(base))
         tangent = spheres.unit_tangent(base, toward[rng.integers(len(toward), size=len(base)), member])
-        angle, value = condition.circle(points, block, tangent, frozen).best()
-        angle = np.where(value >= frozen.value, angle, 0.0)
+        found = condition.circle(points, block, tangent, frozen)
+        angle = np.where(found.value >= frozen.value, found.angle, 0.0)
         moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
         points, frozen = _better(condition, points, frozen, moved, sign)
     if free:
