@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck import _kernels, arrays, gates, rounding
-from wdccheck.conditions import starts
+from wdccheck.conditions import annealing, starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
 from wdccheck.eigen import extreme_of, extreme_pairs, proved_norm
@@ -210,8 +210,8 @@ class WDC:
         return {"r": unit(r - np.where(upper, t, -t) * s), "s": s}
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-        """Uniform pairs, pairs near r = s, near r = -s, and antipodal pairs on a flat of rows."""
-        return starts.mixed_pairs(self._rows, rng, n)
+        """Pairs of mixed_pairs, some of them annealed."""
+        return annealing.annealed_pairs(self._rows, self._alpha, rng, n)
 
     # -- theorems --------------------------------------------------------------------------
 

@@ -1,0 +1,70 @@
+"""Seeds of the WDC: pairs that climb while their gates harden from soft to nearly exact."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wdccheck.conditions.starts import mixed_pairs
+from wdccheck.geometry import expected_apply, unit
+
+__all__ = ["annealed_pairs"]
+
+_EVERY = 16  # one pair in so many climbs: it costs as much as hundreds of the others
+_HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of |w.r|
+_STEPS = 30  # at each heat
+_REACH = 0.5  # radians, of a step at heat 1
+_INERTIA = 0.8  # of the direction
+_APART = 1e-12  # sin(theta)^2 is kept as large
+
+
+def annealed_pairs(rows: np.ndarray, alpha: float, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 16 is led to where the deviation is large.
+
+    Where gates are closed or open only, a gradient knows nothing of the rows that are about to toggle.
+    With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
+    the width shrinks. Half of the pairs climb this, half its negative.
+    """
+    pairs = mixed_pairs(rows, rng, n)
+    chosen = slice(_EVERY // 2, None, _EVERY)
+    start = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
+    if start.size and rows.shape[1] > 1:
+        pairs["r"][chosen], pairs["s"][chosen] = _annealed(rows, alpha, start, rng)
+    return pairs
+
+
+def _annealed(rows: np.ndarray, alpha: float, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
+
+    u follows by one step of the power method at a time.
+    """
+    sign = np.where(np.arange(x.shape[1]) % 2, -1.0, 1.0)[:, None]
+    shift = np.where(sign > 0, alpha / 2, np.linalg.norm(rows, 2) ** 2 / 2)
+    typical = np.linalg.norm(rows, axis=1) / np.sqrt(rows.shape[1])
+    u, speed = unit(rng.standard_normal(x.shape[1:])), np.zeros_like(x)
+    for heat in _HEATS:
+        width = np.maximum(heat * typical, 1e-300)
+        for _ in range(_STEPS):
+            slope, image = _slopes(rows, alpha, x, u, width)
+            u = unit(sign * image + shift * u)
+            slope = sign * (slope - np.sum(slope * x, axis=-1, keepdims=True) * x)
+            length = np.sqrt(np.sum(slope**2, axis=(0, 2))[:, None]) + 1e-300
+            speed = _INERTIA * speed + (1 - _INERTIA) * slope / length
+            x = unit(x + _REACH * np.sqrt(heat) * speed)
+    return x
+
+
+def _slopes(
+    rows: np.ndarray, alpha: float, x: np.ndarray, u: np.ndarray, width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients (2, B, k) of u^T (A - alpha Q) u in r and s, and (A - alpha Q) u, with soft gates."""
+    gates = 0.5 + 0.5 * np.tanh(0.5 * (x @ rows.T) / width)
+    at_u = u @ rows.T
+    rises = (gates * (1 - gates) * gates[::-1] * (at_u**2 / width)) @ rows
+    image = (gates[0] * gates[1] * at_u) @ rows
+    cos = np.sum(x[0] * x[1], axis=-1, keepdims=True)
+    sine = np.sqrt(np.maximum(1 - cos**2, _APART))
+    p = np.sum(x * u, axis=-1, keepdims=True)
+    m = (2 * p[0] * p[1] - cos * np.sum(p**2, axis=0)) / sine  # sin(theta) u^T M u
+    by_cos = (1 - np.sum(p**2, axis=0) + cos * m / sine) / sine
+    expected = (2 * (p[::-1] - cos * p) / sine * u + by_cos * x[::-1]) / (2 * np.pi)
+    return rises - alpha * expected, image - alpha * expected_apply(x[0], x[1], u)
