@@ -4,44 +4,59 @@ from __future__ import annotations
 
 import numpy as np
 
+from wdccheck.conditions.condition import Points
 from wdccheck.conditions.starts import mixed_pairs
+from wdccheck.eigen import extreme_pairs
 from wdccheck.geometry import expected_apply, unit
 
 __all__ = ["annealed_pairs"]
 
 _EVERY = 16  # one pair in so many climbs: it costs as much as hundreds of the others
 _HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of |w.r|
+_WARM = 2  # heats that are left out where pairs are near high ground already
+_LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
 _STEPS = 30  # at each heat
 _REACH = 0.5  # radians, of a step at heat 1
 _INERTIA = 0.8  # of the direction
 _APART = 1e-12  # sin(theta)^2 is kept as large
 
 
-def annealed_pairs(rows: np.ndarray, alpha: float, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+def annealed_pairs(
+    rows: np.ndarray, alpha: float, rng: np.random.Generator, n: int, near: Points | None = None
+) -> dict[str, np.ndarray]:
     """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 16 is led to where the deviation is large.
 
     Where gates are closed or open only, a gradient knows nothing of the rows that are about to toggle.
     With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
-    the width shrinks. Half of the pairs climb this, half its negative.
+    the width shrinks. Half of the pairs climb this, half its negative. Of pairs `near`, if given, every
+    second one climbs, on its larger side, from a width at which it forgets the cell but not the place.
     """
-    pairs = mixed_pairs(rows, rng, n)
-    chosen = slice(_EVERY // 2, None, _EVERY)
-    start = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
-    if start.size and rows.shape[1] > 1:
-        pairs["r"][chosen], pairs["s"][chosen] = _annealed(rows, alpha, start, rng)
+    pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
+    chosen = slice(_EVERY // 2, None, _EVERY) if near is None else slice(None, None, 2)
+    x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
+    if x.size and rows.shape[1] > 1:
+        sign = np.where(np.arange(x.shape[1]) % 2, -1.0, 1.0)[:, None]
+        u = unit(rng.standard_normal(x.shape[1:]))
+        if near is not None:
+            gates = np.all(x @ rows.T > 0, axis=0)
+            u, value = extreme_pairs(lambda v: _image(rows, alpha, x, gates, v), u, _LOOK)
+            sign = np.where(value < 0, -1.0, 1.0)[:, None]
+        x = _annealed(rows, alpha, x, u, sign, _HEATS if near is None else _HEATS[_WARM:])
+        pairs["r"][chosen], pairs["s"][chosen] = x
     return pairs
 
 
-def _annealed(rows: np.ndarray, alpha: float, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _annealed(
+    rows: np.ndarray, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, heats: np.ndarray
+) -> np.ndarray:
     """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
 
     u follows by one step of the power method at a time.
     """
-    sign = np.where(np.arange(x.shape[1]) % 2, -1.0, 1.0)[:, None]
     shift = np.where(sign > 0, alpha / 2, np.linalg.norm(rows, 2) ** 2 / 2)
     typical = np.linalg.norm(rows, axis=1) / np.sqrt(rows.shape[1])
-    u, speed = unit(rng.standard_normal(x.shape[1:])), np.zeros_like(x)
-    for heat in _HEATS:
+    speed = np.zeros_like(x)
+    for heat in heats:
         width = np.maximum(heat * typical, 1e-300)
         for _ in range(_STEPS):
             slope, image = _slopes(rows, alpha, x, u, width)
@@ -60,11 +75,16 @@ def _slopes(
     gates = 0.5 + 0.5 * np.tanh(0.5 * (x @ rows.T) / width)
     at_u = u @ rows.T
     rises = (gates * (1 - gates) * gates[::-1] * (at_u**2 / width)) @ rows
-    image = (gates[0] * gates[1] * at_u) @ rows
     cos = np.sum(x[0] * x[1], axis=-1, keepdims=True)
     sine = np.sqrt(np.maximum(1 - cos**2, _APART))
     p = np.sum(x * u, axis=-1, keepdims=True)
     m = (2 * p[0] * p[1] - cos * np.sum(p**2, axis=0)) / sine  # sin(theta) u^T M u
     by_cos = (1 - np.sum(p**2, axis=0) + cos * m / sine) / sine
     expected = (2 * (p[::-1] - cos * p) / sine * u + by_cos * x[::-1]) / (2 * np.pi)
-    return rises - alpha * expected, image - alpha * expected_apply(x[0], x[1], u)
+    return rises - alpha * expected, _image(rows, alpha, x, gates[0] * gates[1], u)
+
+
+def _image(rows: np.ndarray, alpha: float, x: np.ndarray, gates: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """(A - alpha Q) u for gates (B, n)."""
+    result: np.ndarray = ((u @ rows.T) * gates) @ rows - alpha * expected_apply(x[0], x[1], u)
+    return result

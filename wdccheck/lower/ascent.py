@@ -187,7 +187,7 @@ def _evolve(
         before, calm = float(island.values[0]), island.calm
         points = _take(island.points, _survivors(size))
     elif len(pool.values) and rng.random() < _HOPS:
-        points = _shaken(condition, pool, size, rng)
+        points = condition.seeds(rng, size, near=_shaken(condition, pool, size, rng))
     else:
         points = condition.seeds(rng, _SCREEN * size)
         values = condition.freeze(points, sign=sign).value
