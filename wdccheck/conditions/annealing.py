@@ -11,7 +11,7 @@ from wdccheck.geometry import expected_apply, unit
 
 __all__ = ["annealed_pairs"]
 
-_EVERY = 16  # one pair in so many climbs: it costs as much as hundreds of the others
+_EVERY = 32  # one pair in so many climbs: it costs as much as hundreds of the others
 _HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of |w.r|
 _WARM = 2  # heats that are left out where pairs are near high ground already
 _LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
@@ -24,15 +24,15 @@ _APART = 1e-12  # sin(theta)^2 is kept as large
 def annealed_pairs(
     rows: np.ndarray, alpha: float, rng: np.random.Generator, n: int, near: Points | None = None
 ) -> dict[str, np.ndarray]:
-    """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 16 is led to where the deviation is large.
+    """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 32 is led to where the deviation is large.
 
     Where gates are closed or open only, a gradient knows nothing of the rows that are about to toggle.
     With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
-    the width shrinks. Half of the pairs climb this, half its negative. Of pairs `near`, if given, every
-    second one climbs, on its larger side, from a width at which it forgets the cell but not the place.
+    the width shrinks. Half of the pairs climb this, half its negative. Pairs `near`, if given, all
+    climb, on their larger side, from a width at which they forget the cell but not the place.
     """
     pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
-    chosen = slice(_EVERY // 2, None, _EVERY) if near is None else slice(None, None, 2)
+    chosen = slice(_EVERY // 2, None, _EVERY) if near is None else slice(None)
     x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
     if x.size and rows.shape[1] > 1:
         sign = np.where(np.arange(x.shape[1]) % 2, -1.0, 1.0)[:, None]
