@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 from math import comb
 
 import numpy as np
+
+from wdccheck.rounding import gamma
 
 __all__ = ["Lines", "group_by_line", "pivot_columns", "topes"]
 
@@ -106,12 +108,74 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
     Every cell of an arrangement of rank p >= 1 has an extreme ray modulo its lineality space;
     the ray y is orthogonal to p - 1 independent rows, and near y the cell looks like a cell of
     the arrangement of the rows that vanish at y. So the sign vectors are the compositions of
-    sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1).
+    sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1). Where floats
+    prove that only the p - 1 rows vanish, those are all signs; the other y are met in rationals.
     """
-    found = _topes(_rational(rows), limit)
-    if found is None:
+    vectors, m = _rational(rows), len(rows)
+    pivots = _pivots(vectors)
+    q = len(pivots) - 1
+    if q < 1 or comb(m, q) > limit:
+        found = _topes(vectors, limit)
+        return None if found is None else np.array(sorted(found), dtype=np.int8).reshape(-1, m)
+    subsets = np.array(list(combinations(range(m), q)))
+    scaled = np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True))[1])[:, pivots]
+    kept, doubtful = [np.empty((0, m), dtype=bool)], []
+    for first in range(0, len(subsets), _RAYS):
+        chosen = subsets[first: first + _RAYS]
+        positive, sure = _at_normals(scaled, chosen)
+        doubtful += [tuple(subset) for subset in chosen[~sure].tolist()]
+        kept.append(_distinct(_around(positive[sure], chosen[sure])))
+    exact = _topes(vectors, limit, doubtful) if doubtful else set()
+    if exact is None:
         return None
-    return np.array(sorted(found), dtype=np.int8).reshape(-1, len(rows))
+    kept.append(np.array(sorted(exact)).reshape(-1, m) > 0)
+    half = np.concatenate(kept)
+    cells = _distinct(np.concatenate([half, ~half]))
+    return None if len(cells) > limit else 2 * cells.astype(np.int8) - 1
+
+
+_RAYS = 2**13  # of one batch
+_UNDERFLOW = 2.0**-1000
+
+
+def _at_normals(rows: np.ndarray, subsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether rows (m, p), entries in [-1, 1], are positive at the normals of subsets (S, p - 1) of them.
+
+    Returns (S, m), undefined on the subset itself, and whether floats prove that no other row vanishes
+    there (S,). The product of a row and the normal is a sum of products of p entries, each of which goes
+    through less than p^2 + 2 p roundings; so does the sum of magnitudes. Underflow costs 2^-1075 each time,
+    fewer than p! 2^p < 2^70 times for p < 20.
+    """
+    p, count = rows.shape[1], len(subsets)
+    minors: dict[tuple[int, ...], np.ndarray] = {(): np.ones((2, count))}  # of the first rows; with magnitudes
+    for i in range(p - 1):
+        entry = rows[subsets[:, i]].T
+        minors = {columns: sum((np.stack([(-1) ** a * entry[c], np.abs(entry[c])])
+                                * minors[columns[:a] + columns[a + 1:]] for a, c in enumerate(columns)),
+                               np.zeros((2, count)))
+                  for columns in combinations(range(p), i + 1)}
+    along = [minors[*range(j), *range(j + 1, p)] * np.array([[(-1) ** j], [1]]) for j in range(p)]
+    normal, size = np.stack(along, axis=-1)
+    value = normal @ rows.T
+    sure = np.abs(value) > 2 * gamma(2 * p * (p + 2)) * (size @ np.abs(rows).T) + _UNDERFLOW
+    np.put_along_axis(sure, subsets, True, axis=1)
+    return value > 0, sure.all(axis=1)
+
+
+def _around(positive: np.ndarray, subsets: np.ndarray) -> np.ndarray:
+    """Sign vectors (S 2^q, m) of the cells around rays where the rows of subsets (S, q) alone vanish."""
+    cells = np.repeat(positive[None], 2 ** subsets.shape[1], axis=0)
+    for cell, signs in zip(cells, product((False, True), repeat=subsets.shape[1]), strict=True):
+        np.put_along_axis(cell, subsets, np.array(signs)[None], axis=1)
+    return cells.reshape(-1, positive.shape[1])
+
+
+def _distinct(cells: np.ndarray) -> np.ndarray:
+    """The distinct rows of boolean cells (T, m), sorted."""
+    packed = np.packbits(cells, axis=1)
+    keys = np.unique(packed.view(f"S{packed.shape[1]}"))
+    return np.unpackbits(keys.view(np.uint8).reshape(-1, packed.shape[1]), axis=1,
+                         count=cells.shape[1]).astype(bool)
 
 
 Vector = tuple[Fraction, ...]
@@ -121,7 +185,10 @@ def _rational(rows: np.ndarray) -> list[Vector]:
     return [tuple(Fraction(float(x)) for x in row) for row in rows]
 
 
-def _topes(vectors: list[Vector], limit: int) -> set[tuple[int, ...]] | None:
+def _topes(
+    vectors: list[Vector], limit: int, subsets: list[tuple[int, ...]] | None = None
+) -> set[tuple[int, ...]] | None:
+    """Sign vectors of the cells, or of those around the normals of the given subsets."""
     pivots = _pivots(vectors)
     vectors = [tuple(v[j] for j in pivots) for v in vectors]  # injective on their span
     p, m = len(pivots), len(vectors)
@@ -134,7 +201,7 @@ def _topes(vectors: list[Vector], limit: int) -> set[tuple[int, ...]] | None:
         return None
     found: set[tuple[int, ...]] = set()
     seen: set[tuple[int, ...]] = set()
-    for subset in combinations(range(m), p - 1):
+    for subset in combinations(range(m), p - 1) if subsets is None else subsets:
         y = _normal([vectors[i] for i in subset], p)
         if y is None:
             continue
