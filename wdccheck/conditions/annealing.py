@@ -15,7 +15,7 @@ _EVERY = 32  # one pair in so many climbs: it costs as much as hundreds of the o
 _HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of |w.r|
 _WARM = 2  # heats that are left out where pairs are near high ground already
 _LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
-_STEPS = 30  # at each heat
+_WORK = 2**27  # entries of rows times pairs times steps at each heat, of one call
 _REACH = 0.5  # radians, of a step at heat 1
 _INERTIA = 0.8  # of the direction
 _APART = 1e-12  # sin(theta)^2 is kept as large
@@ -28,37 +28,47 @@ def annealed_pairs(
 
     Where gates are closed or open only, a gradient knows nothing of the rows that are about to toggle.
     With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
-    the width shrinks. Half of the pairs climb this, half its negative. Pairs `near`, if given, all
-    climb, on their larger side, from a width at which they forget the cell but not the place.
+    the width shrinks. Some pairs climb this, some its negative, which alpha/2 bounds and Fact 5 may rule
+    out. Pairs `near`, if given, climb on their larger side, from a width at which they forget the cell but
+    not the place. Of large layers fewer pairs climb, and longer.
     """
     pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
-    chosen = slice(_EVERY // 2, None, _EVERY) if near is None else slice(None)
-    x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
-    if x.size and rows.shape[1] > 1:
-        sign = np.where(np.arange(x.shape[1]) % 2, -1.0, 1.0)[:, None]
-        u = unit(rng.standard_normal(x.shape[1:]))
-        if near is not None:
+    every = 8 if near is None else 1  # the uniform ones
+    count = max(1, min(n // (_EVERY if near is None else 1), _WORK // (rows.size * _steps(rows))))
+    chosen = slice(0, every * count, every)
+    if rows.shape[1] > 1 and (n > 1 or near is not None):
+        x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
+        u, square = unit(rng.standard_normal(x.shape[1:])), np.linalg.norm(rows, 2) ** 2
+        if near is None:
+            value = np.where(square < 2 * alpha, rng.uniform(-1, 1, len(u)), 1.0)
+        else:
             gates = np.all(x @ rows.T > 0, axis=0)
             u, value = extreme_pairs(lambda v: _image(rows, alpha, x, gates, v), u, _LOOK)
-            sign = np.where(value < 0, -1.0, 1.0)[:, None]
-        x = _annealed(rows, alpha, x, u, sign, _HEATS if near is None else _HEATS[_WARM:])
+        sign = np.where(value < 0, -1.0, 1.0)[:, None]
+        shift = np.where(sign > 0, alpha, square) / 2
+        x = _annealed(rows, alpha, x, u, sign, shift, _HEATS if near is None else _HEATS[_WARM:])
         pairs["r"][chosen], pairs["s"][chosen] = x
     return pairs
 
 
+def _steps(rows: np.ndarray) -> int:
+    """At each heat."""
+    return 30 + rows.shape[1] // 4
+
+
 def _annealed(
-    rows: np.ndarray, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, heats: np.ndarray
+    rows: np.ndarray, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, shift: np.ndarray,
+    heats: np.ndarray,
 ) -> np.ndarray:
     """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
 
-    u follows by one step of the power method at a time.
+    u follows by one step of the power method at a time, of sign (A - alpha Q) + shift.
     """
-    shift = np.where(sign > 0, alpha / 2, np.linalg.norm(rows, 2) ** 2 / 2)
     typical = np.linalg.norm(rows, axis=1) / np.sqrt(rows.shape[1])
     speed = np.zeros_like(x)
     for heat in heats:
         width = np.maximum(heat * typical, 1e-300)
-        for _ in range(_STEPS):
+        for _ in range(_steps(rows)):
             slope, image = _slopes(rows, alpha, x, u, width)
             u = unit(sign * image + shift * u)
             slope = sign * (slope - np.sum(slope * x, axis=-1, keepdims=True) * x)
