@@ -5,10 +5,10 @@
 `wdccheck.cells.topes` lists the exact sign vectors of all open cells of the hyperplanes w_i.x = 0, W =
 default_rng(0).standard_normal((n, k)). Their number is checked by Fact 15: 2 sum_{j<k} C(n-1, j).
 
-relucent (`pip install relucent`) explores the cells of a network, here one layer W without a bias and a ReLU,
-whose cells are the same ones: breadth first from a random point, one worker, no further geometry, no
-certification at the end. It is stopped after --cells cells, not tried for n > 50, and left out where it is not
-installed. Seconds are of one core: CPU time, that of relucent's worker process included.
+relucent (`pip install relucent`) explores the cells of a network, here one layer W without a bias and a
+ReLU, whose cells are the same ones: breadth first from a random point, one worker, no further geometry, no
+certification at the end. It is stopped after --cells cells, not tried for n > 50, and left out where it is
+not installed. Seconds are of one core: CPU time, that of relucent's worker process included.
 """
 
 from __future__ import annotations
@@ -61,13 +61,14 @@ def plot(rows: list[tuple[int, int, float, float]], path: str) -> None:
     ax = style.figure()
     dark, light = style.colors(2)
     for k, line in ((3, "-"), (4, "--")):
-        for column, name, color, marker in ((2, "wdccheck", dark, "o"), (3, "relucent", light, "s")):
-            points = [(row[1], row[column]) for row in rows if row[0] == k and row[column] > 0]
+        for i, (name, look) in enumerate((("wdccheck", (dark, "o")), ("relucent", (light, "s")))):
+            points = [(row[1], row[2 + i]) for row in rows if row[0] == k and row[2 + i] > 0]
             if points:
-                ax.plot(*zip(*points, strict=True), line, color=color, marker=marker, label=f"{name}, k = {k}")
+                ax.plot(*zip(*points, strict=True), line, color=look[0], marker=look[1],
+                        label=f"{name}, k = {k}")
     ax.axhline(TARGET, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
-    ax.annotate("asked at k = 3", (1, TARGET), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                fontsize=6.5, color="0.35")
+    ax.annotate("asked at k = 3", (1, TARGET), xycoords=("axes fraction", "data"), ha="right",
+                va="bottom", fontsize=6.5, color="0.35")
     ax.set(xscale="log", yscale="log", xlabel="hyperplanes n", ylabel="cells per second of one core")
     style.plain_ticks(ax)
     ax.legend()
@@ -75,7 +76,7 @@ def plot(rows: list[tuple[int, int, float, float]], path: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--plot", help="a file for the figure: .svg, .png or .pdf")
     parser.add_argument("--cells", type=int, default=40, help="of relucent on one matrix")
     parser.add_argument("sizes", nargs="*", help="k,n")
@@ -84,7 +85,7 @@ def main() -> None:
     installed = importlib.util.find_spec("relucent") is not None
     if not installed:
         print("relucent is not installed (pip install relucent) and is left out\n")
-    print("| k, n | cells (Fact 15) | found | seconds | cells/s | relucent: cells | seconds | cells/s | ratio |")
+    print("| k, n | Fact 15 | found | seconds | cells/s | relucent: cells | seconds | cells/s | ratio |")
     print("|---|---|---|---|---|---|---|---|---|")
     rows = []
     for k, n in sizes:

@@ -92,7 +92,7 @@ def sampling(record: Record, rng: np.random.Generator) -> None:
 
 
 def differential_evolution(record: Record, rng: np.random.Generator) -> None:
-    """scipy's, rand1bin with its default rates; 15 members per unknown, at most 300, all at once; restarts."""
+    """scipy's best1bin with its default rates; 15 members per unknown, at most 300, all at once; restarts."""
     from scipy import optimize
 
     k = record.W.shape[1]
@@ -103,8 +103,8 @@ def differential_evolution(record: Record, rng: np.random.Generator) -> None:
 
     while True:
         first = rng.uniform(-1, 1, (min(30 * k, 300), 2 * k))
-        optimize.differential_evolution(objective, [(-1, 1)] * (2 * k), init=first, maxiter=10**9, polish=False,
-                                        vectorized=True, updating="deferred", rng=rng)
+        optimize.differential_evolution(objective, [(-1, 1)] * (2 * k), init=first, maxiter=10**9, rng=rng,
+                                        polish=False, vectorized=True, updating="deferred")
 
 
 def dual_annealing(record: Record, rng: np.random.Generator) -> None:

@@ -1,18 +1,21 @@
 """Lower bounds after some seconds, against other searches: a table of benchmarks/README.md.
 
-    python benchmarks/search.py [--seconds 5,20,60] [--results FILE] [--plot FILE] [--methods NAME,NAME] [matrix ...]
+    python benchmarks/search.py [--seconds 5,20,60] [--methods NAME,NAME] [--results FILE] [--plot FILE]
+        [matrix ...]
 
-The matrices are Gaussian, default_rng(0).standard_normal((n, k)) / sqrt(n) with alpha = 1, named "k,n", and the
-layers of the bundled generator with the alpha of their certificates, named "digits 1" and so on. One run per
-method, with the longest time, is read off at the shorter ones. Seconds are of one core (CPU time), one BLAS
-thread. Every bound is that of `WDC.lower_bound` at the point found. The competitors are described in
-competitors.py; beyond the packages of wdccheck they need `pip install pymanopt torch`, and what is not
-installed is left out. --results keeps what has been measured: a run that was cut short goes on from there.
+The matrices are Gaussian, default_rng(0).standard_normal((n, k)) / sqrt(n) with alpha = 1, named "k,n", and
+the layers of the bundled generator with the alpha of their certificates, named "digits 1" and so on. One run
+per method, with the longest time, is read off at the shorter ones; printed is the bound over alpha. Seconds
+are of one core (CPU time), one BLAS thread, without imports. Every bound is that of `WDC.lower_bound` at the
+point found. The competitors are described in competitors.py; beyond the packages of wdccheck they need
+`pip install pymanopt torch`, and what is not installed is left out. --results keeps what has been measured: a
+run that was cut short goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -60,15 +63,14 @@ def ours(record: Record, seed: int) -> Trace:
         if record.elapsed() > record.seconds:
             raise KeyboardInterrupt  # ends the call, which keeps what it has
 
-    wc.bracket(wc.WDC(record.W, record.alpha), wc.Spectral(), wc.Ascent(), rng=seed, time_limit=1e6, progress=note)
+    condition = wc.WDC(record.W, record.alpha)
+    wc.bracket(condition, wc.Spectral(), wc.Ascent(), rng=seed, time_limit=1e6, progress=note)
     return trace
 
 
 def rival(record: Record, method: str, seed: int) -> Trace:
-    try:
+    with contextlib.suppress(TimeUp):
         METHODS[method](record, np.random.default_rng(seed))
-    except TimeUp:
-        pass
     condition, trace = wc.WDC(record.W, record.alpha), [(0.0, 0.0)]
     for seconds, r, s in record.found:
         value = condition.lower_bound({"r": r, "s": s})
@@ -108,15 +110,15 @@ def plot(found: dict[str, dict[str, Trace]], seconds: float, path: str) -> None:
         rows = -(-len(found) // 4)
         figure = Figure(figsize=(7.4, 1.0 + 1.7 * rows), layout="constrained")
         panels = figure.subplots(rows, min(4, len(found)), sharex=True, squeeze=False).ravel()
-        looks = dict(zip(NAMES, zip(style.colors(len(NAMES)), style.markers(len(NAMES)), strict=True), strict=True))
+        colors, markers = style.colors(len(NAMES)), style.markers(len(NAMES))
         for panel, (name, traces) in zip(panels, found.items(), strict=False):
             top = max(value for trace in traces.values() for _, value in trace)
             times = np.geomspace(0.1, seconds, 60)
             for method, trace in traces.items():
-                color, marker = looks[method]
+                i = NAMES.index(method)
                 heights = np.array([at(trace, t) / top for t in times])
-                panel.plot(times, np.where(heights > 0, heights, np.nan), color=color, marker=marker,
-                           markevery=(NAMES.index(method), 10), markersize=3, label=method,
+                panel.plot(times, np.where(heights > 0, heights, np.nan), color=colors[i], marker=markers[i],
+                           markevery=(i, 10), markersize=3, label=method,
                            linewidth=1.6 if method == OURS else 0.9)
             panel.set_xscale("log")
             panel.set_title(name if name in ALPHAS else f"k, n = {name.replace(',', ', ')}", fontsize=7)
@@ -134,8 +136,9 @@ def load(path: str | None) -> dict[str, dict[str, Trace]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=lambda text: [float(x) for x in text.split(",")], default=[5, 20, 60])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=lambda text: [float(x) for x in text.split(",")],
+                        default=[5.0, 20.0, 60.0])
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(NAMES))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", help="JSON file that keeps what has been measured")

@@ -147,7 +147,7 @@ def _at_normals(rows: np.ndarray, subsets: np.ndarray) -> tuple[np.ndarray, np.n
     fewer than p! 2^p < 2^70 times for p < 20.
     """
     p, count = rows.shape[1], len(subsets)
-    minors: dict[tuple[int, ...], np.ndarray] = {(): np.ones((2, count))}  # of the first rows; with magnitudes
+    minors: dict[tuple[int, ...], np.ndarray] = {(): np.ones((2, count))}  # and magnitudes
     for i in range(p - 1):
         entry = rows[subsets[:, i]].T
         minors = {columns: sum((np.stack([(-1) ** a * entry[c], np.abs(entry[c])])
