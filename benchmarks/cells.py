@@ -100,7 +100,8 @@ def main() -> None:
                 other = number / taken
                 text = f"{number:,} | {taken:.1f} | {other:.1f} | {rate / other:,.0f}"
         rows.append((k, n, rate, other))
-        print(f"| {k}, {n} | {cells(k, n):,} | {count:,} | {seconds:.3f} | {rate:,.0f} | {text} |", flush=True)
+        print(f"| {k}, {n} | {cells(k, n):,} | {count:,} | {seconds:.3f} | {rate:,.0f} | {text} |",
+              flush=True)
     if arguments.plot:
         plot(rows, arguments.plot)
 

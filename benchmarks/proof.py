@@ -3,8 +3,8 @@
     python benchmarks/proof.py [--plot FILE] [--largest S] [--verdicts] [k ...]
 
 W = default_rng(0).standard_normal((n, k)) / sqrt(n), alpha = 1, one worker, seconds of one core. A point is
-the work of `BranchAndBound(gap=gap, rtol=0)` after `Spectral` and a search of 512 starts. For every k, n grows
-at one gap and the gap shrinks at one n, and the slopes of log(nodes) against log(n) and log(1/gap) are fitted.
+the work of `BranchAndBound(gap=gap, rtol=0)` after `Spectral` and a search of 512 starts. For every k, n
+grows at one gap and the gap shrinks at one n; fitted are the slopes of log(nodes) against log(n), log(1/gap).
 --verdicts adds the table of "deviation <= t" from scratch, in one round. Points that need more than --largest
 million nodes are given up and marked.
 """

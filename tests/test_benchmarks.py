@@ -10,8 +10,8 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
 def run(tmp_path, name, *arguments):
-    command = [sys.executable, FOLDER / f"{name}.py", *arguments, "--plot", tmp_path / "figure.svg"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=FOLDER.parent, timeout=120)
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *arguments, "--plot", str(tmp_path / "figure.svg")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "figure.svg").stat().st_size > 5000
     return [line for line in done.stdout.splitlines() if line.startswith("|")]
