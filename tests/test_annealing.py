@@ -62,8 +62,8 @@ def test_pairs_near_given_ones_rise_and_leave_them_as_they_were():
 
 
 @pytest.mark.parametrize("rows", [
-    np.zeros((5, 3)), np.ones((1, 3)), np.vstack([np.eye(3)] * 3 + [-np.eye(3)]), np.eye(3) * [1.0, 1e-160, 0.0],
-    np.ones((4, 1)), np.ones((2, 6)),
+    np.zeros((5, 3)), np.ones((1, 3)), np.vstack([np.eye(3)] * 3 + [-np.eye(3)]),
+    np.eye(3) * [1.0, 1e-160, 0.0], np.ones((4, 1)), np.ones((2, 6)),
 ])
 def test_pairs_of_any_matrix_are_directions(rows):
     for n in (1, 5, 70):
