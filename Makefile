@@ -4,7 +4,7 @@
 # make docs:    the documentation site, build/docs/index.html
 # make certificates: bracket all committed results again, and quote them (some minutes)
 # make notebooks: execute the notebooks again, outputs included (some minutes)
-# make bench: the tables and figures of benchmarks/README.md (hours; most of it searches to compare with)
+# make bench: the tables and figures of benchmarks/README.md (above an hour, most of it searches to compare with)
 
 PYTHON ?= python3
 VENV := .venv
