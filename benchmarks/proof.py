@@ -114,8 +114,9 @@ def plot(points: list[Point], chosen: list[int], path: str) -> None:
                 fixed = f"gap {gap:g}" if ax is left else f"n = {n}"
                 if mine:
                     mine = sorted(mine, key=lambda p: getattr(p, x))
-                    ax.plot([1 / p.gap if x == "gap" else p.n for p in mine], [p.nodes for p in mine], color=color,
-                            marker=marker, label=f"k = {k}, {fixed}: power {power:.1f}")
+                    where = [1 / p.gap if x == "gap" else p.n for p in mine]
+                    ax.plot(where, [p.nodes for p in mine], color=color, marker=marker,
+                            label=f"k = {k}, {fixed}: power {power:.1f}")
         left.set(xscale="log", yscale="log", xlabel="rows n", ylabel="nodes")
         right.set(xscale="log", yscale="log", xlabel="1 / gap")
         left.set_ylim(top=50 * max(p.nodes for p in points))  # room for the legends
