@@ -4,7 +4,7 @@
 # make docs:    the documentation site, build/docs/index.html
 # make certificates: bracket all committed results again, and quote them (some minutes)
 # make notebooks: execute the notebooks again, outputs included (some minutes)
-# make bench: the tables of benchmarks/README.md
+# make bench: the tables and figures of benchmarks/README.md (above an hour, most of it searches to compare with)
 
 PYTHON ?= python3
 VENV := .venv
@@ -41,11 +41,14 @@ certificates: $(VENV)/.runtime
 notebooks: $(VENV)/.test
 	$(BIN)/python notebooks/execute.py
 
-bench: $(VENV)/.runtime
+bench: $(VENV)/.test
 	$(BIN)/python benchmarks/brackets.py
 	$(BIN)/python benchmarks/cones.py
 	$(BIN)/python benchmarks/workers.py
 	$(BIN)/python benchmarks/kernels.py --ascent
+	$(BIN)/python benchmarks/search.py --plot docs/figures/bench_search.svg
+	$(BIN)/python benchmarks/proof.py --verdicts --plot docs/figures/bench_proof.svg
+	$(BIN)/python benchmarks/cells.py --plot docs/figures/bench_cells.svg
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

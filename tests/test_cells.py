@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -7,6 +8,7 @@ from conftest import MATRICES, exact_dot, fractions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wdccheck import cells
 from wdccheck.cells import group_by_line, pivot_columns, topes
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -108,9 +110,38 @@ def test_topes_give_up_at_the_limit():
     assert topes(rows[:6], limit=10) is None
 
 
-@pytest.mark.slow
 def test_cells_of_a_hundred_planes():
     assert len(topes(np.random.default_rng(0).standard_normal((100, 3)))) == 9902  # Fact 15
+
+
+@given(SEEDS, KINDS, st.integers(2, 4))
+@settings(max_examples=30)
+def test_floats_and_rationals_list_the_same_cells(seed, kind, k):
+    W = MATRICES[kind](np.random.default_rng(seed), k)
+    rows = W[W.any(axis=1)][:7]
+    exact = cells._topes(cells._rational(rows), 10**6, iter(range(10**6)))
+    assert topes(rows, limit=10**6).tolist() == [list(signs) for signs in sorted(exact)]
+
+
+@given(SEEDS, st.integers(2, 5))
+@settings(max_examples=20)
+def test_signs_at_a_normal_are_proved_or_left_to_rationals(seed, k):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-2, 3, (8, k)) / 4 + rng.choice([0.0, 1e-17, 1e-300], (8, 1)) * rng.random((8, k))
+    subsets = np.array(list(combinations(range(8), k - 1)))
+    positive, sure = cells._at_normals(rows, subsets)
+    vectors = cells._rational(rows)
+    for subset, signs, certain in zip(subsets.tolist(), positive, sure, strict=True):
+        y = cells._normal([vectors[i] for i in subset], k)
+        if certain:
+            exact = np.array([cells._sign(exact_dot_of(v, y)) for v in vectors])
+            others = np.setdiff1d(np.arange(8), subset)
+            along = exact[others] * np.where(signs, 1, -1)[others]  # y or -y: either is a normal
+            assert (along == 1).all() or (along == -1).all()
+
+
+def exact_dot_of(v, y):
+    return sum(a * b for a, b in zip(v, y, strict=True))
 
 
 # -- pivots ---------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Toy:
     def free_step(self, points, frozen):
         return points
 
-    def seeds(self, rng, n):
+    def seeds(self, rng, n, near=None):
         return spheres.sample(self.spheres, rng, n)
 
     def starts(self):

@@ -11,6 +11,8 @@ from math import comb
 
 import numpy as np
 
+from wdccheck.rounding import gamma
+
 __all__ = ["Lines", "group_by_line", "pivot_columns", "topes"]
 
 
@@ -89,7 +91,7 @@ def pivot_columns(rows: np.ndarray) -> list[int]:
     return few if len(few) == rows.shape[1] else _pivots(_rational(rows))
 
 
-def topes(rows: np.ndarray, limit: int = 1000) -> np.ndarray | None:
+def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
     """Sign vectors of all open cells of the arrangement {x : w.x = 0}, exactly.
 
     Parameters
@@ -97,7 +99,8 @@ def topes(rows: np.ndarray, limit: int = 1000) -> np.ndarray | None:
     rows : ndarray of shape (m, k)
         Nonzero rows; none needs to be independent of the others.
     limit : int
-        Give up (None) if more than this many normals or sign vectors would be needed.
+        Give up (None) if more than this many normals or sign vectors would be needed, or 1000 normals that
+        floats cannot tell from those of more rows.
 
     Returns
     -------
@@ -108,12 +111,75 @@ def topes(rows: np.ndarray, limit: int = 1000) -> np.ndarray | None:
     Every cell of an arrangement of rank p >= 1 has an extreme ray modulo its lineality space;
     the ray y is orthogonal to p - 1 independent rows, and near y the cell looks like a cell of
     the arrangement of the rows that vanish at y. So the sign vectors are the compositions of
-    sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1).
+    sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1). Where floats
+    prove that only the p - 1 rows vanish, those are all signs; the other y are met in rationals.
     """
-    found = _topes(_rational(rows), limit, iter(range(limit)))
-    if found is None:
+    vectors, m = _rational(rows), len(rows)
+    pivots = _pivots(vectors)
+    q = len(pivots) - 1
+    if q < 1 or comb(m, q) > limit:
+        found = _topes(vectors, limit, iter(range(_MET)))
+        return None if found is None else np.array(sorted(found), dtype=np.int8).reshape(-1, m)
+    subsets = np.array(list(combinations(range(m), q)))
+    scaled = np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True))[1])[:, pivots]
+    kept, doubtful = [np.empty((0, m), dtype=bool)], []
+    for first in range(0, len(subsets), _RAYS):
+        chosen = subsets[first: first + _RAYS]
+        positive, sure = _at_normals(scaled, chosen)
+        doubtful += [tuple(subset) for subset in chosen[~sure].tolist()]
+        kept.append(_distinct(_around(positive[sure], chosen[sure])))
+    exact = _topes(vectors, limit, iter(range(_MET)), doubtful) if doubtful else set()
+    if exact is None:
         return None
-    return np.array(sorted(found), dtype=np.int8).reshape(-1, len(rows))
+    kept.append(np.array(sorted(exact)).reshape(-1, m) > 0)
+    half = np.concatenate(kept)
+    cells = _distinct(np.concatenate([half, ~half]))
+    return None if len(cells) > limit else 2 * cells.astype(np.int8) - 1
+
+
+_RAYS = 2**13  # of one batch
+_MET = 1000  # normals in rationals
+_UNDERFLOW = 2.0**-1000
+
+
+def _at_normals(rows: np.ndarray, subsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether rows (m, p), entries in [-1, 1], are positive at the normals of subsets (S, p - 1) of them.
+
+    Returns (S, m), undefined on the subset itself, and whether floats prove that no other row vanishes
+    there (S,). The product of a row and the normal is a sum of products of p entries, each of which goes
+    through less than p^2 + 2 p roundings; so does the sum of magnitudes. Underflow costs 2^-1075 each time,
+    fewer than p! 2^p < 2^70 times for p < 20.
+    """
+    p, count = rows.shape[1], len(subsets)
+    minors: dict[tuple[int, ...], np.ndarray] = {(): np.ones((2, count))}  # and magnitudes
+    for i in range(p - 1):
+        entry = rows[subsets[:, i]].T
+        minors = {columns: sum((np.stack([(-1) ** a * entry[c], np.abs(entry[c])])
+                                * minors[columns[:a] + columns[a + 1:]] for a, c in enumerate(columns)),
+                               np.zeros((2, count)))
+                  for columns in combinations(range(p), i + 1)}
+    along = [minors[*range(j), *range(j + 1, p)] * np.array([[(-1) ** j], [1]]) for j in range(p)]
+    normal, size = np.stack(along, axis=-1)
+    value = normal @ rows.T
+    sure = np.abs(value) > 2 * gamma(2 * p * (p + 2)) * (size @ np.abs(rows).T) + _UNDERFLOW
+    np.put_along_axis(sure, subsets, True, axis=1)
+    return value > 0, sure.all(axis=1)
+
+
+def _around(positive: np.ndarray, subsets: np.ndarray) -> np.ndarray:
+    """Sign vectors (S 2^q, m) of the cells around rays where the rows of subsets (S, q) alone vanish."""
+    cells = np.repeat(positive[None], 2 ** subsets.shape[1], axis=0)
+    for cell, signs in zip(cells, product((False, True), repeat=subsets.shape[1]), strict=True):
+        np.put_along_axis(cell, subsets, np.array(signs)[None], axis=1)
+    return cells.reshape(-1, positive.shape[1])
+
+
+def _distinct(cells: np.ndarray) -> np.ndarray:
+    """The distinct rows of boolean cells (T, m), sorted."""
+    packed = np.packbits(cells, axis=1)
+    keys = np.unique(packed.view(f"S{packed.shape[1]}"))
+    return np.unpackbits(keys.view(np.uint8).reshape(-1, packed.shape[1]), axis=1,
+                         count=cells.shape[1]).astype(bool)
 
 
 Vector = tuple[Fraction, ...]
@@ -123,8 +189,13 @@ def _rational(rows: np.ndarray) -> list[Vector]:
     return [tuple(Fraction(float(x)) for x in row) for row in rows]
 
 
-def _topes(vectors: list[Vector], limit: int, fuel: Iterator[int]) -> set[tuple[int, ...]] | None:
-    """`fuel` is used up by normals, those of all local arrangements together."""
+def _topes(
+    vectors: list[Vector], limit: int, fuel: Iterator[int], subsets: list[tuple[int, ...]] | None = None
+) -> set[tuple[int, ...]] | None:
+    """Sign vectors of the cells, or of those around the normals of the given subsets.
+
+    `fuel` is used up by normals, those of all local arrangements together.
+    """
     pivots = _pivots(vectors)
     vectors = [tuple(v[j] for j in pivots) for v in vectors]  # injective on their span
     p, m = len(pivots), len(vectors)
@@ -139,7 +210,7 @@ def _topes(vectors: list[Vector], limit: int, fuel: Iterator[int]) -> set[tuple[
         return None
     found: set[tuple[int, ...]] = set()
     seen: set[tuple[int, ...]] = set()
-    for subset in combinations(range(m), p - 1):
+    for subset in combinations(range(m), p - 1) if subsets is None else subsets:
         if next(fuel, None) is None:
             return None
         y = _normal([vectors[i] for i in subset], p)

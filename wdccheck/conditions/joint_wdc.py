@@ -187,9 +187,9 @@ class JointWDC:
             moved[first][some] = moved[second][some] = together(pair, here, u)
         return moved
 
-    def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
         """Pairs as of the WDC on both sides, many of them aligned."""
-        return joint_seeds(*self._rows, rng, n)
+        return joint_seeds(*self._rows, rng, n) if near is None else near
 
     # -- theorems --------------------------------------------------------------------------
 

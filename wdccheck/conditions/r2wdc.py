@@ -185,8 +185,10 @@ class R2WDC:
         moved = self._pairs.free_step(points, frozen.sign, self._applies(points))
         return {"x": points["x"], "y": points["y"], **moved}
 
-    def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
         """Pairs of :meth:`SecantPairs.jumped`; x and y equal, close, nearly opposite or independent."""
+        if near is not None:
+            return near
         k = self.net.dims[0]
         x, y = unit(rng.standard_normal((n, k))), unit(rng.standard_normal((n, k)))
         kind, spread = rng.integers(4, size=(n, 1)), 10.0 ** rng.uniform(-4, 0, (n, 1))

@@ -143,8 +143,10 @@ class RRIC:
         """Toward the singular pair of the present cones, as far as pays."""
         return self._pairs.free_step(points, frozen.sign, self.A.deviation)
 
-    def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
         """Random pairs, pairs that nearly coincide, single images; from there, jumps to where it is large."""
+        if near is not None:
+            return near
         return self._pairs.jumped(self._pairs.seeds(rng, n), rng, lambda points: self.A.deviation)
 
     # -- theorems --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck import _kernels, arrays, circles, gates, matrices, rounding
-from wdccheck.conditions import starts
+from wdccheck.conditions import annealing, starts
 from wdccheck.conditions.condition import Cap, Condition, Frozen, Measured, Points, Refinement, Regions, Start
 from wdccheck.conditions.gated import Apart, GatedPair
 from wdccheck.conditions.single_pair import maximizer, terms
@@ -186,9 +186,9 @@ class WDC:
         t = np.where(np.isfinite(t), np.minimum(t, 1e3), 0.0)[:, None]
         return {"r": unit(r - np.where(upper, t, -t) * s), "s": s}
 
-    def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-        """Uniform pairs, pairs near r = s, near r = -s, and antipodal pairs on a flat of rows."""
-        return starts.mixed_pairs(self._rows, rng, n)
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
+        """Pairs of mixed_pairs, some of them annealed."""
+        return annealing.annealed_pairs(self._rows, self._alpha, rng, n, near)
 
     # -- theorems --------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ _CALM = 2  # blocks without a rise after which an island starts anew
 _HOPS = 0.5  # of the islands that start anew, around the best points
 _REPLACED = 2  # one in so many
 _RISE = 1e-4  # relative rise of an island's best that counts
+_BEHIND = 16  # blocks like the last one within which an island has to draw level with the best
 _PAYS = 1e-6  # relative rise of the lower bound for which the whole search goes on
 
 
@@ -101,11 +102,12 @@ class Ascent:
 
 @dataclass(frozen=True, eq=False)
 class _Island:
-    """Points that climb together, best first, and for how many blocks their best has not risen."""
+    """Points that climb `sign` together, best first, and for how many blocks their best has not risen."""
 
     points: Points
     values: np.ndarray
-    calm: int = 0
+    sign: float | None
+    calm: int
 
 
 _Item = tuple[np.random.SeedSequence, "float | None", "_Island | None", "_Pool"]
@@ -199,10 +201,10 @@ def _evolve(
     rng = np.random.default_rng(seed)
     before, calm = -np.inf, 0
     if island is not None and island.calm < _CALM:
-        before, calm = float(island.values[0]), island.calm
+        before, calm, sign = float(island.values[0]), island.calm, island.sign
         points = _take(island.points, _survivors(size))
     elif len(pool.values) and rng.random() < _HOPS:
-        points = _shaken(condition, pool, size, rng)
+        points, sign = condition.seeds(rng, size, near=_shaken(condition, pool, size, rng)), None
     else:
         points = condition.seeds(rng, plan.screen * size)
         values = condition.freeze(points, sign=sign).value
@@ -212,7 +214,9 @@ def _evolve(
         points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
     order = np.argsort(-frozen.value, kind="stable")
     values = frozen.value[order]
-    return _Island(_take(points, order), values, 0 if values[0] > before * (1 + _RISE) else calm + 1)
+    best = max(float(pool.values[0]), values[0]) if len(pool.values) else values[0]
+    pays = values[0] - before > max(_RISE * before, (best - values[0]) / _BEHIND)
+    return _Island(_take(points, order), values, sign, 0 if pays else calm + 1)
 
 
 def _survivors(size: int) -> np.ndarray:

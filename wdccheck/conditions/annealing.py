@@ -1,0 +1,117 @@
+"""Seeds of the WDC: pairs that climb while their gates harden from soft to nearly exact."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wdccheck import matrices
+from wdccheck.conditions.condition import Points
+from wdccheck.conditions.starts import mixed_pairs
+from wdccheck.eigen import extreme_pairs
+from wdccheck.geometry import expected_apply, unit
+from wdccheck.matrices import Rows
+
+__all__ = ["annealed_pairs"]
+
+_EVERY = 32  # one pair in so many climbs: it costs as much as hundreds of the others
+_HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of |w.r|
+_WARM = 2  # heats that are left out where pairs are near high ground already
+_LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
+_WORK = 2**27  # entries of rows times pairs times steps at each heat, of one call
+_MOST = 2**28  # of one pair: beyond, a climb takes longer than a block should
+_REACH = 0.5  # radians, of a step at heat 1
+_INERTIA = 0.8  # of the direction
+_APART = 1e-12  # sin(theta)^2 is kept as large
+
+
+def annealed_pairs(
+    rows: Rows, alpha: float, rng: np.random.Generator, n: int, near: Points | None = None
+) -> dict[str, np.ndarray]:
+    """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 32 is led to where the deviation is large.
+
+    Where gates are closed or open only, a gradient knows nothing of the rows that are about to toggle.
+    With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
+    the width shrinks. Some pairs climb this, some its negative, which alpha/2 bounds and Fact 5 may rule
+    out. Pairs `near`, if given, climb on their larger side, from a width at which they forget the cell but
+    not the place. Of large layers fewer pairs climb, and longer; of huge ones none.
+    """
+    pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
+    every = 8 if near is None else 1  # the uniform ones
+    work = matrices.entries(rows) * _steps(rows)
+    count = max(1, min(n // (_EVERY if near is None else 1), _WORK // max(work, 1)))
+    chosen = slice(0, every * count, every)
+    if rows.shape[1] > 1 and (n > 1 or near is not None) and work <= _MOST:
+        x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
+        u, square = unit(rng.standard_normal(x.shape[1:])), _square(rows, rng)
+        if near is None:
+            value = np.where(square < 2 * alpha, rng.uniform(-1, 1, len(u)), 1.0)
+        else:
+            gates = np.all(_product(x, rows.T) > 0, axis=0)
+            u, value = extreme_pairs(lambda v: _image(rows, alpha, x, gates, v), u, _LOOK)
+        sign = np.where(value < 0, -1.0, 1.0)[:, None]
+        shift = np.where(sign > 0, alpha, square) / 2
+        x = _annealed(rows, alpha, x, u, sign, shift, _HEATS if near is None else _HEATS[_WARM:])
+        pairs["r"][chosen], pairs["s"][chosen] = x
+    return pairs
+
+
+def _steps(rows: Rows) -> int:
+    """At each heat."""
+    return 30 + rows.shape[1] // 4
+
+
+def _square(rows: Rows, rng: np.random.Generator) -> float:
+    """||rows||_2^2, roughly."""
+    first = rng.standard_normal((1, rows.shape[1]))
+    _, value = extreme_pairs(lambda x: (x @ rows.T) @ rows, first, _LOOK, 1.0)
+    return 1.1 * float(value[0])
+
+
+def _product(x: np.ndarray, rows: Rows) -> np.ndarray:
+    """x @ rows for points (..., k) and rows that may be sparse."""
+    result: np.ndarray = (x.reshape(-1, x.shape[-1]) @ rows).reshape(*x.shape[:-1], -1)
+    return result
+
+
+def _annealed(
+    rows: Rows, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, shift: np.ndarray,
+    heats: np.ndarray,
+) -> np.ndarray:
+    """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
+
+    u follows by one step of the power method at a time, of sign (A - alpha Q) + shift.
+    """
+    typical = matrices.lengths(rows) / np.sqrt(rows.shape[1])
+    speed = np.zeros_like(x)
+    for heat in heats:
+        width = np.maximum(heat * typical, 1e-300)
+        for _ in range(_steps(rows)):
+            slope, image = _slopes(rows, alpha, x, u, width)
+            u = unit(sign * image + shift * u)
+            slope = sign * (slope - np.sum(slope * x, axis=-1, keepdims=True) * x)
+            length = np.sqrt(np.sum(slope**2, axis=(0, 2))[:, None]) + 1e-300
+            speed = _INERTIA * speed + (1 - _INERTIA) * slope / length
+            x = unit(x + _REACH * np.sqrt(heat) * speed)
+    return x
+
+
+def _slopes(
+    rows: Rows, alpha: float, x: np.ndarray, u: np.ndarray, width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients (2, B, k) of u^T (A - alpha Q) u in r and s, and (A - alpha Q) u, with soft gates."""
+    gates = 0.5 + 0.5 * np.tanh(0.5 * _product(x, rows.T) / width)
+    at_u = u @ rows.T
+    rises = _product(gates * (1 - gates) * gates[::-1] * (at_u**2 / width), rows)
+    cos = np.sum(x[0] * x[1], axis=-1, keepdims=True)
+    sine = np.sqrt(np.maximum(1 - cos**2, _APART))
+    p = np.sum(x * u, axis=-1, keepdims=True)
+    m = (2 * p[0] * p[1] - cos * np.sum(p**2, axis=0)) / sine  # sin(theta) u^T M u
+    by_cos = (1 - np.sum(p**2, axis=0) + cos * m / sine) / sine
+    expected = (2 * (p[::-1] - cos * p) / sine * u + by_cos * x[::-1]) / (2 * np.pi)
+    return rises - alpha * expected, _image(rows, alpha, x, gates[0] * gates[1], u)
+
+
+def _image(rows: Rows, alpha: float, x: np.ndarray, gates: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """(A - alpha Q) u for gates (B, n)."""
+    result: np.ndarray = ((u @ rows.T) * gates) @ rows - alpha * expected_apply(x[0], x[1], u)
+    return result
