@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 import wdccheck as wc
 from wdccheck import matrices, norms
 from wdccheck.conditions import wdc
+from wdccheck.conditions.starts import mixed_pairs
 from wdccheck.eigen import proved_norm, top_vector
 from wdccheck.norms import block_norm, majorized_norm, squared_norm
 from wdccheck.rounding import gate_error, open_gates
@@ -150,8 +151,10 @@ def test_sparse_and_dense_agree(kept, shape):
         assert abs(dense.lower_bound(start.point) - thin.lower_bound(same.point)) < 1e-6
     for x, value in dense.free_step(points, one).items():
         assert np.allclose(value, thin.free_step(points, one)[x])
-    for x, value in dense.seeds(np.random.default_rng(2), 9).items():
-        assert np.allclose(value, thin.seeds(np.random.default_rng(2), 9)[x], atol=1e-6)
+    one, other = (mixed_pairs(layer._rows, np.random.default_rng(2), 9) for layer in (dense, thin))
+    assert all(np.allclose(one[x], other[x], atol=1e-6) for x in one)
+    climbed = thin.seeds(np.random.default_rng(2), 33)
+    assert all(np.isfinite(x).all() for x in climbed.values())
 
 
 def test_gates_have_exact_signs(kept):
@@ -318,7 +321,8 @@ def test_the_top_vector(k):
 def test_wide_layers_promise_the_same(kept, monkeypatch, storage):
     condition = wc.WDC(storage(some(900, 600, density=0.05)))
     points = [start.point for start in condition.starts()][:12]
-    points += [{x: p[i] for x, p in condition.seeds(np.random.default_rng(0), 8).items()} for i in range(8)]
+    seeds = mixed_pairs(condition._rows, np.random.default_rng(0), 8)
+    points += [{x: p[i] for x, p in seeds.items()} for i in range(8)]
     for point in points:
         lower, value = condition.lower_bound(point), float(condition.deviation(point))
         assert lower <= value <= lower * (1 + 1e-9)
