@@ -139,7 +139,7 @@ def test_a_cluster_with_something_else_is_refused(dask, monkeypatch):
     ours = shared._build()
     monkeypatch.setattr(wc, "__version__", "0.0.1")
     with pytest.raises(InvalidInput, match=f"wdccheck 0.0.1 .* required, found {ours}"):
-        wc.bracket(CONDITION, wc.MonteCarlo())
+        wc.bracket(CONDITION, wc.MonteCarlo(12_000))
 
 
 # -- time, and the keyboard -----------------------------------------------------------------

@@ -76,12 +76,13 @@ def test_a_thread_that_leaves_does_not_lift_the_limit():
             pass
 
     with threadpool_limits(2, "blas"):
+        before = blas_threads()  # a BLAS that some library brings may have one thread only
         with parallel.one_blas_thread():
             other = threading.Thread(target=enter_and_leave)
             other.start()
             other.join()
             assert blas_threads() <= {1}
-        assert blas_threads() <= {2}
+        assert blas_threads() == before
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing", "sequential"])

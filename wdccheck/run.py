@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -87,11 +87,16 @@ class Run:
         key = (*self.seed.spawn_key, *block)
         return np.random.SeedSequence(self.seed.entropy, spawn_key=key)
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, short: bool = False
+    ) -> Iterator[Result]:
         """Apply `function` to `items` over the workers; results in order.
 
-        `function` is a `partial` whose first argument, the condition, goes to every worker once.
+        `function` is a `partial` whose first argument, the condition, goes to every worker once. What is
+        `short`, and a single item, is done here: sending it would take longer.
         """
+        if short or len(items) == 1:
+            return map(function, items)
         return parallel.ordered_map(function, items, self.workers, self.shared, self.deadline)
 
     def report(self, engine: str, known: Bracket, done: int, total: int | None, unit: str) -> None:

@@ -18,6 +18,7 @@ _HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of
 _WARM = 2  # heats that are left out where pairs are near high ground already
 _LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
 _WORK = 2**27  # entries of rows times pairs times steps at each heat, of one call
+_FEW = 3  # columns up to which circles alone find as much
 _MOST = 2**28  # of one pair: beyond, a climb takes longer than a block should
 _REACH = 0.5  # radians, of a step at heat 1
 _INERTIA = 0.8  # of the direction
@@ -33,14 +34,14 @@ def annealed_pairs(
     With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
     the width shrinks. Some pairs climb this, some its negative, which alpha/2 bounds and Fact 5 may rule
     out. Pairs `near`, if given, climb on their larger side, from a width at which they forget the cell but
-    not the place. Of large layers fewer pairs climb, and longer; of huge ones none.
+    not the place. Of large layers fewer pairs climb, and longer; of huge ones, and of very narrow ones, none.
     """
     pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
     every = 8 if near is None else 1  # the uniform ones
     work = matrices.entries(rows) * _steps(rows)
     count = max(1, min(n // (_EVERY if near is None else 1), _WORK // max(work, 1)))
     chosen = slice(0, every * count, every)
-    if rows.shape[1] > 1 and (n > 1 or near is not None) and work <= _MOST:
+    if rows.shape[1] > _FEW and (n > 1 or near is not None) and work <= _MOST:
         x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
         u, square = unit(rng.standard_normal(x.shape[1:])), _square(rows, rng)
         if near is None:

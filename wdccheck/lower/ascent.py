@@ -76,7 +76,7 @@ class Ascent:
         if rounds is None and not np.isfinite(run.deadline):
             rounds = plan.rounds
         total = None if rounds is None else rounds * size * _ISLANDS
-        patience = 1 + sum(condition.spheres.values()) // 3
+        patience = 1 + sum(condition.spheres.values()) // 4
         pool = _Pool.of(condition, known)
         islands: list[_Island | None] = [None] * _ISLANDS
         done, idle, level, number = 0, 0, known.lower, 0

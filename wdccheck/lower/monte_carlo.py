@@ -49,7 +49,7 @@ class MonteCarlo:
         dimension = sum(condition.spheres.values())
         block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
         blocks = -(-self.samples // block)
-        seeds = (run.block_seed(b) for b in range(blocks))
+        seeds = [run.block_seed(b) for b in range(blocks)]
         done = 0
         reason, detail = Reason.BUDGET, f"{blocks * block:,} samples drawn"
         for value, witness in run.map(partial(_draw, condition, block), seeds):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = ["BranchAndBound"]
 _TASK = 1000  # regions a task may visit at least
 _WAVE = 16  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
+_DARE = 8  # times the nodes so far that a round may be expected to take
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class BranchAndBound:
     """Upper bounds by bisection of regions, in rounds "prove deviation <= t".
 
     A round succeeds when every region is proved; t is then the new upper bound. It ends early
-    when a center with a larger deviation turns up, which raises the lower bound instead. t about
-    halves the gap from round to round and depends on finished rounds only, so the result is the
-    same for any number of workers.
+    when a center with a larger deviation turns up, which raises the lower bound instead. t halves the gap
+    from round to round, or divides it by more where that is cheap, and depends on finished rounds only,
+    so the result is the same for any number of workers.
 
     Parameters
     ----------
@@ -86,9 +87,11 @@ class BranchAndBound:
             yield _stopped(known, Reason.CAP_ONLY, f"dimension {sizes} is beyond branch and bound; "
                            "the upper bound is a closed formula")
             return
-        visited, finished, stuck = 0, 0, 0.0
+        visited, stuck = 0, 0.0
+        finished: list[tuple[float, int]] = []  # t and the nodes of its round
         while (goal := self._goal(known)) < known.upper and not run.decided(known):
-            t = run.target if run.target is not None else _next(max(known.lower, stuck), goal, known.upper)
+            t = run.target if run.target is not None else _next(
+                max(known.lower, stuck), goal, known.upper, finished, visited)
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
                 yield _stopped(known, Reason.NODES, "regions at the depth limit stay undecided: too "
                                "many dependent hyperplanes meet there")
@@ -99,7 +102,7 @@ class BranchAndBound:
             visited += state.visited
             known = replace(known, engines=(run.work(self, visited),))
             if state.outcome == "proved":
-                finished += 1
+                finished.append((t, state.visited))
                 known = replace(known, upper=t, upper_by=repr(self))
             elif state.outcome == "refuted" and state.witness is not None:
                 known = raised(known, condition, state.witness, state.value, repr(self))
@@ -107,7 +110,7 @@ class BranchAndBound:
                 stuck = t
             else:
                 reason = Reason.TIME if state.outcome == "time" else Reason.NODES
-                promising = finished > 0 or run.target is not None
+                promising = bool(finished) or run.target is not None
                 yield _stopped(known, reason, _shortfall(condition, promising, t, visited))
                 return
             yield known
@@ -143,12 +146,26 @@ class BranchAndBound:
         return goal_of(known, self.gap, self.rtol)
 
 
-def _next(lower: float, goal: float, upper: float) -> float:
-    """The t of the next round: near the middle, and so that halvings from there end at the goal."""
+def _next(
+    lower: float, goal: float, upper: float, finished: Sequence[tuple[float, int]] = (), visited: int = 0
+) -> float:
+    """The t of the next round: near the middle, and so that halvings from there end at the goal.
+
+    Several halvings in one, if the growth between the last two rounds says that they will take no more
+    than `_DARE` times the nodes `visited` in all `finished` rounds.
+    """
     if goal <= lower:
         return (lower + upper) / 2
-    halvings = round(math.log2((upper - lower) / (goal - lower))) - 1
+    halvings = round(math.log2((upper - lower) / (goal - lower))) - _at_once(lower, finished, visited)
     return max(goal, lower + (goal - lower) * 2.0**halvings)
+
+
+def _at_once(lower: float, finished: Sequence[tuple[float, int]], visited: int) -> int:
+    if len(finished) < 2 or finished[-1][0] <= lower:
+        return 1
+    (wide, few), (narrow, many) = finished[-2:]
+    growth = math.log2(max(many / few, 1.1)) / math.log2((wide - lower) / (narrow - lower))
+    return max(1, int(math.log2(_DARE * visited / many) / growth))
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +189,8 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
             return
         wave = [stack.pop() for _ in range(min(_WAVE, len(stack)))]
         budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # whatever `nodes` is: it only cuts
-        explored = list(run.map(partial(method.task, condition, t, budget, run.deadline), wave))
+        task = partial(method.task, condition, t, budget, run.deadline)
+        explored = list(run.map(task, wave, short=budget <= method.short))
         visited += sum(e.visited for e in explored)
         best = max(explored, key=lambda e: e.value)
         if best.value > t:
@@ -190,12 +208,14 @@ def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int)
 class _Method:
     """How a round is divided: what a task does, how many regions it may visit, and its part of the stack.
 
-    The budget of a task is the part 1/`ramp` of the nodes visited so far, up to `most`.
+    The budget of a task is the part 1/`ramp` of the nodes visited so far, up to `most`; up to `short` it
+    is not worth sending.
     """
 
     task: Callable[[Condition, float, int, float, Any], Explored]
     ramp: int
     most: int
+    short: int
     pieces: Callable[[list[Regions]], list[Regions]]
 
 
@@ -212,8 +232,8 @@ def _dealt(parts: list[Regions]) -> list[Regions]:
     return [regions.take(slice(i, None, _WAVE)) for i in range(min(_WAVE, len(regions)))]
 
 
-_REGIONS = _Method(explore, _WAVE, 40_000, _in_pieces)
-_SUBTREES = _Method(prove_subtrees, _WAVE // 4, 400_000, _dealt)
+_REGIONS = _Method(explore, _WAVE, 40_000, 0, _in_pieces)
+_SUBTREES = _Method(prove_subtrees, _WAVE // 4, 400_000, 4000, _dealt)
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
