@@ -5,7 +5,8 @@
 W = default_rng(0).standard_normal((n, k)) / sqrt(n), alpha = 1, one worker, seconds of one core. A point is
 the work of `BranchAndBound(gap=gap, rtol=0)` after `Spectral` and a search of 512 starts. For every k, n
 grows at one gap and the gap shrinks at one n; fitted are the slopes of log(nodes) against log(n), log(1/gap).
---verdicts adds the table of "deviation <= t" from scratch, in one round. Points that need more than --largest
+--verdicts adds the table of "deviation <= t" from scratch, in one round, by one worker (seconds of one core)
+and by two warm ones (seconds on the wall). Points that need more than --largest
 million nodes are given up and marked.
 """
 
@@ -84,8 +85,8 @@ def fitted(points: list[Point], k: int) -> tuple[float, float]:
 
 
 def verdicts(chosen: list[int]) -> None:
-    print("\n| k, n | t | nodes | s | µs per node | known nodes | known s | nodes ÷ | s ÷ |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("\n| k, n | t | nodes | s | µs per node | 2 workers, s | known nodes | known s | nodes ÷ | s ÷ "
+          "| 2: s ÷ |\n|" + 11 * "---|")
     for k, n, t, nodes, seconds in VERDICTS:
         if k not in chosen:
             continue
@@ -93,9 +94,14 @@ def verdicts(chosen: list[int]) -> None:
         begun = time.process_time()
         result = wc.bracket(condition, wc.BranchAndBound(nodes=10**8), target=t)
         taken, work = time.process_time() - begun, result.engines[-1].work
+        wc.bracket(condition, wc.BranchAndBound(nodes=500_000), target=t, workers=2)
+        begun = time.monotonic()
+        wc.bracket(condition, wc.BranchAndBound(nodes=10**8), target=t, workers=2)
+        both = time.monotonic() - begun
         verdict = "" if result.upper <= t else f" ({result.verdict(t).name.lower()})"
         print(f"| {k}, {n} | {t}{verdict} | {work:,} | {taken:.2f} | {taken / work * 1e6:.2f} | "
-              f"{nodes:,.0f} | {seconds:g} | {nodes / work:.1f} | {seconds / taken:.1f} |", flush=True)
+              f"{both:.2f} | {nodes:,.0f} | {seconds:g} | {nodes / work:.1f} | {seconds / taken:.1f} | "
+              f"{seconds / both:.1f} |", flush=True)
 
 
 def plot(points: list[Point], chosen: list[int], path: str) -> None:
