@@ -18,7 +18,8 @@ import wdccheck as wc
 # k, n: lower and gap that an independent implementation reached; seconds allowed for the bracket
 ROWS = {
     (2, 200): (0.2009, 0.0001, 20), (3, 100): (0.4128, 0.0051, 20), (4, 50): (0.5938, 0.05, 90),
-    (4, 200): (0.3555, None, None), (10, 100): (1.2746, None, None), (10, 1000): (0.2657, None, None),
+    (3, 500): (None, 0.01, 4), (4, 200): (0.3555, 0.01, 40), (5, 100): (None, 0.05, 60),
+    (6, 60): (None, 0.15, 90), (10, 100): (1.2746, None, None), (10, 1000): (0.2657, None, None),
     (50, 500): (0.929, None, None), (100, 2000): (0.496, None, None), (500, 2000): (None, None, None),
 }
 

@@ -62,7 +62,7 @@ ax = wc.plots.width(small)
 # caps.
 
 # %%
-tables = [wc.Study.load(STUDIES / name) for name in ("k2.csv", "k34.csv", "capped.csv")]
+tables = [wc.Study.load(STUDIES / name) for name in ("k2.csv", "k3.csv", "k4.csv", "capped.csv")]
 study = wc.Study(tuple(row for table in tables for row in table.rows))
 print(f"{len(study.rows)} matrices, {len(study.failed)} failed, "
       f"{sum(row['seconds'] for row in study.rows):.0f} seconds of computing")

@@ -290,4 +290,4 @@ def test_committed_tables_are_of_the_seeds_they_name(path):
 
 
 def test_the_study_is_committed():
-    assert {path.stem for path in TABLES} == {"capped", "k2", "k34", "random3", "random32"}
+    assert {path.stem for path in TABLES} == {"capped", "k2", "k3", "k4", "random3", "random32"}
