@@ -117,17 +117,22 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
     vectors, m = _rational(rows), len(rows)
     pivots = _pivots(vectors)
     q = len(pivots) - 1
-    if q < 1 or comb(m, q) > limit:
+    if 2 ** (q + 1) > limit:  # cells of q + 1 independent rows alone
+        return None
+    if q < 1 or q + 1 == m or comb(m, q) > limit:
         found = _topes(vectors, limit, iter(range(_MET)))
         return None if found is None else np.array(sorted(found), dtype=np.int8).reshape(-1, m)
     subsets = np.array(list(combinations(range(m), q)))
     scaled = np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True))[1])[:, pivots]
     kept, doubtful = [np.empty((0, m), dtype=bool)], []
-    for first in range(0, len(subsets), _RAYS):
-        chosen = subsets[first: first + _RAYS]
+    rays = max(1, _RAYS >> max(0, q - 8))
+    for first in range(0, len(subsets), rays):
+        chosen = subsets[first: first + rays]
         positive, sure = _at_normals(scaled, chosen)
         doubtful += [tuple(subset) for subset in chosen[~sure].tolist()]
         kept.append(_distinct(_around(positive[sure], chosen[sure])))
+        if len(kept[-1]) > limit:
+            return None
     exact = _topes(vectors, limit, iter(range(_MET)), doubtful) if doubtful else set()
     if exact is None:
         return None
@@ -137,7 +142,7 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
     return None if len(cells) > limit else 2 * cells.astype(np.int8) - 1
 
 
-_RAYS = 2**13  # of one batch
+_RAYS = 2**13  # of one batch, fewer where each has more than 2**8 cells
 _MET = 1000  # normals in rationals
 _UNDERFLOW = 2.0**-1000
 

@@ -53,7 +53,7 @@ def block_norm(rows: Rows) -> float:
     The columns with the same rows form a block, as the channels of a pixel do in a convolution. With
     N_ij >= ||G_ij||_2 on blocks, ||G|| <= lambda_max(N): for unit vectors u with parts u_i,
     u^T G u <= sum N_ij ||u_i|| ||u_j||. G is computed with the error of ``rounding.gram_error``, N with
-    proved norms; one half of each, as both are symmetric.
+    proved norms; one half of each, as both are symmetric. Rows have entries of magnitude at most 1 or so.
     """
     from scipy import sparse
 
