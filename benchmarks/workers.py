@@ -22,7 +22,7 @@ from wdccheck.run import Engine
 # the engine with a budget, the budget of a first look, k, n
 ROWS: dict[str, tuple[Callable[[int], Engine], int, int, int]] = {
     "MonteCarlo": (lambda work: wc.MonteCarlo(work), 2**16, 10, 400),
-    "Ascent": (lambda work: wc.Ascent(work), 512, 10, 400),
+    "Ascent": (lambda work: wc.Ascent(work), 256, 100, 1500),
     "BranchAndBound": (lambda work: wc.BranchAndBound(rtol=0.0, nodes=work), 200_000, 4, 200),
 }
 

@@ -57,7 +57,7 @@ ax = wc.plots.width(small)
 # %% [markdown]
 # ## The figure of a paper
 #
-# The committed study took about eleven minutes on one process; its tables lie in `docs/figures`. It holds
+# The committed study took about eleven minutes of computing; its tables lie in `docs/figures`. It holds
 # k = 2, 3, 4 with upper bounds from branch and bound, and k = 10 and 50 with searched lower bounds and
 # caps.
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -26,6 +26,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PATIENCE = 10  # seconds to wait for a scheduler
+_FEW = 64  # tasks that are long enough to be sent one by one
 _GRACE = 30  # seconds to wait for a result after the deadline
 
 
@@ -94,7 +95,7 @@ def one_blas_thread() -> AbstractContextManager[None]:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1, shared: Shared | None = None,
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int = 1, shared: Shared | None = None,
     deadline: float = math.inf,
 ) -> Iterator[Result]:
     """Apply `function` to `items`, results in order, one BLAS thread per worker.
@@ -123,7 +124,8 @@ def ordered_map(
     lazily = backend.supports_return_generator
     patience = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0) + _GRACE
     with _lost_workers_named():
-        run = Parallel(n_jobs=workers, return_as="generator" if lazily else "list", timeout=patience)
+        run = Parallel(n_jobs=workers, return_as="generator" if lazily else "list", timeout=patience,
+                       batch_size=1 if len(items) <= _FEW else "auto")  # batches of long tasks end unevenly
         results = run(calls)
         try:
             # not `yield from`: it would close the results before the filter below

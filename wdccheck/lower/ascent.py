@@ -82,8 +82,9 @@ class Ascent:
         done, idle, level, number = 0, 0, known.lower, 0
         stop = None
         while stop is None:
-            items = [(run.block_seed(number, i), _SIGNS[i], islands[i], pool) for i in range(_ISLANDS)]
-            for i, island in enumerate(run.map(partial(_evolve, condition, plan), items)):
+            order = sorted(range(_ISLANDS), key=lambda i: _rising(islands[i]))  # new ones take longer
+            items = [(run.block_seed(number, i), _SIGNS[i], islands[i], pool) for i in order]
+            for i, island in zip(order, run.map(partial(_evolve, condition, plan), items), strict=False):
                 done += size
                 islands[i] = island
                 pool = pool.joined(island)
@@ -200,7 +201,7 @@ def _evolve(
     size = plan.size
     rng = np.random.default_rng(seed)
     before, calm = -np.inf, 0
-    if island is not None and island.calm < _CALM:
+    if island is not None and _rising(island):
         before, calm, sign = float(island.values[0]), island.calm, island.sign
         points = _take(island.points, _survivors(size))
     elif len(pool.values) and rng.random() < _HOPS:
@@ -217,6 +218,11 @@ def _evolve(
     best = max(float(pool.values[0]), values[0]) if len(pool.values) else values[0]
     pays = values[0] - before > max(_RISE * before, (best - values[0]) / _BEHIND)
     return _Island(_take(points, order), values, sign, 0 if pays else calm + 1)
+
+
+def _rising(island: _Island | None) -> bool:
+    """Whether an island goes on; else it starts anew."""
+    return island is not None and island.calm < _CALM
 
 
 def _survivors(size: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from wdccheck.upper.subtree import provable, prove_subtrees
 __all__ = ["BranchAndBound"]
 
 _TASK = 1000  # regions a task may visit at least
-_WAVE = 16  # tasks between two looks at the clock; fixed, so that results do not depend on workers
+_WAVE = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
 _DARE = 8  # times the nodes so far that a round may be expected to take
 
@@ -232,8 +232,8 @@ def _dealt(parts: list[Regions]) -> list[Regions]:
     return [regions.take(slice(i, None, _WAVE)) for i in range(min(_WAVE, len(regions)))]
 
 
-_REGIONS = _Method(explore, _WAVE, 40_000, 0, _in_pieces)
-_SUBTREES = _Method(prove_subtrees, _WAVE // 4, 400_000, 4000, _dealt)
+_REGIONS = _Method(explore, 16, 40_000, 0, _in_pieces)
+_SUBTREES = _Method(prove_subtrees, 4, 200_000, 4000, _dealt)
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
