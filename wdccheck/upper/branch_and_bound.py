@@ -21,7 +21,7 @@ from wdccheck.upper.subtree import provable, prove_subtrees
 
 __all__ = ["BranchAndBound"]
 
-_TASK = 1000  # regions a task may visit at least
+_TASK = 500  # regions a task may visit at least
 _WAVE = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
 _DARE = 8  # times the nodes so far that a round may be expected to take
