@@ -309,3 +309,18 @@ def plane_epsilon(W, alpha=1.0):
         width = (t_high - t_low) / 64
         t_low, t_high = np.maximum(center - width, 0.0), np.minimum(center + width, 1.0)
     return best
+
+
+@pytest.fixture
+def eye(tmp_path):
+    path = tmp_path / "eye.npy"
+    np.save(path, np.eye(2))
+    return str(path)
+
+
+@pytest.fixture
+def net(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "net.npz"
+    np.savez(path, W1=rng.standard_normal((20, 2)) / 4, W2=rng.standard_normal((12, 20)) / 3)
+    return str(path)

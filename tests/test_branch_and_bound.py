@@ -10,7 +10,7 @@ import pytest
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason
 from wdccheck.run import Run
-from wdccheck.upper.branch_and_bound import _round
+from wdccheck.upper.branch_and_bound import _next, _round
 from wdccheck.upper.explore import explore as _explore
 
 
@@ -111,3 +111,12 @@ def test_refuses_senseless_parameters(bad):
 def test_repr_rebuilds():
     engine = wc.BranchAndBound(gap=0.1, rtol=0.0, nodes=7)
     assert eval(repr(engine), {"BranchAndBound": wc.BranchAndBound}) == engine
+
+
+def test_rounds_take_more_halvings_at_once_where_that_is_cheap():
+    """From (0, 16] to the goal 1: nodes that double, that grow eightfold, and a history that says nothing."""
+    assert _next(0.0, 1.0, 16.0) == 8
+    assert _next(0.0, 1.0, 16.0, [(64.0, 100), (32.0, 200)], 300) == 2  # 2400 nodes: 3 more doublings
+    assert _next(0.0, 1.0, 16.0, [(64.0, 100), (32.0, 800)], 900) == 8
+    assert _next(0.0, 1.0, 16.0, [(64.0, 100), (32.0, 101)], 10**6) == 1  # and never below the goal
+    assert _next(40.0, 41.0, 56.0, [(64.0, 1), (32.0, 2)], 3) == 48  # the lower bound has passed the last t

@@ -33,21 +33,6 @@ def run(*arguments):
 
 
 @pytest.fixture
-def eye(tmp_path):
-    path = tmp_path / "eye.npy"
-    np.save(path, np.eye(2))
-    return str(path)
-
-
-@pytest.fixture
-def net(tmp_path):
-    rng = np.random.default_rng(0)
-    path = tmp_path / "net.npz"
-    np.savez(path, W1=rng.standard_normal((20, 2)) / 4, W2=rng.standard_normal((12, 20)) / 3)
-    return str(path)
-
-
-@pytest.fixture
 def large(tmp_path):
     """A layer on which any engine stays busy for longer than a test waits."""
     path = tmp_path / "large.npy"

@@ -13,21 +13,6 @@ from test_cli import QUICK, run
 from wdccheck.cli import main
 
 
-@pytest.fixture
-def eye(tmp_path):
-    path = tmp_path / "eye.npy"
-    np.save(path, np.eye(2))
-    return str(path)
-
-
-@pytest.fixture
-def net(tmp_path):
-    rng = np.random.default_rng(0)
-    path = tmp_path / "net.npz"
-    np.savez(path, W1=rng.standard_normal((20, 2)) / 4, W2=rng.standard_normal((12, 20)) / 3)
-    return str(path)
-
-
 def bad_arrays():
     return {
         "nan": np.array([[np.nan, 1.0]]), "inf": np.array([[np.inf], [1.0]]), "empty": np.zeros((0, 3)),

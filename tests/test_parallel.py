@@ -132,3 +132,11 @@ def test_what_is_known_outlives_the_workers(monkeypatch):
     known = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral(), wc.MonteCarlo())
     assert known.lower <= 1 <= known.upper
     assert known.stopped["lower"].reason is Reason.INTERRUPTED and "gone" in known.stopped["lower"].detail
+
+
+def test_a_single_item_and_short_ones_stay_in_the_process():
+    run = Run(workers=2)
+    with parallel.one_blas_thread():
+        assert [pid for pid, _ in run.map(partial(where, None), [0])] == [os.getpid()]
+        assert {pid for pid, _ in run.map(partial(where, None), [0, 1], short=True)} == {os.getpid()}
+        assert os.getpid() not in {pid for pid, _ in run.map(partial(where, None), [0, 1])}

@@ -161,9 +161,12 @@ def _next(
 
 
 def _at_once(lower: float, finished: Sequence[tuple[float, int]], visited: int) -> int:
-    if len(finished) < 2 or finished[-1][0] <= lower:
+    """How many halvings the growth of the nodes allows; one where nothing is known of it."""
+    if len(finished) < 2:
         return 1
     (wide, few), (narrow, many) = finished[-2:]
+    if not wide - lower > narrow - lower > 0:
+        return 1
     growth = math.log2(max(many / few, 1.1)) / math.log2((wide - lower) / (narrow - lower))
     return max(1, int(math.log2(_DARE * visited / many) / growth))
 
