@@ -99,10 +99,11 @@ class Run:
             return map(function, items)
         return parallel.ordered_map(function, items, self.workers, self.shared, self.deadline)
 
-    def report(self, engine: str, known: Bracket, done: int, total: int | None, unit: str) -> None:
-        """Send an event to the progress display."""
+    def report(self, engine: str, known: Bracket, done: int, total: float | None, unit: str) -> None:
+        """Send an event to the progress display; a `total` of inf, or None, is not known."""
+        whole = None if total is None or math.isinf(total) else int(total)
         elapsed = time.monotonic() - self.started
-        self.progress.update(Event(engine, known.lower, known.upper, done, total, unit, elapsed))
+        self.progress.update(Event(engine, known.lower, known.upper, done, whole, unit, elapsed))
 
     def work(self, engine: Engine, done: int) -> Work:
         """What `engine` has done so far, as provenance."""

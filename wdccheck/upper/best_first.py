@@ -34,7 +34,7 @@ class Limits:
     """Who searches, with how many regions at most, and which upper bound is small enough."""
 
     engine: Engine
-    nodes: int
+    nodes: float
     goal: Callable[[Bracket], float]
 
 

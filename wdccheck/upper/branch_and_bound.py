@@ -181,7 +181,7 @@ class _State:
     witness: Mapping[str, np.ndarray] | None = None
 
 
-def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: int) -> Iterator[_State]:
+def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: float) -> Iterator[_State]:
     """Prove deviation <= t below `roots`, a wave of tasks at a time."""
     method = _SUBTREES if provable(condition, roots) else _REGIONS
     stack: list[Regions] = method.pieces([roots])

@@ -14,7 +14,6 @@ from wdccheck.run import Run
 __all__ = ["capped", "check_budget", "goal_of", "node_limit", "roots_in_time", "stopped"]
 
 _NODES = 10**7  # where nothing else ends the search
-_ALL = 10**12  # where a time limit does
 
 
 def check_budget(gap: float, rtol: float, nodes: float | None) -> None:
@@ -27,11 +26,11 @@ def check_budget(gap: float, rtol: float, nodes: float | None) -> None:
         raise InvalidInput("nodes", "an integer >= 1, or None", repr(nodes)[:60])
 
 
-def node_limit(nodes: int | None, run: Run) -> int:
+def node_limit(nodes: int | None, run: Run) -> float:
     """How many regions may be visited: None leaves it to the time limit where there is one."""
     if nodes is not None:
         return nodes
-    return _NODES if math.isinf(run.deadline) else _ALL
+    return _NODES if math.isinf(run.deadline) else math.inf
 
 
 def goal_of(known: Bracket, gap: float, rtol: float) -> float:
