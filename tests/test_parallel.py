@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from functools import partial
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -109,6 +110,23 @@ def test_a_few_things_are_remembered():
     assert len(shared._sent) == 4 and shared.sent(things[5], False) is sent[5]
     assert all(np.array_equal(pickle.loads(pickle.dumps(one)).opened(), x)
                for one, x in zip(sent, things, strict=True))
+
+
+def test_large_arrays_travel_as_files_that_go_with_their_owner():
+    shared, thing = Shared(), {"large": np.arange(2.0**18), "small": np.ones(3)}
+    folder = Path(shared.sent(thing, False)._folder)
+    assert [file.stat().st_size for file in folder.iterdir()] == [2**21]
+    opened = pickle.loads(pickle.dumps(shared.sent(thing, False))).opened()
+    assert all(np.array_equal(opened[name], thing[name]) for name in thing)
+    del shared
+    assert not folder.exists()
+
+
+def test_joblib_writes_no_files_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    condition, run = wc.WDC(np.eye(400)), Run(workers=2)
+    for _ in run.map(partial(where, condition), range(8)):
+        assert not list(tmp_path.rglob("*.pkl"))  # it would wait for workers to let go of them
 
 
 def test_a_moment_stays_the_same_elsewhere(monkeypatch):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from wdccheck.errors import InvalidInput
 __all__ = ["Here", "Shared"]
 
 _KEPT = 4  # things that are remembered, by the caller and by a worker
+_LARGE = 2**20  # bytes from which joblib writes an array to a file
 
 
 class Shared:
@@ -62,15 +66,31 @@ class Here:
 
 
 class _Parcel(Here):
-    """Pickled once, large arrays apart: joblib maps these into the memory of its processes."""
+    """Pickled once, large arrays apart, in files that other processes map into their memory.
+
+    joblib would do the same with every call, and wait a tenth of a second each time for its files to go.
+    """
 
     def __init__(self, thing: object) -> None:
         import cloudpickle
 
         buffers: list[Any] = []
         self._thing, self._key = thing, os.urandom(16).hex()
+        self._folder = ""  # removed with this object
         self._pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-        self._arrays = [np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers]
+        self._arrays = [self._mapped(np.frombuffer(buffer.raw(), np.uint8)) for buffer in buffers]
+
+    def _mapped(self, array: np.ndarray) -> np.ndarray:
+        """The bytes (size,) themselves, or in a file of their own if they are many."""
+        if array.size < _LARGE:
+            return array
+        if not self._folder:
+            self._folder = tempfile.mkdtemp(prefix="wdccheck-")
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        handle, path = tempfile.mkstemp(dir=self._folder)
+        with os.fdopen(handle, "wb") as file:
+            array.tofile(file)
+        return np.memmap(path, np.uint8, mode="r")
 
     def _made(self) -> object:
         return pickle.loads(self._pickled, buffers=self._arrays)
