@@ -24,8 +24,8 @@ ROWS = {
 }
 
 
-def gaussian(k: int, n: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((n, k)) / np.sqrt(n)
+def gaussian(k: int, n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 def main() -> None:

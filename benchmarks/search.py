@@ -3,8 +3,9 @@
     python benchmarks/search.py [--seconds 5,20,60] [--methods NAME,NAME] [--results FILE] [--plot FILE]
         [matrix ...]
 
-The matrices are Gaussian, default_rng(0).standard_normal((n, k)) / sqrt(n) with alpha = 1, named "k,n", and
-the layers of the bundled generator with the alpha of their certificates, named "digits 1" and so on. One run
+The matrices are Gaussian, default_rng(seed).standard_normal((n, k)) / sqrt(n) with alpha = 1, named "k,n" for
+seed 0 and "k,n,seed" for others (the search was not tuned on those), and the layers of the bundled generator
+with the alpha of their certificates, named "digits 1" and so on. One run
 per method, with the longest time, is read off at the shorter ones; printed is the bound over alpha. Seconds
 are of one core (CPU time), one BLAS thread, without imports. Every bound is that of `WDC.lower_bound` at the
 point found. The competitors are described in competitors.py; beyond the packages of wdccheck they need
@@ -37,7 +38,8 @@ from wdccheck.progress import Event
 
 Trace = list[tuple[float, float]]  # seconds, lower bound; both rise
 
-SIZES = ((10, 150), (20, 400), (50, 500), (100, 1500), (500, 2000))
+GAUSSIAN = tuple(f"{size}{seed}" for seed in ("", ",1") for size in
+                 ("10,150", "20,400", "50,500", "100,1500", "500,2000"))
 ALPHAS = {"digits 1": (0, 1.12225), "digits 2": (1, 3140.83), "digits 2, alpha 741.9": (1, 741.902)}
 OURS = "wdccheck"
 NAMES = (OURS, *METHODS)
@@ -49,8 +51,16 @@ def matrix(name: str) -> tuple[np.ndarray, float]:
     if name in ALPHAS:
         layer, alpha = ALPHAS[name]
         return generator().layers[layer], alpha
-    k, n = map(int, name.split(","))
-    return gaussian(k, n), 1.0
+    k, n, *seed = map(int, name.split(","))
+    return gaussian(k, n, *seed), 1.0
+
+
+def title(name: str) -> str:
+    """Of a panel."""
+    if name in ALPHAS:
+        return name
+    k, n, *seed = name.split(",")
+    return f"k, n = {k}, {n}" + "".join(f"; seed {x}" for x in seed)
 
 
 def ours(record: Record, seed: int) -> Trace:
@@ -121,7 +131,7 @@ def plot(found: dict[str, dict[str, Trace]], seconds: float, path: str) -> None:
                            markevery=(i, 10), markersize=3, label=method,
                            linewidth=1.6 if method == OURS else 0.9)
             panel.set_xscale("log")
-            panel.set_title(name if name in ALPHAS else f"k, n = {name.replace(',', ', ')}", fontsize=7)
+            panel.set_title(title(name), fontsize=7)
             panel.set_xlabel("seconds of one core")
             style.plain_ticks(panel)
         for panel in panels[len(found):]:
@@ -143,7 +153,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", help="JSON file that keeps what has been measured")
     parser.add_argument("--plot", help="a file for the figure: .svg, .png or .pdf")
-    parser.add_argument("matrices", nargs="*", default=[*(f"{k},{n}" for k, n in SIZES), *ALPHAS])
+    parser.add_argument("matrices", nargs="*", default=[*GAUSSIAN, *ALPHAS])
     arguments = parser.parse_args()
     missing = {m for m in PACKAGES if importlib.util.find_spec(m) is None} & set(arguments.methods)
     for package in sorted(missing):

@@ -74,3 +74,9 @@ def test_pairs_of_any_matrix_are_directions(rows):
             assert np.allclose(np.linalg.norm(pairs[x], axis=1), 1) and np.array_equal(pairs[x], again[x])
         near = annealing.annealed_pairs(rows, 1.0, np.random.default_rng(0), n, pairs)
         assert all(np.isfinite(near[x]).all() and near[x].any(axis=1).all() for x in "rs")
+
+
+@pytest.mark.parametrize("scale, alpha", [(1.0, 1e300), (1.0, 1e-300), (1e-60, 1.0), (1e60, 1.0)])
+def test_numbers_beyond_single_precision_leave_directions(scale, alpha):
+    pairs = annealing.annealed_pairs(scale * gaussian(5, 30), alpha, np.random.default_rng(0), 70)
+    assert all(np.allclose(np.linalg.norm(pairs[x], axis=1), 1) for x in "rs")

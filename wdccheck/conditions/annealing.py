@@ -1,6 +1,12 @@
-"""Seeds of the WDC: pairs that climb while their gates harden from soft to nearly exact."""
+"""Seeds of the WDC: pairs that climb while their gates harden from soft to nearly exact.
+
+The climb is in single precision: nothing of it is believed, and it takes half the time.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +20,7 @@ from wdccheck.matrices import Rows
 __all__ = ["annealed_pairs"]
 
 _EVERY = 32  # one pair in so many climbs: it costs as much as hundreds of the others
-_HEATS = np.geomspace(1.0, 0.01, 8)  # widths of the gates, in typical values of |w.r|
+_HEATS = tuple(np.geomspace(1.0, 0.01, 8).tolist())  # widths of the gates, in typical values of |w.r|
 _WARM = 2  # heats that are left out where pairs are near high ground already
 _LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
 _WORK = 2**27  # entries of rows times pairs times steps at each heat, of one call
@@ -22,7 +28,8 @@ _FEW = 3  # columns up to which circles alone find as much
 _MOST = 2**28  # of one pair: beyond, a climb takes longer than a block should
 _REACH = 0.5  # radians, of a step at heat 1
 _INERTIA = 0.8  # of the direction
-_APART = 1e-12  # sin(theta)^2 is kept as large
+_APART = 1e-6  # sin(theta) is kept as large
+_TINY = 1e-30  # added to squares and widths that are divided by
 
 
 def annealed_pairs(
@@ -51,7 +58,8 @@ def annealed_pairs(
             u, value = extreme_pairs(lambda v: _image(rows, alpha, x, gates, v), u, _LOOK)
         sign = np.where(value < 0, -1.0, 1.0)[:, None]
         shift = np.where(sign > 0, alpha, square) / 2
-        x = _annealed(rows, alpha, x, u, sign, shift, _HEATS if near is None else _HEATS[_WARM:])
+        found = _annealed(rows, alpha, x, u, sign, shift, _HEATS if near is None else _HEATS[_WARM:])
+        x = _directions(found, x)
         pairs["r"][chosen], pairs["s"][chosen] = x
     return pairs
 
@@ -68,51 +76,77 @@ def _square(rows: Rows, rng: np.random.Generator) -> float:
     return 1.1 * float(value[0])
 
 
-def _product(x: np.ndarray, rows: Rows) -> np.ndarray:
-    """x @ rows for points (..., k) and rows that may be sparse."""
-    result: np.ndarray = (x.reshape(-1, x.shape[-1]) @ rows).reshape(*x.shape[:-1], -1)
+def _image(rows: Rows, alpha: float, x: np.ndarray, gates: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """(A - alpha Q) u for gates (B, n)."""
+    result: np.ndarray = ((u @ rows.T) * gates) @ rows - alpha * expected_apply(x[0], x[1], u)
     return result
+
+
+def _directions(found: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Pairs (2, B, k) as unit vectors, those before where single precision was not enough."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(found.astype(np.float64), axis=-1, keepdims=True)
+    right = np.all(np.abs(lengths - 1) < 0.1, axis=0)  # False for NaN
+    return unit(np.where(right, found, before))
 
 
 def _annealed(
     rows: Rows, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, shift: np.ndarray,
-    heats: np.ndarray,
+    heats: Sequence[float],
 ) -> np.ndarray:
     """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
 
     u follows by one step of the power method at a time, of sign (A - alpha Q) + shift.
     """
-    typical = matrices.lengths(rows) / np.sqrt(rows.shape[1])
-    speed = np.zeros_like(x)
-    for heat in heats:
-        width = np.maximum(heat * typical, 1e-300)
-        for _ in range(_steps(rows)):
-            slope, image = _slopes(rows, alpha, x, u, width)
-            u = unit(sign * image + shift * u)
-            slope = sign * (slope - np.sum(slope * x, axis=-1, keepdims=True) * x)
-            length = np.sqrt(np.sum(slope**2, axis=(0, 2))[:, None]) + 1e-300
-            speed = _INERTIA * speed + (1 - _INERTIA) * slope / length
-            x = unit(x + _REACH * np.sqrt(heat) * speed)
+    with np.errstate(all="ignore"):  # what single precision cannot hold is found out at the end
+        typical = (matrices.lengths(rows) / rows.shape[1] ** 0.5).astype(np.float32)
+        rows, x, u, sign, shift = (y.astype(np.float32) for y in (rows, x, u, sign, shift))
+        speed = np.zeros_like(x)
+        for heat in heats:
+            width = np.maximum(heat * typical, _TINY)
+            for _ in range(_steps(rows)):
+                slope, image = _slopes(rows, alpha, x, u, width)
+                u = _normalized(sign * image + shift * u)
+                slope = sign * (slope - _inner(slope, x) * x)
+                length = np.sqrt(np.sum(_inner(slope, slope), axis=0) + _TINY)
+                speed = _INERTIA * speed + (1 - _INERTIA) * slope / length
+                x = _normalized(x + _REACH * heat**0.5 * speed)
     return x
+
+
+def _inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.sum(x * y, axis=-1, keepdims=True)
+
+
+def _normalized(x: np.ndarray) -> np.ndarray:
+    return x / np.sqrt(_inner(x, x) + _TINY)
 
 
 def _slopes(
     rows: Rows, alpha: float, x: np.ndarray, u: np.ndarray, width: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients (2, B, k) of u^T (A - alpha Q) u in r and s, and (A - alpha Q) u, with soft gates."""
-    gates = 0.5 + 0.5 * np.tanh(0.5 * _product(x, rows.T) / width)
-    at_u = u @ rows.T
-    rises = _product(gates * (1 - gates) * gates[::-1] * (at_u**2 / width), rows)
-    cos = np.sum(x[0] * x[1], axis=-1, keepdims=True)
-    sine = np.sqrt(np.maximum(1 - cos**2, _APART))
-    p = np.sum(x * u, axis=-1, keepdims=True)
-    m = (2 * p[0] * p[1] - cos * np.sum(p**2, axis=0)) / sine  # sin(theta) u^T M u
-    by_cos = (1 - np.sum(p**2, axis=0) + cos * m / sine) / sine
-    expected = (2 * (p[::-1] - cos * p) / sine * u + by_cos * x[::-1]) / (2 * np.pi)
-    return rises - alpha * expected, _image(rows, alpha, x, gates[0] * gates[1], u)
+    """Gradients (2, B, k) of u^T (A - alpha Q) u in r and s, and (A - alpha Q) u, with soft gates.
+
+    Of the type of `x`. The rows are read twice: for the products with r, s and u, and for those back.
+    """
+    at = _product(np.concatenate([x, u[None]]), rows.T)
+    gates = 0.5 + 0.5 * np.tanh(0.5 * at[:2] / width)
+    joint = gates[0] * gates[1] * at[2]
+    back = _product(np.concatenate([(1 - gates) * (joint * at[2] / width), joint[None]]), rows)
+    apart, along = (np.sqrt(_inner(y, y)) for y in (x[0] - x[1], x[0] + x[1]))  # 2 sin, 2 cos of theta / 2
+    cos, theta = _inner(x[0], x[1]), 2 * np.arctan2(apart, along)
+    sine = np.maximum(0.5 * apart * along, _APART)
+    p = _inner(x, u)
+    across = p[::-1] - cos * p
+    swapped = (across[0] * x[0] + across[1] * x[1]) / sine  # sin(theta) M u
+    m = _inner(swapped, u)
+    by_cos = (_inner(u, u) - np.sum(p**2, axis=0) + cos * m / sine) / sine
+    share = alpha / (2 * math.pi)
+    slope = back[:2] - share * (2 * across / sine * u + by_cos * x[::-1])
+    return slope, back[2] - share * ((math.pi - theta) * u + swapped)
 
 
-def _image(rows: Rows, alpha: float, x: np.ndarray, gates: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """(A - alpha Q) u for gates (B, n)."""
-    result: np.ndarray = ((u @ rows.T) * gates) @ rows - alpha * expected_apply(x[0], x[1], u)
+def _product(x: np.ndarray, rows: Rows) -> np.ndarray:
+    """x @ rows for points (..., k) and rows that may be sparse."""
+    result: np.ndarray = (x.reshape(-1, x.shape[-1]) @ rows).reshape(*x.shape[:-1], -1)
     return result
