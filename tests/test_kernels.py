@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -87,6 +88,40 @@ def test_what_is_left_and_hard_and_proved_covers_everything(kind, k):
 def _inside(boxes, r, s, k):
     face = np.concatenate([r / np.abs(r).max(), s / np.abs(s).max()])
     return bool((np.abs(face - boxes[0]) <= boxes[1] + 1e-12).all(axis=1).any())
+
+
+def test_the_first_order_of_the_expectation_bounds_its_change():
+    """Q leaves neither side of it at any point of two boxes, corners and moves along s among them."""
+    y, z = Fraction(plain_proof.ACROSS), Fraction(plain_proof.ALONG)
+    assert (2 * y * z - 6) ** 2 <= 4 * (z**2 + 3) * (y**2 - 1)  # so that (y + z x)^2 >= 1 + 6x - 3x^2
+    rng, used, closest = np.random.default_rng(0), 0, 0.0
+    for trial in range(400):
+        k = int(rng.integers(2, 7))
+        c = rng.uniform(-1, 1, (2, k))
+        if trial % 3 == 0:
+            c[1] = (c[0] if trial % 2 else -c[0]) + 0.2 * rng.standard_normal(k)
+        h = 2.0 ** -rng.integers(1, 9) * rng.random((2, k)) * np.array([[1.0], [rng.choice([1.0, 0.1, 0.0])]])
+        face = np.abs(c).argmax(axis=1)
+        c /= np.abs(c).max(axis=1, keepdims=True)
+        h[[0, 1], face] = 0
+        made = Problem(np.eye(k), np.ones(k), np.zeros(k), 0.7, 0.0, 1.0, MAX_DEPTH)
+        node = plain_proof._root(made, c, h)
+        mean, theta, _, _, _ = plain_proof._expected(made, node)
+        first = plain_proof._first_order(made, node, theta, 2.0)
+        if first is None:
+            continue
+        used += 1
+        toward = np.sign(c[::-1] - np.sum(c * c[::-1], axis=1)[:, None] * c / np.sum(c**2, axis=1)[:, None])
+        moves = [rng.choice([-1.0, 1.0], (60, 2, k)), rng.uniform(-1, 1, (20, 2, k)),
+                 np.array([toward, -toward])]
+        r, s = (c + h * np.concatenate(moves)).transpose(1, 2, 0)
+        change = _kernels.symmetric(0.7 * _kernels.expected_triangle(r, s)[0] - mean[:, None], k)
+        most = _kernels.symmetric(first[0][:, None], k)
+        over = np.linalg.eigvalsh(np.concatenate([change, -change]) - most)[:, -1].max()
+        assert over <= first[1] + 1e-15
+        closest = max(closest, over / first[1])
+    assert used > 150
+    assert closest > 0.2  # no bound that holds by far
 
 
 @compiled

@@ -30,7 +30,7 @@ __all__ = [
     "semidefinite", "symmetric", "tabulated",
 ]
 
-_ABI = 2
+_ABI = 3
 """Of the compiled modules that these files go with: an editable install may keep older ones."""
 
 Arrays = tuple[np.ndarray, np.ndarray]

@@ -24,7 +24,7 @@ cdef extern from "circles.h" nogil:
     Best best_wave(Py_ssize_t n, const double* along, const double* across, const double* coefficients,
                    const Kappa* f, const Grid* g, Toggle* moving, Toggle* at, double* room, int32_t* start)
 
-ABI = 2
+ABI = 3
 
 
 def best_on_circles(along, across, coefficients, expected):

@@ -18,7 +18,7 @@ cdef extern from "pairs.h" nogil:
     void gram_of(Py_ssize_t count, const int32_t* index, const double* weight, const double* rows, int k,
                  double* matrix)
 
-ABI = 2
+ABI = 3
 
 
 def extremes(rows, weights, scale, r, s, first, int sign):

@@ -10,6 +10,7 @@ start from all of the face.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,8 @@ CLOSE = 0.3  # radians: on larger boxes nobody asks whether lines depend on each
 CROWD = 24  # lines through a box of which more cannot be enumerated
 FLAT = 3e-5  # distance from a span below which a unit vector seems to lie in it
 WIDE = 4.0  # weight of the expectation's part of a score
+ACROSS, ALONG = 1.4, 0.806  # y and z of `_first_order`: sqrt(1 + 6x - 3x^2) <= y + z x for x in [0, 1]
+SHARP = 0.25  # of the plain slack: where more remains beyond the first order, nobody looks at it
 STEPS = 2  # of the power iteration for the eigenvector that scores are taken at
 
 
@@ -144,13 +147,14 @@ def _mirrored(node: _Node) -> bool:
 
 
 def _tested(problem: Problem, node: _Node) -> _Node:
-    """Both sides of Fact 10, by the bound on the expectation at the centers and by that on its range."""
-    mean, slack, floor, ceiling = _expected(problem, node)
+    """Both sides of Fact 10, by bounds on the expectation from the centers and by that on its range."""
+    mean, theta, slack, floor, ceiling = _expected(problem, node)
+    near = partial(_near, problem, slack, _first_order(problem, node, theta, slack))
     high, t, proved = _high(problem, node), problem.t, node.proved
-    if not proved & UPPER and (_holds(problem, t - problem.pad - slack, mean - high)
+    if not proved & UPPER and (near(mean - high)
                                or _holds(problem, t - problem.pad + floor, -high)):
         proved |= UPPER
-    if not proved & LOWER and (_holds(problem, t - problem.pad - slack, node.low - mean)
+    if not proved & LOWER and (near(node.low - mean)
                                or _holds(problem, t - problem.pad - ceiling, node.low)):
         proved |= LOWER
     if proved == UPPER | LOWER:
@@ -161,17 +165,68 @@ def _tested(problem: Problem, node: _Node) -> _Node:
     return replace(node, edge=_edge(problem, node))
 
 
-def _expected(problem: Problem, node: _Node) -> tuple[np.ndarray, float, float, float]:
-    """alpha Q at the centers, how far it is from that on the boxes, and bounds of its eigenvalues there."""
+def _expected(problem: Problem, node: _Node) -> tuple[np.ndarray, float, float, float, float]:
+    """alpha Q and theta at the centers, how far alpha Q is from that on the boxes, its eigenvalues there."""
     alpha, error = problem.alpha, rounding.expectation_error(problem.rows.shape[1])
     mean, theta = expected_triangle(node.center[0][:, None], node.center[1][:, None])
     delta = _radii(node)
     wedge = float(np.sum(delta + np.sin(delta))) / (2 * np.pi)
     below = max(float(theta[0]) - delta.sum() - error, 0.0)
     above = min(float(theta[0]) + delta.sum() + error, np.pi)
-    return (alpha * mean[:, 0], alpha * (wedge + 2 * error),
+    return (alpha * mean[:, 0], float(theta[0]), alpha * (wedge + 2 * error),
             alpha * ((np.pi - above - np.sin(above)) / (2 * np.pi) - error),
             alpha * ((np.pi - below + np.sin(below)) / (2 * np.pi) + error))
+
+
+def _first_order(
+    problem: Problem, node: _Node, theta: float, slack: float
+) -> tuple[np.ndarray, float] | None:
+    """A matrix M, packed, and a number c: on the boxes alpha Q leaves that at the centers by at most M + c I.
+
+    That is in both directions. None where c is not below the part `SHARP` of the slack. Unit vectors r and s
+    move along great circles to any point of the boxes, at speeds up to the radii a and b, in unit time. Let e
+    be the unit tangent at r towards s, and P project onto the complement of r and s. For a tangent v at r,
+    2 pi dQ/dr [v] = (v.e) P + e v^T + v e^T: second moments of a Gaussian g where g.r = 0, g.s > 0. At a unit
+    tangent u with x = (u.e)^2 this form is v.((1 - x) e + 2 (u.e) u), a vector of squared length
+    1 + 6x - 3x^2. So for |v| <= a it lies between -a G and a G, G = y (I - rr^T) + z ee^T; for s the same.
+
+    On the way r turns by at most a per time, and e by a max(1, |cot|) + b / sin, at angles between
+    theta - a - b and theta + a + b; rr^T changes by the sine of what r turned, ee^T likewise. Integrated:
+    M = (a G_r + b G_s) / 2 pi at the centers, c = ((y + z max(1, |cot|)) (a^2 + b^2) + 2 z a b / sin) / 4 pi,
+    both times alpha.
+
+    M is written in the units along r + s and r - s. These err by 2 (k + 8) u over |r +- s|; as a + b is
+    less than theta and pi - theta, it is at most pi/2 times |r +- s|. So M errs by less than four, Q by one,
+    and what enters c by less than one of `expectation_error`.
+    """
+    error = rounding.expectation_error(problem.rows.shape[1])
+    a, b = _radii(node)
+    total = a + b
+    low, high = theta - total - error, theta + total + error
+    if not (low > 0 and high < np.pi):
+        return None
+    cot = max(1.0, 1 / np.tan(low), -1 / np.tan(high))
+    rest = (ACROSS + ALONG * cot) * (a * a + b * b) + 2 * ALONG * a * b / min(np.sin(low), np.sin(high))
+    rest = problem.alpha * (rest / (4 * np.pi) + 8 * error)
+    if not rest < SHARP * slack:
+        return None
+    r, s = node.center / np.sqrt(_in_order(node.center * node.center))[:, None]
+    p, m = r + s, r - s
+    p, m = p / np.sqrt(_in_order(p * p)), m / np.sqrt(_in_order(m * m))
+    square = (1 + np.cos(theta)) / 2
+    i, j = np.tril_indices(len(p))
+    change = (total * (ALONG * (1 - square) - ACROSS * square) * p[i] * p[j]
+              + total * (ALONG * square - ACROSS * (1 - square)) * m[i] * m[j]
+              + (b - a) * (ACROSS + ALONG) * np.sin(theta) / 2 * (p[i] * m[j] + m[i] * p[j]))
+    change[i == j] += total * ACROSS
+    return change * (problem.alpha / (2 * np.pi)), float(rest)
+
+
+def _near(problem: Problem, slack: float, first: tuple[np.ndarray, float] | None, side: np.ndarray) -> bool:
+    """Whether a side holds whatever alpha Q is near that at the centers."""
+    shift = problem.t - problem.pad
+    return _holds(problem, shift - slack, side) or (
+        first is not None and _holds(problem, shift - first[1], side - first[0]))
 
 
 def _radii(node: _Node) -> np.ndarray:

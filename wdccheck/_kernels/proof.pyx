@@ -4,10 +4,10 @@
 import numpy as np
 
 from wdccheck import rounding
-from wdccheck._kernels.plain_proof import CLOSE, CROWD, FLAT, STEPS, WIDE
+from wdccheck._kernels.plain_proof import ACROSS, ALONG, CLOSE, CROWD, FLAT, SHARP, STEPS, WIDE
 from wdccheck._kernels.problem import SCORED, Progress
 
-from libc.math cimport M_PI, asin, atan2, cos, fabs, sin, sqrt
+from libc.math cimport M_PI, asin, atan2, cos, fabs, sin, sqrt, tan
 from libc.stdint cimport int8_t, int32_t
 
 cdef extern from "rows.h" nogil:
@@ -21,7 +21,7 @@ cdef extern from "rows.h" nogil:
                  Py_ssize_t stride, int lower, double* score, int k)
     int factorized(double shift, const double* a, int k)
 
-ABI = 2
+ABI = 3
 
 cdef enum:
     K = 10  # MOST
@@ -45,7 +45,7 @@ cdef struct Data:
     const int8_t* heavier
     const int8_t* sided      # whether a line has rows on its negative side
     double alpha, t, pad, error, loss, tiny, unit, widened, shortest
-    double close, flat, wide
+    double close, flat, wide, across, along, sharp
     int crowd, steps, scored
 
 cdef struct Node:
@@ -90,10 +90,11 @@ cdef void measure(Node* n, int x, const Data* d) noexcept nogil:
     n.wedge[x] = n.delta[x] + sin(n.delta[x])
 
 
-cdef double expected(const Node* n, double* mean, const Data* d) noexcept nogil:
-    """alpha Q at the centers, packed; returns theta. See `reference.expected_triangle`."""
-    cdef double b[K]
-    cdef double c[K]
+cdef double expected(const Node* n, double* mean, double* b, double* c, const Data* d) noexcept nogil:
+    """alpha Q at the centers, packed, and the units along r + s and r - s; returns theta.
+
+    See `reference.expected_triangle`.
+    """
     cdef double bb = 0.0, cc = 0.0, r, s, theta, sine, value
     cdef int i, j, at = 0
     for j in range(d.k):
@@ -117,6 +118,35 @@ cdef double expected(const Node* n, double* mean, const Data* d) noexcept nogil:
             mean[at] = d.alpha * (value / (2 * M_PI))
             at += 1
     return theta
+
+
+cdef double first_order(const Node* n, double theta, const double* b, const double* c, double slack,
+                        double* change, const Data* d) noexcept nogil:
+    """See `plain_proof._first_order`; what remains, or -1 where it is of no use."""
+    cdef double r = n.delta[0], s = n.delta[1], total = r + s
+    cdef double low = theta - total - d.error, high = theta + total + d.error
+    cdef double cot, rest, bb, cc, bc, unit
+    cdef int i, j, at = 0
+    if not (low > 0 and high < M_PI):
+        return -1.0
+    cot = max(max(1.0, 1 / tan(low)), -1 / tan(high))
+    rest = (d.across + d.along * cot) * (r * r + s * s) + 2 * d.along * r * s / min(sin(low), sin(high))
+    rest = d.alpha * (rest / (4 * M_PI) + 8 * d.error)
+    if not rest < d.sharp * slack:
+        return -1.0
+    cc = (1 + cos(theta)) / 2
+    bb = total * (d.along * (1 - cc) - d.across * cc)
+    cc = total * (d.along * cc - d.across * (1 - cc))
+    bc = (s - r) * (d.across + d.along) * sin(theta) / 2
+    unit = total * d.across
+    for i in range(d.k):
+        for j in range(i + 1):
+            change[at] = bb * b[i] * b[j] + cc * c[i] * c[j] + bc * (b[i] * c[j] + c[i] * b[j])
+            if i == j:
+                change[at] += unit
+            change[at] *= d.alpha / (2 * M_PI)
+            at += 1
+    return rest
 
 
 cdef bint holds(double shift, const double* packed, const Data* d) noexcept nogil:
@@ -234,21 +264,39 @@ cdef void choose(Node* n, const Data* d, const Lines* l) noexcept nogil:
             n.edge = edge
 
 
+cdef bint near(const double* side, const double* change, double shift, double slack, double rest,
+               const Data* d) noexcept nogil:
+    """One side by what holds at the centers: its change there at most `slack`, or `change` and `rest`."""
+    cdef double work[P]
+    cdef int i
+    if holds(shift - slack, side, d):
+        return True
+    if rest < 0:
+        return False
+    for i in range(d.size):
+        work[i] = side[i] - change[i]
+    return holds(shift - rest, work, d)
+
+
 cdef bint tested(Node* n, const Data* d, const Lines* l) noexcept nogil:
     """Both sides of Fact 10; if one fails, the edge to cut."""
     cdef double high[P]
     cdef double mean[P]
     cdef double work[P]
-    cdef double theta, slack, below, above, floor, ceiling
+    cdef double change[P]
+    cdef double b[K]
+    cdef double c[K]
+    cdef double theta, slack, rest, below, above, floor, ceiling
     cdef int i
-    theta = expected(n, mean, d)
+    theta = expected(n, mean, b, c, d)
     slack = d.alpha * ((n.wedge[0] + n.wedge[1]) / (2 * M_PI) + 2 * d.error)
+    rest = first_order(n, theta, b, c, slack, change, d)
     if not n.proved & UPPER:
         most(n.count, l.index, l.signs, d.positive, d.negative, d.heavier, high, d.k)
         for i in range(d.size):
             high[i] += n.low[i]
             work[i] = mean[i] - high[i]
-        if holds(d.t - d.pad - slack, work, d):
+        if near(work, change, d.t - d.pad, slack, rest, d):
             n.proved |= UPPER
         else:
             above = min(theta + n.delta[0] + n.delta[1] + d.error, M_PI)
@@ -260,7 +308,7 @@ cdef bint tested(Node* n, const Data* d, const Lines* l) noexcept nogil:
     if not n.proved & LOWER:
         for i in range(d.size):
             work[i] = n.low[i] - mean[i]
-        if holds(d.t - d.pad - slack, work, d):
+        if near(work, change, d.t - d.pad, slack, rest, d):
             n.proved |= LOWER
         else:
             below = max(theta - n.delta[0] - n.delta[1] - d.error, 0.0)
@@ -435,7 +483,7 @@ def prove(problem, center, half, long budget, long room):
              &positive[0, 0], &negative[0, 0], &weight[0], &heavier[0], &sided[0],
              problem.alpha, problem.t, problem.pad, rounding.expectation_error(k), rounding.gamma(2 * k + 8),
              k * 2.0**-1074, rounding.UNIT, 1 + 64 * (k + 8) * rounding.UNIT, 2.0 ** -problem.cuts,
-             CLOSE, FLAT, WIDE, CROWD, STEPS, SCORED)
+             CLOSE, FLAT, WIDE, ACROSS, ALONG, SHARP, CROWD, STEPS, SCORED)
     with nogil:
         while visited < budget and found < room:
             if level < 0:
