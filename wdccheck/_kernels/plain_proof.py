@@ -183,7 +183,7 @@ def _first_order(
 ) -> tuple[np.ndarray, float] | None:
     """A matrix M, packed, and a number c: on the boxes alpha Q leaves that at the centers by at most M + c I.
 
-    That is in both directions. None where c is not below the part `SHARP` of the slack. Unit vectors r and s
+    That is in both directions (Fact 22). None where c is not below the part `SHARP` of the slack. Unit vectors r and s
     move along great circles to any point of the boxes, at speeds up to the radii a and b, in unit time. Let e
     be the unit tangent at r towards s, and P project onto the complement of r and s. For a tangent v at r,
     2 pi dQ/dr [v] = (v.e) P + e v^T + v e^T: second moments of a Gaussian g where g.r = 0, g.s > 0. At a unit
