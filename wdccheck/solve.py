@@ -25,7 +25,7 @@ from wdccheck.upper.branch_and_bound import BranchAndBound
 
 __all__ = ["Rng", "bracket", "default_engines", "recalled", "seed_sequence"]
 
-_NUMBERS = 2**22  # drawn by default: fewer samples in more than 1024 dimensions
+_NUMBERS = 2**19  # drawn by default: fewer samples in more than 128 dimensions, where they take seconds
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator

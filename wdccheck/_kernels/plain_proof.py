@@ -183,12 +183,13 @@ def _first_order(
 ) -> tuple[np.ndarray, float] | None:
     """A matrix M, packed, and a number c: on the boxes alpha Q leaves that at the centers by at most M + c I.
 
-    That is in both directions (Fact 22). None where c is not below the part `SHARP` of the slack. Unit vectors r and s
-    move along great circles to any point of the boxes, at speeds up to the radii a and b, in unit time. Let e
-    be the unit tangent at r towards s, and P project onto the complement of r and s. For a tangent v at r,
-    2 pi dQ/dr [v] = (v.e) P + e v^T + v e^T: second moments of a Gaussian g where g.r = 0, g.s > 0. At a unit
-    tangent u with x = (u.e)^2 this form is v.((1 - x) e + 2 (u.e) u), a vector of squared length
-    1 + 6x - 3x^2. So for |v| <= a it lies between -a G and a G, G = y (I - rr^T) + z ee^T; for s the same.
+    That is in both directions (Fact 22). None where c is not below the part `SHARP` of the slack. Unit
+    vectors r and s move along great circles to any point of the boxes, at speeds up to the radii a and b, in
+    unit time. Let e be the unit tangent at r towards s, and P project onto the complement of r and s. For a
+    tangent v at r, 2 pi dQ/dr [v] = (v.e) P + e v^T + v e^T: second moments of a Gaussian g where g.r = 0,
+    g.s > 0. At a unit tangent u with x = (u.e)^2 this form is v.((1 - x) e + 2 (u.e) u), a vector of squared
+    length 1 + 6x - 3x^2. So for |v| <= a it lies between -a G and a G, G = y (I - rr^T) + z ee^T; for s the
+    same.
 
     On the way r turns by at most a per time, and e by a max(1, |cot|) + b / sin, at angles between
     theta - a - b and theta + a + b; rr^T changes by the sine of what r turned, ee^T likewise. Integrated:

@@ -25,7 +25,10 @@ _WARM = 2  # heats that are left out where pairs are near high ground already
 _LOOK = 6  # Lanczos steps to see which side of such a pair is the larger
 _WORK = 2**27  # entries of rows times pairs times steps at each heat, of one call
 _FEW = 3  # columns up to which circles alone find as much
-_MOST = 2**28  # of one pair: beyond, a climb takes longer than a block should
+_FEWEST = 4  # pairs that climb together: alone, one takes as long, since the rows have to be read
+_MOST = 2**28  # entries times steps at each heat: more take longer than a block should
+_SHORTEST = 15  # steps at each heat: with fewer a climb leads nowhere
+_SPARSE = 4  # entries of a dense product in the time of a sparse one
 _REACH = 0.5  # radians, of a step at heat 1
 _INERTIA = 0.8  # of the direction
 _APART = 1e-6  # sin(theta) is kept as large
@@ -41,14 +44,15 @@ def annealed_pairs(
     With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
     the width shrinks. Some pairs climb this, some its negative, which alpha/2 bounds and Fact 5 may rule
     out. Pairs `near`, if given, climb on their larger side, from a width at which they forget the cell but
-    not the place. Of large layers fewer pairs climb, and longer; of huge ones, and of very narrow ones, none.
+    not the place. Of large layers fewer pairs climb, of very large ones with fewer steps; of huge ones, and
+    of very narrow ones, none.
     """
     pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
-    every = 8 if near is None else 1  # the uniform ones
-    work = matrices.entries(rows) * _steps(rows)
-    count = max(1, min(n // (_EVERY if near is None else 1), _WORK // max(work, 1)))
+    steps, work = _steps(rows)
+    count = max(1, min(n, max(_FEWEST, min(n // (_EVERY if near is None else 1), _WORK // work))))
+    every = min(8, n // count) if near is None else 1  # 8: the uniform ones
     chosen = slice(0, every * count, every)
-    if rows.shape[1] > _FEW and (n > 1 or near is not None) and work <= _MOST:
+    if rows.shape[1] > _FEW and (n > 1 or near is not None) and steps >= _SHORTEST:
         x = np.stack([pairs["r"][chosen], pairs["s"][chosen]])
         u, square = unit(rng.standard_normal(x.shape[1:])), _square(rows, rng)
         if near is None:
@@ -58,15 +62,18 @@ def annealed_pairs(
             u, value = extreme_pairs(lambda v: _image(rows, alpha, x, gates, v), u, _LOOK)
         sign = np.where(value < 0, -1.0, 1.0)[:, None]
         shift = np.where(sign > 0, alpha, square) / 2
-        found = _annealed(rows, alpha, x, u, sign, shift, _HEATS if near is None else _HEATS[_WARM:])
+        heats = _HEATS if near is None else _HEATS[_WARM:]
+        found = _annealed(rows, alpha, x, u, sign, shift, heats, steps)
         x = _directions(found, x)
         pairs["r"][chosen], pairs["s"][chosen] = x
     return pairs
 
 
-def _steps(rows: Rows) -> int:
-    """At each heat."""
-    return 30 + rows.shape[1] // 4
+def _steps(rows: Rows) -> tuple[int, int]:
+    """At each heat, and the dense entries that a pair takes there; fewer of large layers."""
+    entries = max(1, matrices.entries(rows) * (_SPARSE if matrices.is_sparse(rows) else 1))
+    steps = min(30 + rows.shape[1] // 4, _MOST // entries)
+    return steps, max(1, steps * entries)
 
 
 def _square(rows: Rows, rng: np.random.Generator) -> float:
@@ -92,7 +99,7 @@ def _directions(found: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 def _annealed(
     rows: Rows, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, shift: np.ndarray,
-    heats: Sequence[float],
+    heats: Sequence[float], steps: int,
 ) -> np.ndarray:
     """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
 
@@ -104,7 +111,7 @@ def _annealed(
         speed = np.zeros_like(x)
         for heat in heats:
             width = np.maximum(heat * typical, _TINY)
-            for _ in range(_steps(rows)):
+            for _ in range(steps):
                 slope, image = _slopes(rows, alpha, x, u, width)
                 u = _normalized(sign * image + shift * u)
                 slope = sign * (slope - _inner(slope, x) * x)
