@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from toys import Bilinear, Quadratic
@@ -178,3 +180,19 @@ def test_sliding_leaves_the_nearest_gates_alone():
 def test_refuses_senseless_starts(starts):
     with pytest.raises(wc.InvalidInput, match="starts"):
         wc.Ascent(starts)
+
+
+def test_what_the_time_cuts_short_does_not_count():
+    condition, run = wc.WDC(gaussian(40, 6)), Run()
+    plan, late = ascent._plan(condition, run), time.monotonic() - 1
+    seed, empty = run.block_seed(0, 0), ascent._Pool.of(condition, wc.Bracket(condition.describe()))
+    first = ascent._evolve(condition, plan, late, (seed, None, None, empty))
+    assert first is not None and first.values[0] > 0  # there has to be something to hand back
+    assert ascent._evolve(condition, plan, late, (seed, None, first, empty.joined(first))) is None
+
+
+def test_a_search_without_time_has_a_witness_and_counts_what_it_did():
+    result = wc.bracket(wc.WDC(gaussian(40, 6)), wc.Ascent(), time_limit=1e-9)
+    assert result.lower > 0 and result.stopped["lower"].reason is Reason.TIME
+    again = wc.bracket(wc.WDC(gaussian(40, 6)), wc.Ascent(starts=result.engines[-1].work))
+    assert again.lower >= result.lower

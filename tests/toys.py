@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ class Toy:
     def free_step(self, points, frozen):
         return points
 
-    def seeds(self, rng, n, near=None):
+    def seeds(self, rng, n, near=None, deadline=math.inf):
         return spheres.sample(self.spheres, rng, n)
 
     def starts(self):

@@ -6,6 +6,7 @@ The climb is in single precision: nothing of it is believed, and it takes half t
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +37,8 @@ _TINY = 1e-30  # added to squares and widths that are divided by
 
 
 def annealed_pairs(
-    rows: Rows, alpha: float, rng: np.random.Generator, n: int, near: Points | None = None
+    rows: Rows, alpha: float, rng: np.random.Generator, n: int, near: Points | None = None,
+    deadline: float = math.inf,
 ) -> dict[str, np.ndarray]:
     """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 32 is led to where the deviation is large.
 
@@ -45,7 +47,7 @@ def annealed_pairs(
     the width shrinks. Some pairs climb this, some its negative, which alpha/2 bounds and Fact 5 may rule
     out. Pairs `near`, if given, climb on their larger side, from a width at which they forget the cell but
     not the place. Of large layers fewer pairs climb, of very large ones with fewer steps; of huge ones, and
-    of very narrow ones, none.
+    of very narrow ones, none. At the deadline climbs end where they are.
     """
     pairs = mixed_pairs(rows, rng, n) if near is None else {letter: x.copy() for letter, x in near.items()}
     steps, work = _steps(rows)
@@ -63,7 +65,7 @@ def annealed_pairs(
         sign = np.where(value < 0, -1.0, 1.0)[:, None]
         shift = np.where(sign > 0, alpha, square) / 2
         heats = _HEATS if near is None else _HEATS[_WARM:]
-        found = _annealed(rows, alpha, x, u, sign, shift, heats, steps)
+        found = _annealed(rows, alpha, x, u, sign, shift, heats, steps, deadline)
         x = _directions(found, x)
         pairs["r"][chosen], pairs["s"][chosen] = x
     return pairs
@@ -99,7 +101,7 @@ def _directions(found: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 def _annealed(
     rows: Rows, alpha: float, x: np.ndarray, u: np.ndarray, sign: np.ndarray, shift: np.ndarray,
-    heats: Sequence[float], steps: int,
+    heats: Sequence[float], steps: int, deadline: float,
 ) -> np.ndarray:
     """r and s, stacked as x (2, B, k), after momentum steps of a length that the heat gives.
 
@@ -110,6 +112,8 @@ def _annealed(
         rows, x, u, sign, shift = (y.astype(np.float32) for y in (rows, x, u, sign, shift))
         speed = np.zeros_like(x)
         for heat in heats:
+            if time.monotonic() > deadline:
+                break
             width = np.maximum(heat * typical, _TINY)
             for _ in range(steps):
                 slope, image = _slopes(rows, alpha, x, u, width)

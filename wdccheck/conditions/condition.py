@@ -174,11 +174,12 @@ class Condition(Protocol):
     def free_step(self, points: Points, frozen: Frozen) -> Points:
         """A move that never lowers the frozen form (Fact 17); the points where none is known."""
 
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
         """`n` random points from where the supremum tends to be, letters to (n, dim).
 
         Or, of the n points `near`, some led over walls to higher ground; all as they are where
-        the condition knows no way.
+        the condition knows no way. What takes seconds ends early at the deadline (of `time.monotonic`).
         """
 
     def starts(self) -> Iterable[Start]:

@@ -187,7 +187,8 @@ class JointWDC:
             moved[first][some] = moved[second][some] = together(pair, here, u)
         return moved
 
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
         """Pairs as of the WDC on both sides, many of them aligned."""
         return joint_seeds(*self._rows, rng, n) if near is None else near
 

@@ -185,7 +185,8 @@ class R2WDC:
         moved = self._pairs.free_step(points, frozen.sign, self._applies(points))
         return {"x": points["x"], "y": points["y"], **moved}
 
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
         """Pairs of :meth:`SecantPairs.jumped`; x and y equal, close, nearly opposite or independent."""
         if near is not None:
             return near

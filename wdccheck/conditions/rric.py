@@ -143,7 +143,8 @@ class RRIC:
         """Toward the singular pair of the present cones, as far as pays."""
         return self._pairs.free_step(points, frozen.sign, self.A.deviation)
 
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
         """Random pairs, pairs that nearly coincide, single images; from there, jumps to where it is large."""
         if near is not None:
             return near

@@ -186,9 +186,10 @@ class WDC:
         t = np.where(np.isfinite(t), np.minimum(t, 1e3), 0.0)[:, None]
         return {"r": unit(r - np.where(upper, t, -t) * s), "s": s}
 
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None) -> Points:
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
         """Pairs of mixed_pairs, some of them annealed."""
-        return annealing.annealed_pairs(self._rows, self._alpha, rng, n, near)
+        return annealing.annealed_pairs(self._rows, self._alpha, rng, n, near, deadline)
 
     # -- theorems --------------------------------------------------------------------------
 

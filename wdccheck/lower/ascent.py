@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,7 +86,10 @@ class Ascent:
         while stop is None:
             order = sorted(range(_ISLANDS), key=lambda i: _rising(islands[i]))  # new ones take longer
             items = [(run.block_seed(number, i), _SIGNS[i], islands[i], pool) for i in order]
-            for i, island in zip(order, run.map(partial(_evolve, condition, plan), items), strict=False):
+            evolve = partial(_evolve, condition, plan, run.deadline)
+            for i, island in zip(order, run.map(evolve, items), strict=False):
+                if island is None:
+                    break
                 done += size
                 islands[i] = island
                 pool = pool.joined(island)
@@ -193,11 +198,14 @@ def _raised(condition: Condition, known: Bracket, island: _Island, name: str) ->
     return raised(known, condition, witness, max(value, known.lower), name)
 
 
-def _evolve(
-    condition: Condition, plan: _Plan, item: _Item
-) -> _Island:
-    """One block of work: set out the members of an island, climb, sort."""
+def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> _Island | None:
+    """One block of work: set out the members of an island, climb, sort. None: the time was up before its end.
+
+    What is not finished does not count, so that the work recorded gives the same result again; the very
+    first islands finish all the same.
+    """
     seed, sign, island, pool = item
+    deadline = deadline if len(pool.values) else math.inf
     size = plan.size
     rng = np.random.default_rng(seed)
     before, calm = -np.inf, 0
@@ -205,13 +213,15 @@ def _evolve(
         before, calm, sign = float(island.values[0]), island.calm, island.sign
         points = _take(island.points, _survivors(size))
     elif len(pool.values) and rng.random() < _HOPS:
-        points, sign = condition.seeds(rng, size, near=_shaken(condition, pool, size, rng)), None
+        points, sign = condition.seeds(rng, size, _shaken(condition, pool, size, rng), deadline), None
     else:
-        points = condition.seeds(rng, plan.screen * size)
+        points = condition.seeds(rng, plan.screen * size, None, deadline)
         values = condition.freeze(points, sign=sign).value
         points = _take(points, np.argsort(-values, kind="stable")[:size])
     frozen = condition.freeze(points, sign=sign)
     for sweep in range(plan.sweeps):
+        if time.monotonic() > deadline:
+            return None
         points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
     order = np.argsort(-frozen.value, kind="stable")
     values = frozen.value[order]
