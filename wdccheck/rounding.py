@@ -6,8 +6,8 @@ sum or product of n terms in *any* order (BLAS, pairwise, FMA or not) satisfies
 times the smallest subnormal where products underflow (Higham, *Accuracy and Stability of
 Numerical Algorithms*, 2nd ed., section 3.1 and Lemma 8.2).
 
-One thing is assumed, not proved: ``arctan2``, ``arcsin`` and ``sin`` of the platform err by less
-than ``LIBM_ULPS`` = 4 units in the last place. The tests hold it against multiple precision.
+One thing is assumed, not proved: ``arctan2``, ``arcsin``, ``sin``, ``cos`` and ``tan`` of the platform err by
+less than ``LIBM_ULPS`` = 4 units in the last place. The tests hold it against multiple precision.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNIT = 2.0**-53
 """u, the unit roundoff of float64."""
 
 LIBM_ULPS = 4
-"""Assumed accuracy of the platform's arctan2, arcsin and sin, in units in the last place."""
+"""Assumed accuracy of the platform's arctan2, arcsin, sin, cos and tan, in units in the last place."""
 
 _TINY = 2.0**-1074
 

@@ -198,7 +198,7 @@ def _first_order(
 
     M is written in the units along r + s and r - s. These err by 2 (k + 8) u over |r +- s|; as a + b is
     less than theta and pi - theta, it is at most pi/2 times |r +- s|. So M errs by less than four, Q by one,
-    and what enters c by less than one of `expectation_error`.
+    and what enters c by less than one of `expectation_error`; as alpha is at most 2, no entry of M exceeds 2.
     """
     error = rounding.expectation_error(problem.rows.shape[1])
     a, b = _radii(node)

@@ -79,10 +79,10 @@ def semidefinite(shift: np.ndarray, packed: np.ndarray, t: float) -> np.ndarray:
     """Boolean (B,): shift I + packed >= 0, proved. `packed` may carry two roundings per entry.
 
     Let m be the largest of |t|, |shift|, the entries of |packed|, and 1. An entry of `packed`
-    errs by 3 u m: what is subtracted last is at most 1. `shift` is t less two numbers, each such that
+    errs by 4 u m: what is subtracted last is at most 2. `shift` is t less two numbers, each such that
     no partial result exceeds |t| + |shift| + 4 (slack, floor and ceiling are at most 2, the pad less):
     2 u (2 m + 4). Lowering it adds 2 u (2 m), adding it to the diagonal u (2 m). Together less than
-    22 u m per entry, 22 k u m in spectral norm. The matrix handed to Cholesky is lowered by 32 k u m and by
+    23 u m per entry, 23 k u m in spectral norm. The matrix handed to Cholesky is lowered by 32 k u m and by
     its own loss.
     """
     k = int((np.sqrt(8 * len(packed) + 1) - 1) / 2)
