@@ -149,6 +149,31 @@ cdef double first_order(const Node* n, double theta, const double* b, const doub
     return rest
 
 
+def first_order_on(problem, const double[::1] center, const double[::1] half):
+    """`first_order` on one pair of boxes (2k,): the matrix, packed, and the number, or None; for tests."""
+    cdef Data d
+    cdef Node n
+    cdef double mean[P]
+    cdef double b[K]
+    cdef double c[K]
+    cdef double change[P]
+    cdef double theta, slack, rest
+    cdef int j
+    d.k = problem.rows.shape[1]
+    d.alpha, d.error, d.unit = problem.alpha, rounding.expectation_error(d.k), rounding.UNIT
+    d.widened = 1 + 64 * (d.k + 8) * rounding.UNIT
+    d.across, d.along, d.sharp = ACROSS, ALONG, SHARP
+    for j in range(2 * d.k):
+        n.center[j] = center[j]
+        n.half[j] = half[j]
+    measure(&n, 0, &d)
+    measure(&n, 1, &d)
+    theta = expected(&n, mean, b, c, &d)
+    slack = d.alpha * ((n.wedge[0] + n.wedge[1]) / (2 * M_PI) + 2 * d.error)
+    rest = first_order(&n, theta, b, c, slack, change, &d)
+    return None if rest < 0 else (np.array([change[j] for j in range(d.k * (d.k + 1) // 2)]), rest)
+
+
 cdef bint holds(double shift, const double* packed, const Data* d) noexcept nogil:
     """shift I + packed >= 0, proved. See `reference.semidefinite`."""
     cdef double largest = 0.0, trace = 0.0
