@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import linalg
 
 from wdccheck import matrices, rounding
 from wdccheck.matrices import Rows
 
 __all__ = ["extreme_of", "extreme_pairs", "proved_norm", "proved_smallest", "top_vector"]
+
+_SMALL = 512  # columns up to which a matrix more does not matter
 
 
 def extreme_pairs(
@@ -146,14 +147,27 @@ def proved_norm(rows: Rows) -> float:
         np.negative(shifted, out=shifted)
         shifted.flat[:: k + 1] += bound + step
         diagonal = float(np.trace(shifted))
-        try:  # of the transpose, which is the same matrix: in its own memory
-            linalg.cholesky(shifted.T, lower=True, overwrite_a=True, check_finite=False)
-        except np.linalg.LinAlgError:
+        if not _factorizes(shifted):
             step *= 4
             continue
         final = bound + step + loss + float(rounding.cholesky_loss(k, np.asarray(diagonal)))
         return rounding.round_up(final, 8)
     return trace
+
+
+def _factorizes(matrix: np.ndarray) -> bool:
+    """Whether a Cholesky factorization of `matrix` (k, k) runs to its end; a large one is lost."""
+    try:
+        if len(matrix) <= _SMALL:
+            np.linalg.cholesky(matrix)
+        else:
+            from scipy import linalg  # a quarter of a second for every process that does not need it
+
+            # of the transpose, which is the same matrix: in its own memory
+            linalg.cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _nearly_top(rows: Rows) -> float:
