@@ -14,9 +14,11 @@ from setuptools.command.build_ext import build_ext
 
 REQUIRED = os.environ.get("WDCCHECK_REQUIRE_EXT") == "1"
 DISABLED = os.environ.get("WDCCHECK_DISABLE_EXT") == "1"
-SOURCES = {"proof": "rows.h", "circles": "circles.h", "pairs": "pairs.h"}
-# no contraction to fused products and no -march: results do not depend on the machine that built
-FLAGS = [] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=off"]
+SOURCES = {"proof": "rows.h", "circles": "circles.h", "pairs": "pairs.h", "grams": "grams.h"}
+FUSED = {"grams"}  # where sums may take products unrounded; elsewhere they are as the proofs count them
+# no -march: results do not depend on the machine that built
+FLAGS = [] if sys.platform == "win32" else ["-O3", "-g0"]
+EXACT = [] if sys.platform == "win32" else ["-ffp-contract=off"]
 
 
 class optional_build_ext(build_ext):
@@ -50,7 +52,8 @@ class optional_build_ext(build_ext):
 
 
 extensions = [] if DISABLED else [
-    Extension(f"wdccheck._kernels.{name}", [f"wdccheck/_kernels/{name}.pyx"], extra_compile_args=FLAGS,
+    Extension(f"wdccheck._kernels.{name}", [f"wdccheck/_kernels/{name}.pyx"],
+              extra_compile_args=FLAGS + ([] if name in FUSED else EXACT),
               depends=[f"wdccheck/_kernels/{header}"])
     for name, header in SOURCES.items()
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wdccheck import _kernels, rounding
-from wdccheck._kernels import Problem, plain_proof
+from wdccheck._kernels import Problem, first_order, plain_proof
 from wdccheck.regions import MAX_DEPTH
 
 LONG = np.longdouble
@@ -44,7 +44,7 @@ def bare(k, alpha):
 
 def defined(r, s, a, b):
     """M and c as they are derived, in long doubles: G at both ends, the turning rates at their largest."""
-    y, z, pi = LONG(plain_proof.ACROSS), LONG(plain_proof.ALONG), 4 * np.arctan(LONG(1))
+    y, z, pi = LONG(first_order.ACROSS), LONG(first_order.ALONG), 4 * np.arctan(LONG(1))
     across, along = 0.0, []
     for here, there, most in ((r, s, a), (s, r, b)):
         e = unit(there - (here @ there) * here)
@@ -69,14 +69,15 @@ def test_the_first_order_is_what_its_derivation_says(alpha):
         made = bare(k, alpha)
         node = plain_proof._root(made, center, half)
         _, theta, slack, _, _ = plain_proof._expected(made, node)
-        first = plain_proof._first_order(made, node, theta, 1e3 * slack)  # where it is of no use, too
-        useful = plain_proof._first_order(made, node, theta, slack)
+        radii = plain_proof._radii(node)
+        first, useful = (first_order.first_order(made.alpha, node.center, radii, theta, much)
+                         for much in (1e3 * slack, slack))  # where it is of no use, too
         if first is None:
             continue
         used += 1
         a, b = plain_proof._radii(node)
         if useful is not None:  # never more than a quarter of what it replaces
-            assert useful[1] == first[1] < slack * plain_proof.SHARP
+            assert useful[1] == first[1] < slack * first_order.SHARP
         m, c = defined(*unit(center.astype(LONG)), LONG(a), LONG(b))
         error = rounding.expectation_error(k)
         m = m[np.tril_indices(k)]
@@ -97,7 +98,7 @@ def test_the_compiled_first_order_is_the_plain_one():
         made = bare(k, float(rng.choice([1.0, 0.3])))
         node = plain_proof._root(made, center, half)
         _, theta, slack, _, _ = plain_proof._expected(made, node)
-        plain = plain_proof._first_order(made, node, theta, slack)
+        plain = first_order.first_order(made.alpha, node.center, plain_proof._radii(node), theta, slack)
         fast = proof.first_order_on(made, center.ravel(), half.ravel())
         assert (plain is None) == (fast is None)
         found[plain is None] += 1
@@ -119,7 +120,7 @@ def test_no_first_order_where_theta_reaches_0_or_pi():
         made, sign = bare(k, 1.0), rng.choice([-1, 1])
         node = plain_proof._root(made, np.array([center[0], sign * center[1]]), half)
         _, theta, _, _, _ = plain_proof._expected(made, node)
-        assert plain_proof._first_order(made, node, theta, 1e9) is None
+        assert first_order.first_order(made.alpha, node.center, plain_proof._radii(node), theta, 1e9) is None
 
 
 # -- no gate undecided: nothing but the expectation stands between a box and a proof -----------------------

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import wdccheck as wc
 from wdccheck import _kernels
-from wdccheck._kernels import Problem, plain_proof
+from wdccheck._kernels import Problem, first_order, plain_proof
 from wdccheck.conditions.gated import GatedPair
 from wdccheck.regions import MAX_DEPTH, Boxes
 from wdccheck.upper.explore import explore
@@ -92,7 +92,7 @@ def _inside(boxes, r, s, k):
 
 def test_the_first_order_of_the_expectation_bounds_its_change():
     """Q leaves neither side of it at any point of two boxes, corners and moves along s among them."""
-    y, z = Fraction(plain_proof.ACROSS), Fraction(plain_proof.ALONG)
+    y, z = Fraction(first_order.ACROSS), Fraction(first_order.ALONG)
     assert (2 * y * z - 6) ** 2 <= 4 * (z**2 + 3) * (y**2 - 1)  # so that (y + z x)^2 >= 1 + 6x - 3x^2
     rng, used, closest = np.random.default_rng(0), 0, 0.0
     for trial in range(400):
@@ -107,7 +107,7 @@ def test_the_first_order_of_the_expectation_bounds_its_change():
         made = Problem(np.eye(k), np.ones(k), np.zeros(k), 0.7, 0.0, 1.0, MAX_DEPTH)
         node = plain_proof._root(made, c, h)
         mean, theta, _, _, _ = plain_proof._expected(made, node)
-        first = plain_proof._first_order(made, node, theta, 2.0)
+        first = first_order.first_order(made.alpha, node.center, plain_proof._radii(node), theta, 2.0)
         if first is None:
             continue
         used += 1

@@ -30,6 +30,7 @@ __all__ = [
     "semidefinite", "symmetric", "tabulated",
 ]
 
+_NAMES = ("proof", "circles", "pairs", "grams")
 _ABI = 3
 """Of the compiled modules that these files go with: an editable install may keep older ones."""
 
@@ -48,7 +49,7 @@ def _compiled() -> tuple[list[ModuleType], str]:
     if wanted == "reference":
         return [], "WDCCHECK_KERNEL asks for it"
     try:
-        modules = [import_module(f"wdccheck._kernels.{name}") for name in ("proof", "circles", "pairs")]
+        modules = [import_module(f"wdccheck._kernels.{name}") for name in _NAMES]
         for module in modules:
             if module.ABI != _ABI:
                 raise ImportError(f"the compiled kernels are of another version: {module.ABI}, not {_ABI}")
@@ -66,8 +67,8 @@ best_waves: BestOnCircles | None = None
 extremes: Extremes | None = None
 gram: Gram = reference.gram
 if _modules:
-    _proof, _circles, _pairs = _modules
-    prove, extremes, gram = _proof.prove, _pairs.extremes, _pairs.gram
+    _proof, _circles, _pairs, _grams = _modules
+    prove, extremes, gram = _proof.prove, _pairs.extremes, _grams.gram
     best_on_circles, best_waves = _circles.best_on_circles, _circles.best_waves
 
 

@@ -15,8 +15,6 @@ cdef extern from "pairs.h" nogil:
         const double* s
         double scale
     double extreme(const Pair* f, const double* rows, int k, double* u, int sign, double* room)
-    void gram_of(Py_ssize_t count, const int32_t* index, const double* weight, const double* rows, int k,
-                 double* matrix)
 
 ABI = 3
 
@@ -58,24 +56,3 @@ cdef Py_ssize_t packed(Py_ssize_t n, const double* all, int32_t* index, double* 
         weight[count] = all[a]
         count += all[a] != 0
     return count
-
-
-def gram(rows, outer, weights):
-    """sum_l weights[b, l] w_l w_l^T for rows (n, k), weights (B, n): (B, k, k). `outer` is of no use here."""
-    cdef const double[:, ::1] w = np.ascontiguousarray(rows)
-    cdef const double[:, ::1] g = np.ascontiguousarray(weights, dtype=np.float64)
-    cdef Py_ssize_t i, j, l, count = g.shape[0], n = w.shape[0], k = w.shape[1], chosen
-    assert k > 0 and g.shape[1] == n
-    if n == 0:
-        return np.zeros((count, k, k))
-    cdef double[:, :, ::1] result = np.empty((count, k, k))
-    cdef double[::1] weight = np.empty(n)
-    cdef int32_t[::1] index = np.empty(n, dtype=np.int32)
-    with nogil:
-        for i in range(count):
-            chosen = packed(n, &g[i, 0], &index[0], &weight[0])
-            gram_of(chosen, &index[0], &weight[0], &w[0, 0], k, &result[i, 0, 0])
-            for j in range(k):
-                for l in range(j):
-                    result[i, l, j] = result[i, j, l]
-    return np.asarray(result)

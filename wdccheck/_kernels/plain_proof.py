@@ -15,8 +15,9 @@ from functools import partial
 import numpy as np
 
 from wdccheck import rounding
+from wdccheck._kernels.first_order import first_order
 from wdccheck._kernels.problem import SCORED, Problem, Progress
-from wdccheck._kernels.reference import expected_triangle, radius, semidefinite, symmetric
+from wdccheck._kernels.reference import expected_triangle, in_order, radius, semidefinite, symmetric
 
 __all__ = ["prove"]
 
@@ -26,8 +27,6 @@ CLOSE = 0.3  # radians: on larger boxes nobody asks whether lines depend on each
 CROWD = 24  # lines through a box of which more cannot be enumerated
 FLAT = 3e-5  # distance from a span below which a unit vector seems to lie in it
 WIDE = 4.0  # weight of the expectation's part of a score
-ACROSS, ALONG = 1.4, 0.806  # y and z of `_first_order`: sqrt(1 + 6x - 3x^2) <= y + z x for x in [0, 1]
-SHARP = 0.25  # of the plain slack: where more remains beyond the first order, nobody looks at it
 STEPS = 2  # of the power iteration for the eigenvector that scores are taken at
 
 
@@ -89,8 +88,8 @@ def _stacked(boxes: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.nda
 
 def _root(problem: Problem, center: np.ndarray, half: np.ndarray) -> _Node:
     m, k = problem.rows.shape
-    middle = _in_order(center[:, None] * problem.rows)
-    reach = _in_order(half[:, None] * np.abs(problem.rows)) + problem.errors
+    middle = in_order(center[:, None] * problem.rows)
+    reach = in_order(half[:, None] * np.abs(problem.rows)) + problem.errors
     node = _Node(center, half, np.arange(m), middle, reach, np.zeros((2, m), dtype=int),
                  np.zeros(k * (k + 1) // 2), 0, np.ones(k))
     return _settled(problem, replace(node, signs=_signs(node)))
@@ -149,7 +148,8 @@ def _mirrored(node: _Node) -> bool:
 def _tested(problem: Problem, node: _Node) -> _Node:
     """Both sides of Fact 10, by bounds on the expectation from the centers and by that on its range."""
     mean, theta, slack, floor, ceiling = _expected(problem, node)
-    near = partial(_near, problem, slack, _first_order(problem, node, theta, slack))
+    near = partial(_near, problem, slack,
+                   first_order(problem.alpha, node.center, _radii(node), theta, slack))
     high, t, proved = _high(problem, node), problem.t, node.proved
     if not proved & UPPER and (near(mean - high)
                                or _holds(problem, t - problem.pad + floor, -high)):
@@ -176,51 +176,6 @@ def _expected(problem: Problem, node: _Node) -> tuple[np.ndarray, float, float, 
     return (alpha * mean[:, 0], float(theta[0]), alpha * (wedge + 2 * error),
             alpha * ((np.pi - above - np.sin(above)) / (2 * np.pi) - error),
             alpha * ((np.pi - below + np.sin(below)) / (2 * np.pi) + error))
-
-
-def _first_order(
-    problem: Problem, node: _Node, theta: float, slack: float
-) -> tuple[np.ndarray, float] | None:
-    """A matrix M, packed, and a number c: on the boxes alpha Q leaves that at the centers by at most M + c I.
-
-    That is in both directions (Fact 22). None where c is not below the part `SHARP` of the slack. Unit
-    vectors r and s move along great circles to any point of the boxes, at speeds up to the radii a and b, in
-    unit time. Let e be the unit tangent at r towards s, and P project onto the complement of r and s. For a
-    tangent v at r, 2 pi dQ/dr [v] = (v.e) P + e v^T + v e^T: second moments of a Gaussian g where g.r = 0,
-    g.s > 0. At a unit tangent u with x = (u.e)^2 this form is v.((1 - x) e + 2 (u.e) u), a vector of squared
-    length 1 + 6x - 3x^2. So for |v| <= a it lies between -a G and a G, G = y (I - rr^T) + z ee^T; for s the
-    same.
-
-    On the way r turns by at most a per time, and e by a max(1, |cot|) + b / sin, at angles between
-    theta - a - b and theta + a + b; rr^T changes by the sine of what r turned, ee^T likewise. Integrated:
-    M = (a G_r + b G_s) / 2 pi at the centers, c = ((y + z max(1, |cot|)) (a^2 + b^2) + 2 z a b / sin) / 4 pi,
-    both times alpha.
-
-    M is written in the units along r + s and r - s. These err by 2 (k + 8) u over |r +- s|; as a + b is
-    less than theta and pi - theta, it is at most pi/2 times |r +- s|. So M errs by less than four, Q by one,
-    and what enters c by less than one of `expectation_error`; as alpha is at most 2, no entry of M exceeds 2.
-    """
-    error = rounding.expectation_error(problem.rows.shape[1])
-    a, b = _radii(node)
-    total = a + b
-    low, high = theta - total - error, theta + total + error
-    if not (low > 0 and high < np.pi):
-        return None
-    cot = max(1.0, 1 / np.tan(low), -1 / np.tan(high))
-    rest = (ACROSS + ALONG * cot) * (a * a + b * b) + 2 * ALONG * a * b / min(np.sin(low), np.sin(high))
-    rest = problem.alpha * (rest / (4 * np.pi) + 8 * error)
-    if not rest < SHARP * slack:
-        return None
-    r, s = node.center / np.sqrt(_in_order(node.center * node.center))[:, None]
-    p, m = r + s, r - s
-    p, m = p / np.sqrt(_in_order(p * p)), m / np.sqrt(_in_order(m * m))
-    square = (1 + np.cos(theta)) / 2
-    i, j = np.tril_indices(len(p))
-    change = (total * (ALONG * (1 - square) - ACROSS * square) * p[i] * p[j]
-              + total * (ALONG * square - ACROSS * (1 - square)) * m[i] * m[j]
-              + (b - a) * (ACROSS + ALONG) * np.sin(theta) / 2 * (p[i] * m[j] + m[i] * p[j]))
-    change[i == j] += total * ACROSS
-    return change * (problem.alpha / (2 * np.pi)), float(rest)
 
 
 def _near(problem: Problem, slack: float, first: tuple[np.ndarray, float] | None, side: np.ndarray) -> bool:
@@ -251,14 +206,9 @@ def _turned(packed: np.ndarray, u: np.ndarray, t: float) -> np.ndarray:
     """A few power iterations from u, nearer to the top eigenvector."""
     matrix = symmetric(packed[:, None], len(u))[0] + t * np.eye(len(u))
     for _ in range(STEPS):
-        u = _in_order(matrix * u)
-        u = u / np.sqrt(_in_order(u * u) + 1e-300)
+        u = in_order(matrix * u)
+        u = u / np.sqrt(in_order(u * u) + 1e-300)
     return u
-
-
-def _in_order(terms: np.ndarray) -> np.ndarray:
-    """Sums over the last axis, term by term: rounded as the compiled loops do."""
-    return np.add.accumulate(terms, axis=-1)[..., -1] if terms.shape[-1] else np.sum(terms, axis=-1)
 
 
 def _edge(problem: Problem, node: _Node) -> tuple[int, int]:
@@ -286,13 +236,13 @@ def _gains(problem: Problem, node: _Node) -> np.ndarray:
     lower = node.proved & UPPER
     rows = problem.rows[node.index]
     heavy = np.maximum(problem.positive, problem.negative)[node.index]
-    gain = _in_order(rows * node.u) ** 2 * heavy
+    gain = in_order(rows * node.u) ** 2 * heavy
     distance = node.reach + (-node.middle if lower else node.middle)
     counts = node.signs == 0
     if lower:
         counts &= node.signs[::-1] == 1
     decides = counts[:, :, None] & (distance[:, :, None] < np.abs(rows) * node.half[:, None, :])
-    return _in_order((gain[:, None] * decides).swapaxes(1, 2))
+    return in_order((gain[:, None] * decides).swapaxes(1, 2))
 
 
 def _stops(problem: Problem, node: _Node) -> bool:

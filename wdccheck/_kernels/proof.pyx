@@ -4,7 +4,8 @@
 import numpy as np
 
 from wdccheck import rounding
-from wdccheck._kernels.plain_proof import ACROSS, ALONG, CLOSE, CROWD, FLAT, SHARP, STEPS, WIDE
+from wdccheck._kernels.first_order import ACROSS, ALONG, SHARP
+from wdccheck._kernels.plain_proof import CLOSE, CROWD, FLAT, STEPS, WIDE
 from wdccheck._kernels.problem import SCORED, Progress
 
 from libc.math cimport M_PI, asin, atan2, cos, fabs, sin, sqrt, tan
@@ -122,7 +123,7 @@ cdef double expected(const Node* n, double* mean, double* b, double* c, const Da
 
 cdef double first_order(const Node* n, double theta, const double* b, const double* c, double slack,
                         double* change, const Data* d) noexcept nogil:
-    """See `plain_proof._first_order`; what remains, or -1 where it is of no use."""
+    """See `first_order.py`; what remains, or -1 where it is of no use."""
     cdef double r = n.delta[0], s = n.delta[1], total = r + s
     cdef double low = theta - total - d.error, high = theta + total + d.error
     cdef double cot, rest, bb, cc, bc, unit

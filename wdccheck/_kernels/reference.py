@@ -11,8 +11,8 @@ import numpy as np
 from wdccheck import rounding
 
 __all__ = [
-    "cholesky_succeeds", "expected_triangle", "gram", "outer_products", "radius", "semidefinite", "symmetric",
-    "triangle",
+    "cholesky_succeeds", "expected_triangle", "gram", "in_order", "outer_products", "radius", "semidefinite",
+    "symmetric", "triangle",
 ]
 
 
@@ -73,6 +73,11 @@ def cholesky_succeeds(packed: np.ndarray, k: int) -> np.ndarray:
                     entry -= packed[at[i][p]] * packed[at[j][p]]
                 entry /= root
     return good
+
+
+def in_order(terms: np.ndarray) -> np.ndarray:
+    """Sums over the last axis, term by term: rounded as the compiled loops do."""
+    return np.add.accumulate(terms, axis=-1)[..., -1] if terms.shape[-1] else np.sum(terms, axis=-1)
 
 
 def semidefinite(shift: np.ndarray, packed: np.ndarray, t: float) -> np.ndarray:

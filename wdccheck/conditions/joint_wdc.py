@@ -117,8 +117,7 @@ class JointWDC:
         """Both deviations, "B" of [HJ] eq. 6 and "C" of eq. 7; h, x (..., n), m, y (..., p), broadcast."""
         given = {x: arrays.direction(x, points[x], d) for (x,), d in self.spheres.items()}
         shape = np.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
-        flat = {x: np.broadcast_to(value, (*shape, value.shape[-1])).reshape(-1, value.shape[-1])
-                for x, value in given.items()}
+        flat = {x: np.broadcast_to(y, (*shape, d := y.shape[-1])).reshape(-1, d) for x, y in given.items()}
         return {name: np.ldexp(pair.deviation(flat), self._scale).reshape(shape)
                 for name, pair in self._pairs.items()}
 
