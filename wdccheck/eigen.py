@@ -172,7 +172,7 @@ def _factorizes(matrix: np.ndarray) -> bool:
 
 def _nearly_top(rows: Rows) -> float:
     """The largest eigenvalue of rows^T rows for rows (n, k), not proved."""
-    if rows.shape[1] <= 512:
+    if rows.shape[1] <= _SMALL:
         return max(float(np.linalg.eigvalsh(matrices.gram(rows))[-1]), 0.0)
     image = rows @ top_vector(lambda x: (rows @ x) @ rows, rows.shape[1])
     return float(image @ image)
