@@ -1,5 +1,5 @@
 /* Weighted Gram matrices of a few rows of many, in tiles that stay in registers. Compiled with fused products where the
-   machine has them: what comes of these matrices is evaluated again before it is believed. */
+   machine has them, and summed in parts: the errors that `rounding.py` counts allow for any order and for both. */
 
 #include <stddef.h>
 #include <string.h>
