@@ -2,8 +2,9 @@
 
     python benchmarks/cells.py [--plot FILE] [--cells N] [k,n ...]
 
-`wdccheck.cells.topes` lists the exact sign vectors of all open cells of the hyperplanes w_i.x = 0, W =
-default_rng(0).standard_normal((n, k)). Their number is checked by Fact 15: 2 sum_{j<k} C(n-1, j).
+`wdccheck.geometry.arrangements.topes` lists the exact sign vectors of all open cells of the hyperplanes
+w_i.x = 0, W = default_rng(0).standard_normal((n, k)). Their number is checked by Fact 15:
+2 sum_{j<k} C(n-1, j).
 
 relucent (`pip install relucent`) explores the cells of a network, here one layer W without a bias and a
 ReLU, whose cells are the same ones: breadth first from a random point, one worker, no further geometry, no
@@ -24,9 +25,9 @@ from math import comb
 
 import numpy as np
 
-from wdccheck import parallel
-from wdccheck.cells import topes
+from wdccheck.geometry.arrangements import topes
 from wdccheck.plots import style
+from wdccheck.running import parallel
 
 SIZES = [(3, 10), (3, 30), (3, 100), (3, 300), (4, 10), (4, 20), (4, 50), (4, 100)]
 TARGET = 1e4  # cells per second at k = 3

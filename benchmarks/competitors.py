@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wdccheck import _kernels
-from wdccheck.eigen import extreme_pairs
-from wdccheck.geometry import expected_apply, expected_gram, unit
+from wdccheck.geometry.expectation import expected_apply, expected_gram, unit
+from wdccheck.linalg.lanczos import extreme_pairs
 
 DENSE = 64  # up to this k the eigenvalues of all pairs are computed, beyond it 12 Lanczos steps are taken
 HEATS = np.geomspace(1.0, 0.01, 8)

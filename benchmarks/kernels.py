@@ -21,10 +21,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import wdccheck as wc
-from wdccheck import _kernels, spheres
+from wdccheck import _kernels
 from wdccheck._kernels import reference
-from wdccheck.circles import best_on_circle
-from wdccheck.geometry import expected_gram, expected_on_circle
+from wdccheck.geometry import spheres
+from wdccheck.geometry.expectation import expected_gram
+from wdccheck.geometry.step_sums import best_on_circle, expected_on_circle
 
 ROUNDS = 15
 SIZES = {(16, 256): 256, (64, 1024): 64, (256, 4096): 16}  # k, n: pairs of a batch

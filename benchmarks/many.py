@@ -19,7 +19,7 @@ import torch
 from search import ALPHAS, GAUSSIAN, matrix
 
 import wdccheck as wc
-from wdccheck.conditions.annealing import _HEATS, _INERTIA, _REACH
+from wdccheck.conditions.wdc.seeds import _HEATS, _INERTIA, _REACH
 
 Tensor = torch.Tensor
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

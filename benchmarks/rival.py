@@ -18,9 +18,10 @@ from itertools import pairwise
 import numpy as np
 
 import wdccheck as wc
-from wdccheck import data, parallel
-from wdccheck.geometry import angle
-from wdccheck.spheres import sample
+from wdccheck import data
+from wdccheck.geometry.expectation import angle
+from wdccheck.geometry.spheres import sample
+from wdccheck.running import parallel
 
 CHAINS, STALLED = 256, 400
 Points = dict[str, np.ndarray]

@@ -31,10 +31,10 @@ from brackets import gaussian
 from competitors import METHODS, Record, TimeUp
 
 import wdccheck as wc
-from wdccheck import parallel
 from wdccheck.data import generator
 from wdccheck.plots import style
-from wdccheck.progress import Event
+from wdccheck.running import parallel
+from wdccheck.running.progress import Event
 
 Trace = list[tuple[float, float]]  # seconds, lower bound; both rise
 

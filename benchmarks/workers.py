@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.parallel import available, cluster
-from wdccheck.run import Engine
+from wdccheck.running.parallel import available, cluster
+from wdccheck.running.run import Engine
 
 # the engine with a budget, the budget of a first look, k, n
 ROWS: dict[str, tuple[Callable[[int], Engine], int, int, int]] = {

@@ -15,7 +15,7 @@ import numpy as np
 
 import wdccheck as wc
 from wdccheck.data import generator
-from wdccheck.printing import between
+from wdccheck.rounded_text import between
 
 HERE = Path(__file__).parent
 TABLE = "| network | condition | size | α | bounds | |\n|---|---|---|---|---|---|\n"

@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.geometry import expected_gram, gated_gram
+from wdccheck.geometry.expectation import expected_gram, gated_gram
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 SIDE = 60 if FAST else 180  # points along an edge of the maps

@@ -25,7 +25,7 @@ import numpy as np
 
 import wdccheck as wc
 from wdccheck.data import DIGITS_ERROR, generator
-from wdccheck.printing import down, quotient
+from wdccheck.rounded_text import down, quotient
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 SECONDS = 15 if FAST else 75  # for all conditions together

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.printing import between
+from wdccheck.rounded_text import between
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 STUDIES = Path("../docs/figures")

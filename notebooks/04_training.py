@@ -23,9 +23,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.calibration import calibration
 from wdccheck.data.digits import images
-from wdccheck.printing import between, down, quotient
+from wdccheck.engines.calibration import calibration
+from wdccheck.rounded_text import between, down, quotient
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 EPOCHS = [0, 100] if FAST else [0, 20, 100, 400, 1500]  # those that are bracketed

@@ -23,7 +23,7 @@ import os
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.printing import between, quotient
+from wdccheck.rounded_text import between, quotient
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 HIDDEN = 48

@@ -24,8 +24,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.printing import between, down
-from wdccheck.weights import read_network
+from wdccheck.rounded_text import between, down
+from wdccheck.weights.files import read_network
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 SECONDS = 15 if FAST else 60

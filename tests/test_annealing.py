@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.conditions import annealing
-from wdccheck.conditions.starts import mixed_pairs
-from wdccheck.geometry import unit
+from wdccheck.conditions.gated_pairs import mixed_pairs
+from wdccheck.conditions.wdc import seeds
+from wdccheck.geometry.expectation import unit
 
 
 def gaussian(k, n):
@@ -25,7 +25,7 @@ def test_slopes_are_derivatives_along_the_spheres(alpha):
     rng = np.random.default_rng(1)
     rows, x, u = gaussian(4, 12), unit(rng.standard_normal((2, 4))), unit(rng.standard_normal(4))
     width = np.full(12, 0.2)
-    slope, image = annealing._slopes(rows, alpha, x[:, None], u[None], width)
+    slope, image = seeds._slopes(rows, alpha, x[:, None], u[None], width)
     assert float(image[0] @ u) == pytest.approx(soft_form(rows, alpha, x, u, width))
     for letter in range(2):
         t = rng.standard_normal(4)
@@ -45,7 +45,7 @@ def test_climbing_pairs_are_far_above_the_others(k, n):
 
 def test_both_sides_climb_where_either_may_be_the_larger():
     W = gaussian(3, 60)
-    pairs = annealing.annealed_pairs(W, 1.3, np.random.default_rng(0), 640)
+    pairs = seeds.annealed_pairs(W, 1.3, np.random.default_rng(0), 640)
     first = {x: p[:160:8] for x, p in pairs.items()}  # those that climbed
     values = wc.WDC(W, 1.3)
     upper, lower = (values.freeze(first, sign=sign).value for sign in (1.0, -1.0))
@@ -67,16 +67,16 @@ def test_pairs_near_given_ones_rise_and_leave_them_as_they_were():
 ])
 def test_pairs_of_any_matrix_are_directions(rows):
     for n in (1, 5, 70):
-        pairs = annealing.annealed_pairs(rows, 1.0, np.random.default_rng(0), n)
-        again = annealing.annealed_pairs(rows, 1.0, np.random.default_rng(0), n)
+        pairs = seeds.annealed_pairs(rows, 1.0, np.random.default_rng(0), n)
+        again = seeds.annealed_pairs(rows, 1.0, np.random.default_rng(0), n)
         for x in "rs":
             assert pairs[x].shape == (n, rows.shape[1]) and np.isfinite(pairs[x]).all()
             assert np.allclose(np.linalg.norm(pairs[x], axis=1), 1) and np.array_equal(pairs[x], again[x])
-        near = annealing.annealed_pairs(rows, 1.0, np.random.default_rng(0), n, pairs)
+        near = seeds.annealed_pairs(rows, 1.0, np.random.default_rng(0), n, pairs)
         assert all(np.isfinite(near[x]).all() and near[x].any(axis=1).all() for x in "rs")
 
 
 @pytest.mark.parametrize("scale, alpha", [(1.0, 1e300), (1.0, 1e-300), (1e-60, 1.0), (1e60, 1.0)])
 def test_numbers_beyond_single_precision_leave_directions(scale, alpha):
-    pairs = annealing.annealed_pairs(scale * gaussian(5, 30), alpha, np.random.default_rng(0), 70)
+    pairs = seeds.annealed_pairs(scale * gaussian(5, 30), alpha, np.random.default_rng(0), 70)
     assert all(np.allclose(np.linalg.norm(pairs[x], axis=1), 1) for x in "rs")

@@ -9,11 +9,11 @@ import pytest
 from toys import Bilinear, Quadratic
 
 import wdccheck as wc
-from wdccheck import gates, spheres
 from wdccheck.brackets import Reason
-from wdccheck.geometry import expected_gram, unit
-from wdccheck.lower import ascent
-from wdccheck.run import Run
+from wdccheck.engines import ascent
+from wdccheck.geometry import spheres, tangents
+from wdccheck.geometry.expectation import expected_gram, unit
+from wdccheck.running.run import Run
 
 
 def gaussian(n, k, seed=0):
@@ -169,7 +169,7 @@ def test_sliding_leaves_the_nearest_gates_alone():
     moved = 0
     for _ in range(20):
         toward = rng.standard_normal((10, 5))
-        slid = gates.off_walls(W, r @ W.T, toward, rng)
+        slid = tangents.off_walls(W, r @ W.T, toward, rng)
         still = np.sum(np.abs(slid @ W.T) < 1e-6, axis=1)
         assert (still >= (0 if np.array_equal(slid, toward) else 1)).all()
         moved += int(still.max())

@@ -14,10 +14,10 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Reason, Stop
+from wdccheck.engines.solve import recalled
 from wdccheck.errors import CertificateMismatch, InvalidInput
-from wdccheck.rows import Row
-from wdccheck.solve import recalled
-from wdccheck.weights import read_matrix, read_network
+from wdccheck.reports.row import Row
+from wdccheck.weights.files import read_matrix, read_network
 
 ONE, TWO = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]])
 

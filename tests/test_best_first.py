@@ -10,11 +10,11 @@ from toys import Toy
 
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason
-from wdccheck.conditions.condition import Bounded
-from wdccheck.forms import RangeForm
-from wdccheck.run import Run
-from wdccheck.upper.best_first import Limits, best_first
-from wdccheck.upper.relax import proved_bound
+from wdccheck.engines.proving.best_first import Limits, best_first
+from wdccheck.engines.proving.relax import proved_bound
+from wdccheck.protocol.forms import RangeForm
+from wdccheck.protocol.proof import Bounded
+from wdccheck.running.run import Run
 
 _LOOSE = 4.0  # an entry's bound over its value, before its constraints are used
 

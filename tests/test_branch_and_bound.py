@@ -9,9 +9,9 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason
-from wdccheck.run import Run
-from wdccheck.upper.branch_and_bound import _next, _round
-from wdccheck.upper.explore import explore as _explore
+from wdccheck.engines.branch_and_bound import _next, _round
+from wdccheck.engines.proving.explore import explore as _explore
+from wdccheck.running.run import Run
 
 
 def gaussian(n, k, seed=0):

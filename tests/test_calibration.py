@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.calibration import calibration
+from wdccheck.engines.ascent import Ascent
+from wdccheck.engines.calibration import calibration
 from wdccheck.errors import VacuousWarning
-from wdccheck.lower.ascent import Ascent
 
 
 def gaussian(n, k, seed=0):
@@ -110,5 +110,5 @@ def test_the_search_ends_after_the_blocks_it_was_given(monkeypatch):
     few = calibration(condition, blocks=3)
     assert len(done) <= 3 and few.vacuous and few.lower <= 0.5
     done.clear()
-    monkeypatch.setattr("wdccheck.calibration._BLOCKS", 12)
+    monkeypatch.setattr("wdccheck.engines.calibration._BLOCKS", 12)
     assert calibration(condition).lower >= 0.49 and len(done) <= 12

@@ -8,8 +8,8 @@ from conftest import MATRICES, exact_dot, fractions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import cells
-from wdccheck.cells import group_by_line, pivot_columns, topes
+from wdccheck.geometry import arrangements
+from wdccheck.geometry.arrangements import group_by_line, pivot_columns, topes
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(sorted(MATRICES))
@@ -119,7 +119,7 @@ def test_cells_of_a_hundred_planes():
 def test_floats_and_rationals_list_the_same_cells(seed, kind, k):
     W = MATRICES[kind](np.random.default_rng(seed), k)
     rows = W[W.any(axis=1)][:7]
-    exact = cells._topes(cells._rational(rows), 10**6, iter(range(10**6)))
+    exact = arrangements._topes(arrangements._rational(rows), 10**6, iter(range(10**6)))
     assert topes(rows, limit=10**6).tolist() == [list(signs) for signs in sorted(exact)]
 
 
@@ -129,12 +129,12 @@ def test_signs_at_a_normal_are_proved_or_left_to_rationals(seed, k):
     rng = np.random.default_rng(seed)
     rows = rng.integers(-2, 3, (8, k)) / 4 + rng.choice([0.0, 1e-17, 1e-300], (8, 1)) * rng.random((8, k))
     subsets = np.array(list(combinations(range(8), k - 1)))
-    positive, sure = cells._at_normals(rows, subsets)
-    vectors = cells._rational(rows)
+    positive, sure = arrangements._at_normals(rows, subsets)
+    vectors = arrangements._rational(rows)
     for subset, signs, certain in zip(subsets.tolist(), positive, sure, strict=True):
-        y = cells._normal([vectors[i] for i in subset], k)
+        y = arrangements._normal([vectors[i] for i in subset], k)
         if certain:
-            exact = np.array([cells._sign(exact_dot_of(v, y)) for v in vectors])
+            exact = np.array([arrangements._sign(exact_dot_of(v, y)) for v in vectors])
             others = np.setdiff1d(np.arange(8), subset)
             along = exact[others] * np.where(signs, 1, -1)[others]  # y or -y: either is a normal
             assert (along == 1).all() or (along == -1).all()

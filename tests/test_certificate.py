@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import certificate
+from wdccheck import result_files
 from wdccheck.brackets import Bracket, Reason, Stop, Verdict, Work, merge
 from wdccheck.errors import InvalidInput, UnsoundBound
 
@@ -71,7 +71,7 @@ def test_a_missing_file_a_folder_and_a_huge_file(tmp_path, monkeypatch):
         with pytest.raises(InvalidInput, match="readable file"):
             wc.load(path)
     KNOWN.save(tmp_path / "one.json")
-    monkeypatch.setattr(certificate, "LIMIT", 10)
+    monkeypatch.setattr(result_files, "LIMIT", 10)
     with pytest.raises(InvalidInput, match="at most 10 bytes"):
         wc.load(tmp_path / "one.json")
 
@@ -92,7 +92,7 @@ def test_writing_is_atomic_and_leaves_nothing_behind(tmp_path):
     KNOWN.save(path)
     before = path.read_text()
     with pytest.raises(ValueError, match="JSON"):
-        certificate.write(path, {"x": math.nan})
+        result_files.write(path, {"x": math.nan})
     assert path.read_text() == before
     assert os.listdir(tmp_path) == ["one.json"]
     mask = os.umask(0)
@@ -108,8 +108,8 @@ def test_a_new_file_replaces_none(links, tmp_path, monkeypatch):
     if not links:
         monkeypatch.setattr(os, "link", refused)
     for number in (1, 2):
-        certificate.write(tmp_path / "a.json", {"number": number}, new=True)
-    assert certificate.read(tmp_path / "a.json")["number"] == (1 if links else 2)
+        result_files.write(tmp_path / "a.json", {"number": number}, new=True)
+    assert result_files.read(tmp_path / "a.json")["number"] == (1 if links else 2)
     assert [x.name for x in tmp_path.iterdir()] == ["a.json"]
 
 

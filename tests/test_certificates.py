@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import certificate
+from wdccheck import result_files
 from wdccheck.brackets import Bracket
-from wdccheck.certification import drawn_measurements
+from wdccheck.certification.of_network import drawn_measurements
 from wdccheck.data import generator
-from wdccheck.printing import between
-from wdccheck.weights import read_network
+from wdccheck.rounded_text import between
+from wdccheck.weights.files import read_network
 
 ROOT = Path(__file__).parent.parent / "certificates"
 FOLDERS = ["digits", "contractive", "demodulation"]
@@ -23,7 +23,7 @@ every_folder = pytest.mark.parametrize("folder", FOLDERS)
 
 
 def rows(folder):
-    return certificate.read(ROOT / folder / "report.json")["rows"]
+    return result_files.read(ROOT / folder / "report.json")["rows"]
 
 
 def networks(folder):
@@ -52,7 +52,7 @@ def conditions(folder):
 
 @every_folder
 def test_a_report_is_of_the_committed_weights(folder):
-    data = certificate.read(ROOT / folder / "report.json")
+    data = result_files.read(ROOT / folder / "report.json")
     kept = data["pair"] if folder == "demodulation" else {"": data["network"]}
     assert kept == {name: {"dims": list(net.dims), "sha256": net.sha256}
                     for name, net in networks(folder).items()}

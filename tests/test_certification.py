@@ -15,10 +15,10 @@ from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
 import wdccheck as wc
-from wdccheck import dominated, effort
 from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.certification import from_wdc, of_condition
 from wdccheck.errors import InvalidInput, UnsoundBound
-from wdccheck.rows import Row
+from wdccheck.reports.row import Row
 
 
 def network(seed=0, dims=(2, 12, 8)):
@@ -33,7 +33,8 @@ A = np.random.default_rng(9).standard_normal((5, 8)) / math.sqrt(5)
 @pytest.fixture
 def quick(monkeypatch):
     """Closed formulas and a little sampling instead of the default engines."""
-    monkeypatch.setattr(effort, "default_engines", lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
+    monkeypatch.setattr(of_condition, "default_engines",
+                        lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_the_first_layer_takes_no_second_search(monkeypatch, quick):
         posed.append(condition.describe()["kind"])
         return wc.bracket(condition, *engines, **options)
 
-    monkeypatch.setattr(effort, "bracket", spied)
+    monkeypatch.setattr(of_condition, "bracket", spied)
     wc.certify(network(), alpha=1.0)
     assert posed == ["WDC", "WDC", "R2WDC", "RRIC"]
 
@@ -71,7 +72,7 @@ def test_the_first_layer_is_that_of_the_wdc(report):
 def test_the_first_layer_at_any_scale(W, scale):
     net = wc.ReLUNetwork([np.asarray(W) * scale])
     known = wc.bracket(wc.WDC(net.layers[0], scale**2, layer=1), wc.Spectral())
-    row = dominated.first_layer(Row(known), wc.R2WDC(net, 1))
+    row = from_wdc.first_layer(Row(known), wc.R2WDC(net, 1))
     assert row.bracket.lower == pytest.approx(known.lower, rel=1e-9)
     assert row.bracket.lower <= known.upper == row.bracket.upper
 
@@ -82,16 +83,16 @@ def test_an_upper_bound_moves_with_alpha(alpha, other, seed):
     W = np.random.default_rng(seed).standard_normal((4, 2))
     known = wc.bracket(wc.WDC(W, alpha), wc.Spectral())
     exact = wc.bracket(wc.WDC(W, other), wc.Spectral(), wc.MonteCarlo(samples=300), rng=seed)
-    moved = dominated.upper_at(known, other)
+    moved = from_wdc.upper_at(known, other)
     assert exact.lower <= moved
-    assert dominated.upper_at(known, alpha) == known.upper
+    assert from_wdc.upper_at(known, alpha) == known.upper
     assert moved >= known.upper + abs(alpha - other) / 2 * (1 - 1e-12)
 
 
 def test_moving_alpha_cannot_do_with_less():
     """W = 0: epsilon = alpha/2, so the bound is sharp; half of the move would be unsound."""
     known = wc.bracket(wc.WDC(np.zeros((3, 2)), 1.0), wc.Spectral())
-    assert known.upper + 0.25 * 1.0 < 1.0 <= dominated.upper_at(known, 2.0) <= 1.0 + 1e-12
+    assert known.upper + 0.25 * 1.0 < 1.0 <= from_wdc.upper_at(known, 2.0) <= 1.0 + 1e-12
 
 
 def test_a_restricted_row_never_has_the_larger_upper(quick):
@@ -106,12 +107,12 @@ def test_a_smaller_upper_of_the_wdc_is_taken_over():
     condition = wc.R2WDC(network(), 2)
     above = wc.bracket(wc.WDC(network().layers[1], layer=2), wc.Spectral())
     known = replace(wc.bracket(condition, wc.Spectral()), upper=9.0)
-    found = dominated.bounded(known, above)
+    found = from_wdc.bounded(known, above)
     assert found.upper == above.upper and found.upper_by == "Fact 12: WDC of layer 2"
     assert found.stopped["upper"].reason is Reason.CAP_ONLY
-    assert dominated.bounded(replace(known, upper=known.lower), above).upper == known.lower
+    assert from_wdc.bounded(replace(known, upper=known.lower), above).upper == known.lower
     with pytest.raises(UnsoundBound):
-        dominated.bounded(known, replace(above, upper=known.lower / 2, lower=0.0))
+        from_wdc.bounded(known, replace(above, upper=known.lower / 2, lower=0.0))
 
 
 def test_what_the_wdc_decides_is_not_searched(monkeypatch):
@@ -121,7 +122,7 @@ def test_what_the_wdc_decides_is_not_searched(monkeypatch):
         posed.append((condition.describe()["kind"], engines))
         return wc.bracket(condition, wc.Spectral(), rng=options["rng"])
 
-    monkeypatch.setattr(effort, "bracket", spied)
+    monkeypatch.setattr(of_condition, "bracket", spied)
     made = wc.certify(network(), alpha=1.0, target=100.0)
     assert dict(posed)["R2WDC"] == (wc.Spectral(),)
     assert made.verdict(100.0) is Verdict.HOLDS
@@ -183,7 +184,7 @@ def test_dead_layers_say_0_and_why(quick):
 
 
 def test_impossible_measurements_are_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr(effort, "bracket", None)
+    monkeypatch.setattr(of_condition, "bracket", None)
     for bad, words in ((A.T, "did you mean A.T"), (np.full((2, 8), math.nan), "finite"),
                        (np.ones((2, 8)) * 1j, "real"), (np.ones(8), "matrix")):
         with pytest.raises(InvalidInput, match=words):
@@ -204,7 +205,7 @@ def test_no_row_starves_and_what_is_left_goes_on(monkeypatch):
         clock["now"] += 0.0 if len(shares) == 1 else time_limit  # the first row is closed at once
         return Row(Bracket(condition.describe(), 0.0, 1.0))
 
-    monkeypatch.setattr(effort, "certify_condition", taking)
+    monkeypatch.setattr(of_condition, "certify_condition", taking)
     wc.certify(network(), time_limit=100)
     assert len(shares) == 4  # R2WDC of layer 1 takes no time
     assert shares[0] == pytest.approx(97 / 4)
@@ -221,7 +222,7 @@ def test_an_interrupted_row_keeps_what_stands(monkeypatch, quick):
             raise KeyboardInterrupt
         return wc.bracket(condition, *engines, **options)
 
-    monkeypatch.setattr(effort, "bracket", interrupted)
+    monkeypatch.setattr(of_condition, "bracket", interrupted)
     made = wc.certify(network(), alpha=1.0)
     assert made.interrupted and [row.name for row in made.rows] == [
         "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1"]
@@ -233,7 +234,7 @@ def test_a_calibration_out_of_memory_ends_its_row_only(monkeypatch, quick):
     def exhausted(condition, *_):
         raise MemoryError
 
-    monkeypatch.setattr(effort, "kept_calibration", exhausted)
+    monkeypatch.setattr(of_condition, "kept_calibration", exhausted)
     made = wc.certify(network())
     assert not made.interrupted and len(made.rows) == 5
     assert made.rows[0].bracket.stopped["lower"].reason is Reason.MEMORY
@@ -245,8 +246,8 @@ def test_an_interrupted_calibration_of_a_restricted_row(monkeypatch, quick):
             raise KeyboardInterrupt
         return calibrated(condition, *rest)
 
-    calibrated = effort.kept_calibration
-    monkeypatch.setattr(effort, "kept_calibration", interrupted)
+    calibrated = of_condition.kept_calibration
+    monkeypatch.setattr(of_condition, "kept_calibration", interrupted)
     made = wc.certify(network())
     assert made.interrupted and made.rows[-1].name == "R2WDC of layer 2"
     assert 0 < made.rows[-1].bracket.lower <= made.rows[-1].bracket.upper < math.inf

@@ -12,15 +12,16 @@ from scipy import sparse
 from test_certification import A, network
 
 import wdccheck as wc
-from wdccheck import certification, effort
+from wdccheck.certification import of_condition, of_network
 from wdccheck.errors import InvalidInput
-from wdccheck.rows import Row
+from wdccheck.reports.row import Row
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Closed formulas and a little sampling instead of the default engines."""
-    monkeypatch.setattr(effort, "default_engines", lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
+    monkeypatch.setattr(of_condition, "default_engines",
+                        lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_an_interrupted_report_is_verified(tmp_path, quick):
 
 
 def test_drawn_measurements_follow_the_seed():
-    drawn = certification.drawn_measurements(network(), 4)
+    drawn = of_network.drawn_measurements(network(), 4)
     np.testing.assert_array_equal(drawn, np.random.default_rng(4).standard_normal((4, 8)) / 2)
 
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import audit, checker
+from wdccheck import checker
 from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput
+from wdccheck.verification import results
 
 
 def gaussian(n, k, seed=0):
@@ -236,7 +237,7 @@ def test_a_report_of_other_layers_is_refuted(forge, tmp_path):
     wc.BranchAndBound(gap=0.5, rtol=0.1, nodes=12),
 ])
 def test_engines_are_rebuilt_from_their_repr(engine):
-    assert audit.engine_from_repr(repr(engine)) == engine
+    assert results.engine_from_repr(repr(engine)) == engine
 
 
 @pytest.mark.parametrize("text", [
@@ -246,7 +247,7 @@ def test_engines_are_rebuilt_from_their_repr(engine):
 ])
 def test_nothing_else_is_evaluated(text):
     with pytest.raises(InvalidInput):
-        audit.engine_from_repr(text)
+        results.engine_from_repr(text)
 
 
 def test_a_forged_shape_is_refuted():

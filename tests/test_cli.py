@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.cli import main
+from wdccheck.cli.main import main
 
 COMMAND = [sys.executable, "-m", "wdccheck"]
 QUICK = ["--workers", "1", "--quiet", "--time-limit", "1"]
@@ -102,11 +102,11 @@ def test_bracket_of_one_layer(net, capsys):
 @pytest.mark.parametrize(("eps", "status", "word"), [
     ("1.1", 0, "holds"), ("0.9", 1, "violated"), ("1", 3, "undecided")])
 def test_exit_statuses_of_a_verdict(eps, status, word, eye, capsys, monkeypatch):
-    from wdccheck import effort
+    from wdccheck.certification import of_condition
 
     if word == "undecided":  # epsilon is 1: closed formulas alone stop just above it
         engines = wc.Spectral()
-        monkeypatch.setattr(effort, "bracket",
+        monkeypatch.setattr(of_condition, "bracket",
                             lambda condition, *_, **__: wc.bracket(condition, engines, rng=0))
     assert main(["certify", eye, "--alpha", "1", "--eps", eps, *QUICK]) == status
     assert f"eps/alpha (RRIC: eps) <= {float(eps)}: {word}" in capsys.readouterr().out
@@ -167,7 +167,7 @@ def test_help_is_success(arguments, capsys):
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; from wdccheck.cli import main; main(['certify', '--help'])\n" \
+    code = "import sys; from wdccheck.cli.main import main; main(['certify', '--help'])\n" \
            "assert not {'numpy', 'scipy', 'joblib'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.cli import main
+from wdccheck.cli.main import main
 
 QUICK = ["--workers", "1", "--quiet", "--time-limit", "1"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.cli import main
+from wdccheck.cli.main import main
 
 
 @pytest.fixture

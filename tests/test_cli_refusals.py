@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_cli import QUICK, run
 
-from wdccheck.cli import main
+from wdccheck.cli.main import main
 
 
 def bad_arrays():
@@ -123,11 +123,11 @@ def test_a_warning_is_one_line(tmp_path):
 
 
 def test_a_bug_is_not_taken_for_a_violation(eye, capsys, monkeypatch):
-    from wdccheck import effort
+    from wdccheck.certification import of_condition
 
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(effort, "bracket", broken)
+    monkeypatch.setattr(of_condition, "bracket", broken)
     assert main(["certify", eye, "--alpha", "1", "--quiet"]) == 70
     assert "ZeroDivisionError" in capsys.readouterr().err

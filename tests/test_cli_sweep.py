@@ -11,9 +11,9 @@ import time
 import pytest
 
 import wdccheck as wc
-from wdccheck import plan
-from wdccheck.cli import main
-from wdccheck.studies import COLUMNS, Study
+from wdccheck.cli.main import main
+from wdccheck.studies import plan
+from wdccheck.studies.studies import COLUMNS, Study
 
 QUICK = ["sweep", "--k", "1", "--n", "3,5", "--budget", "10", "--workers", "1", "--quiet"]
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import parallel, shared
-from wdccheck.cli import main
+from wdccheck.cli.main import main
 from wdccheck.errors import InvalidInput
-from wdccheck.run import Run
+from wdccheck.running import parallel, parcels
+from wdccheck.running.run import Run
 
 distributed = pytest.importorskip("distributed")
 
@@ -136,8 +136,8 @@ def test_tasks_have_one_blas_thread_and_no_cluster_of_their_own(dask):
 
 
 def test_a_cluster_with_something_else_is_refused(dask, monkeypatch):
-    ours = shared._build()
-    monkeypatch.setattr(wc, "__version__", "0.0.1")
+    ours = parcels._build()
+    monkeypatch.setattr("wdccheck.program.VERSION", "0.0.1")
     with pytest.raises(InvalidInput, match=f"wdccheck 0.0.1 .* required, found {ours}"):
         wc.bracket(CONDITION, wc.MonteCarlo(12_000))
 

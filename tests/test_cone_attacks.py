@@ -9,13 +9,13 @@ import pytest
 from test_cone_soundness import codes, leaf_of, network
 
 import wdccheck as wc
-from wdccheck.conditions import gated_cones
-from wdccheck.conditions.cone_pairs import ConePairs, one_per_pattern
-from wdccheck.forms import RangeForm
-from wdccheck.geometry import angle
-from wdccheck.upper.best_first import _bounded
-from wdccheck.upper.multipliers import tightened, with_multipliers
-from wdccheck.upper.relax import proved_bound
+from wdccheck.conditions.r2wdc import proof
+from wdccheck.engines.proving.best_first import _bounded
+from wdccheck.engines.proving.multipliers import tightened, with_multipliers
+from wdccheck.engines.proving.relax import proved_bound
+from wdccheck.geometry.expectation import angle
+from wdccheck.protocol.forms import RangeForm
+from wdccheck.ranges.cone_pairs import ConePairs, one_per_pattern
 
 BOX = np.vstack([np.eye(3), -np.eye(3)])
 TILT = np.array([[1.0] * 6, [1.0, -1.0, 0.5, 0.0, 0.0, 0.0]])
@@ -109,10 +109,10 @@ def test_differences_are_in_their_spans_and_cones(seed):
 
 def images_of(layers, k):
     """Boxes, with directions and angles of the images; and a few codes of each, where its gates hold."""
-    cover, _ = one_per_pattern(layers, k, gated_cones._CELLS[k])
+    cover, _ = one_per_pattern(layers, k, proof._CELLS[k])
     alive = cover.gates[-1].any(axis=1)
     cover = cover.take(alive)
-    return cover, *gated_cones._images(layers, cover, k)
+    return cover, *proof._images(layers, cover, k)
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-100, 3e-161, 1e-161, 1e-162, 1e-200])
@@ -131,7 +131,7 @@ def test_images_lie_in_their_caps_however_small_they_are(size):
 def test_all_pairs_are_held_against_one_majorant(seed):
     """u and v may be of different pairs: Cauchy-Schwarz needs the same H, so (x, y) is never split below."""
     rng, layers = network(900 + seed, 2, 2)
-    cones = gated_cones.GatedCones(tuple(layers), rng.standard_normal((4, len(layers[-1]))), 1.0, 1.0, 2)
+    cones = proof.GatedCones(tuple(layers), rng.standard_normal((4, len(layers[-1]))), 1.0, 1.0, 2)
     groups = cones.regions()
     while groups is not None:
         tree = groups.trees[0]

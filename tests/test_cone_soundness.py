@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import ranges
-from wdccheck.cones import pieces
+from wdccheck.engines.proving.best_first import _bounded
+from wdccheck.engines.proving.multipliers import tightened
+from wdccheck.engines.proving.relax import proved_bound
 from wdccheck.errors import InvalidInput
-from wdccheck.upper.best_first import _bounded
-from wdccheck.upper.multipliers import tightened
-from wdccheck.upper.relax import proved_bound
+from wdccheck.ranges import differences
+from wdccheck.ranges.cones import pieces
 
 
 def drawn(rng, n, m):
@@ -85,7 +85,7 @@ def hard_codes(rng, layers, k):
 def test_no_gate_pattern_is_missed(k):
     for seed in range(30 if k == 2 else 10):
         rng, layers = network(seed, k, 5 - k)
-        layers = list(ranges.rescaled(layers))
+        layers = list(differences.rescaled(layers))
         found = pieces(layers, k, 0.25, 200_000)
         if found is None:
             continue
@@ -189,7 +189,7 @@ def test_deviations_stay_below_the_bounds_of_regions_of_codes_and_pairs(seed):
     gated, pairs = roots.trees[0], roots.trees[2]
     sample = codes(rng, 2, 80).reshape(40, 2, 2)
     x, y = codes(rng, 2, 2)
-    if not all((ranges.image(condition._pairs.layers, z[None]) > 0).any() for z in (x, y)):
+    if not all((differences.image(condition._pairs.layers, z[None]) > 0).any() for z in (x, y)):
         return
     bound = np.full(40, np.inf)
     for _ in range(6):

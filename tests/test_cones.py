@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import exact_dot, fractions
 
-from wdccheck.conditions.cone_pairs import LATENT, ConePairs, one_per_pattern
-from wdccheck.cones import linear_maps, pieces
+from wdccheck.ranges.cone_pairs import LATENT, ConePairs, one_per_pattern
+from wdccheck.ranges.cones import linear_maps, pieces
 
 _MOST = 500_000
 

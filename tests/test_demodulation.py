@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import effort
 from wdccheck.brackets import Verdict
+from wdccheck.certification import of_condition
 from wdccheck.errors import InvalidInput
 
 
@@ -24,7 +24,8 @@ def pair(seed=0, scale=1.0):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Closed formulas and a little sampling instead of the default engines."""
-    monkeypatch.setattr(effort, "default_engines", lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
+    monkeypatch.setattr(of_condition, "default_engines",
+                        lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_an_interruption_keeps_what_stands(monkeypatch):
             raise KeyboardInterrupt
         return wc.bracket(condition, *engines, **options)
 
-    monkeypatch.setattr(effort, "bracket", interrupted)
+    monkeypatch.setattr(of_condition, "bracket", interrupted)
     report = wc.certify_pair(*pair(), alpha=1.0)
     assert report.interrupted and len(report.rows) == 3
     assert "interrupted: 3 of 4 rows begun" in report.to_text() and "no upper bound" in report.to_text()

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wdccheck import ensembles
-from wdccheck.designs import Cell, product
+from wdccheck.studies import ensembles
+from wdccheck.studies.designs import Cell, product
 
 DESIGN = {"distribution": "gaussian", "k": 2, "n": [6, 12], "ratio": None, "depth": 1, "hidden": None,
           "m": None, "l": None, "alpha": 1.0, "repeat": 1}

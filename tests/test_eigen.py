@@ -6,7 +6,8 @@ from conftest import MATRICES, exact_dot, exactly_semidefinite, fractions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wdccheck.eigen import extreme_pairs, proved_norm
+from wdccheck.linalg.lanczos import extreme_pairs
+from wdccheck.linalg.norms import proved_norm
 
 SEEDS = st.integers(0, 2**32 - 1)
 

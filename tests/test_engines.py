@@ -15,9 +15,9 @@ from toys import Bilinear, Quadratic
 
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason
+from wdccheck.engines.solve import default_engines
 from wdccheck.errors import OutOfTime
-from wdccheck.run import Run
-from wdccheck.solve import default_engines
+from wdccheck.running.run import Run
 
 SYMMETRIC = np.random.default_rng(1).standard_normal((3, 3))
 _I, _PLANE = np.eye(2), wc.ReLUNetwork([np.eye(2), np.eye(2)])

@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 import wdccheck as wc
-from wdccheck import estimates, tails
 from wdccheck.errors import InvalidInput, PoorFit
-from wdccheck.estimates import Estimate, exceedance, extreme, quantile
-from wdccheck.tails import fit_tail, misfit
+from wdccheck.estimates import Estimate, exceedance, extreme, quantile, tails
+from wdccheck.estimates import sampling as estimates
+from wdccheck.estimates.tails import fit_tail, misfit
 
 W = np.random.default_rng(0).standard_normal((30, 4)) / np.sqrt(30)
 CONDITION = wc.WDC(W)

@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from wdccheck import _kernels, rounding
+from wdccheck import _kernels
 from wdccheck._kernels import Problem, first_order, plain_proof
-from wdccheck.regions import MAX_DEPTH
+from wdccheck.geometry.boxes import MAX_DEPTH
+from wdccheck.linalg import rounding
 
 LONG = np.longdouble
 

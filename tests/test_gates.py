@@ -6,11 +6,13 @@ from conftest import MATRICES, exact_dot, fractions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import _kernels, circles, gates, rounding
-from wdccheck.cells import group_by_line
-from wdccheck.gates import LineSigns
-from wdccheck.geometry import unit
-from wdccheck.regions import Boxes
+from wdccheck import _kernels
+from wdccheck.geometry import gates, step_sums, tangents
+from wdccheck.geometry.arrangements import group_by_line
+from wdccheck.geometry.boxes import Boxes
+from wdccheck.geometry.expectation import unit
+from wdccheck.geometry.gates import LineSigns
+from wdccheck.linalg import rounding
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(sorted(set(MATRICES) - {"tiny", "huge", "mixed scales"}))
@@ -51,7 +53,7 @@ def circle(rng, kind, batch=3, k=3):
 def check_profile(along, across, coefficients, rng):
     batch = len(along)
     at, smooth = wave(rng, batch)
-    profile = circles.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
+    profile = step_sums.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
     angle, value = profile.best()
     scale = np.abs(coefficients).sum() + 1
     # the value is attained at the angle ...
@@ -124,7 +126,7 @@ def test_scan_sees_a_corner_of_the_smooth_part():
         t = np.arctan2(sin, cos)
         return -np.abs(t - 0.3), -np.abs(t + np.pi - 0.3)
 
-    profile = circles.scan(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)), smooth, np.array([[0.3]]))
+    profile = step_sums.scan(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)), smooth, np.array([[0.3]]))
     angle, value = profile.best()
     assert angle[0] == pytest.approx(0.3) and value[0] == pytest.approx(0.0)
 
@@ -134,7 +136,7 @@ def test_soft_gradient_is_finite(seed, kind):
     rng = np.random.default_rng(seed)
     W = MATRICES[kind](rng, 3)
     along = unit(rng.standard_normal((5, 3))) @ W.T
-    t = gates.soft_gradient(W, along, np.ones(along.shape), rng)
+    t = tangents.soft_gradient(W, along, np.ones(along.shape), rng)
     assert t.shape == (5, 3) and np.isfinite(t).all()
 
 
@@ -143,7 +145,7 @@ def test_off_walls_is_finite_and_shaped_like_its_aim(seed, kind, k):
     rng = np.random.default_rng(seed)
     W = MATRICES[kind](rng, k)
     r, toward = unit(rng.standard_normal((5, k))), rng.standard_normal((5, k))
-    t = gates.off_walls(W, r @ W.T, toward, rng)
+    t = tangents.off_walls(W, r @ W.T, toward, rng)
     assert t.shape == (5, k) and np.isfinite(t).all()
 
 

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from wdccheck.geometry import angle, unit
-from wdccheck.groups import Groups, Tree
+from wdccheck.geometry.expectation import angle, unit
+from wdccheck.ranges.cone_groups import Groups, Tree
 
 K = 2
 

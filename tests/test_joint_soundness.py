@@ -11,14 +11,14 @@ import pytest
 from conftest import MATRICES, exact_dot, exact_q, fractions
 
 import wdccheck as wc
-from wdccheck.conditions import joint_caps
-from wdccheck.conditions.joint_caps import _proved_top, _turned
-from wdccheck.conditions.joint_regions import KINDS, Sides
-from wdccheck.conditions.weighted_forms import WeightedForms
-from wdccheck.forms import Sandwich
-from wdccheck.geometry import unit
-from wdccheck.regions import Boxes
-from wdccheck.upper.relax import proved_below
+from wdccheck.conditions.joint_wdc import theorems
+from wdccheck.conditions.joint_wdc.forms import WeightedForms
+from wdccheck.conditions.joint_wdc.proof import KINDS, Sides
+from wdccheck.conditions.joint_wdc.theorems import _proved_top, _turned
+from wdccheck.engines.proving.relax import proved_below
+from wdccheck.geometry.boxes import Boxes
+from wdccheck.geometry.expectation import unit
+from wdccheck.protocol.forms import Sandwich
 
 KINDS_OF_ROWS = sorted(set(MATRICES) - {"tiny", "huge"})
 
@@ -420,7 +420,7 @@ def test_the_cap_of_one_row_is_sharp():
 
 def test_a_cap_by_a_matrix_that_is_not_zero_on_products_is_caught(monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(joint_caps, "_proved_top", lambda T, Z: plain_top(T, Z - 0.2 * np.eye(len(Z))))
+    monkeypatch.setattr(theorems, "_proved_top", lambda T, Z: plain_top(T, Z - 0.2 * np.eye(len(Z))))
     B, C = rng.standard_normal((2, 12, 3))
     with pytest.raises(AssertionError):
         for _ in range(10):

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import spheres
 from wdccheck.brackets import Reason
-from wdccheck.conditions.condition import Condition, Scaled
+from wdccheck.geometry import spheres
+from wdccheck.protocol.condition import Condition, Scaled
 
 SEEDS = st.integers(0, 2**32 - 1)
 DIMENSION = st.integers(1, 4)

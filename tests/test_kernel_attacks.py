@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import _kernels, cells, rounding
+from wdccheck import _kernels
 from wdccheck._kernels import Problem, plain_proof
-from wdccheck.cells import pivot_columns
-from wdccheck.regions import MAX_DEPTH, Boxes
-from wdccheck.upper import subtree
+from wdccheck.engines.proving import subtree
+from wdccheck.geometry import arrangements
+from wdccheck.geometry.arrangements import pivot_columns
+from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
+from wdccheck.linalg import rounding
 
 compiled = pytest.mark.skipif(_kernels.prove is None, reason="no compiled kernels")
 KERNELS = [pytest.param(_kernels.prove, 1, id="compiled", marks=compiled),
@@ -304,20 +306,20 @@ def test_hard_boxes_are_kept_where_the_time_ends_among_them(monkeypatch, late):
 
 def test_rational_enumeration_is_bounded_as_a_whole(monkeypatch):
     """Local arrangements of dependent rows, too: what cannot be listed in time is given up."""
-    counted, normal = [], cells._normal
-    monkeypatch.setattr(cells, "_normal", lambda *given: (counted.append(1), normal(*given))[1])
+    counted, normal = [], arrangements._normal
+    monkeypatch.setattr(arrangements, "_normal", lambda *given: (counted.append(1), normal(*given))[1])
     rows = np.random.default_rng(0).integers(-1, 2, (14, 6)).astype(float)
-    assert cells.topes(rows, 2002) is None
+    assert arrangements.topes(rows, 2002) is None
     assert len(counted) <= 2002
-    assert len(cells.topes(np.random.default_rng(0).standard_normal((4, 6)))) == 2**4
-    assert cells.topes(np.eye(6), 32) is None
+    assert len(arrangements.topes(np.random.default_rng(0).standard_normal((4, 6)))) == 2**4
+    assert arrangements.topes(np.eye(6), 32) is None
 
 
 def test_normals_are_orthogonal():
     rng = np.random.default_rng(0)
     for p in range(2, 7):
         rows = rng.integers(-2, 3, (p - 1, p))
-        y = cells._normal([tuple(map(Fraction, map(int, row))) for row in rows], p)
+        y = arrangements._normal([tuple(map(Fraction, map(int, row))) for row in rows], p)
         assert (y is None) == (np.linalg.matrix_rank(rows) < p - 1)
         if y is not None:
             assert any(y) and all(sum(int(a) * b for a, b in zip(row, y, strict=True)) == 0 for row in rows)

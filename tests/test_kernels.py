@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import wdccheck as wc
 from wdccheck import _kernels
 from wdccheck._kernels import Problem, first_order, plain_proof
-from wdccheck.conditions.gated import GatedPair
-from wdccheck.regions import MAX_DEPTH, Boxes
-from wdccheck.upper.explore import explore
-from wdccheck.upper.subtree import provable, prove_subtrees
+from wdccheck.conditions.wdc.proof import GatedPair
+from wdccheck.engines.proving.explore import explore
+from wdccheck.engines.proving.subtree import provable, prove_subtrees
+from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 
 compiled = pytest.mark.skipif(_kernels.prove is None, reason="no compiled kernels: nothing to compare")
 
@@ -204,7 +204,7 @@ def test_without_compiled_kernels_brackets_are_the_same_to_rounding():
 
 
 def test_info_says_which_kernel_and_why():
-    told = run("from wdccheck.cli import main; main(['info'])", WDCCHECK_KERNEL="reference")
+    told = run("from wdccheck.cli.main import main; main(['info'])", WDCCHECK_KERNEL="reference")
     assert "kernel reference (WDCCHECK_KERNEL asks for it)" in told.stdout
 
 

@@ -11,11 +11,12 @@ from conftest import exact_deviation, exact_dot, exactly_semidefinite, fractions
 from scipy import sparse
 
 import wdccheck as wc
-from wdccheck import _kernels, cells, matrices, rounding
+from wdccheck import _kernels
 from wdccheck._kernels import reference
-from wdccheck.conditions.annealing import annealed_pairs
-from wdccheck.eigen import proved_norm
-from wdccheck.norms import block_norm, majorized_norm
+from wdccheck.conditions.wdc.seeds import annealed_pairs
+from wdccheck.geometry import arrangements
+from wdccheck.linalg import matrices, rounding
+from wdccheck.linalg.norms import block_norm, majorized_norm, proved_norm
 
 # -- norms of sparse layers -----------------------------------------------------------------------
 
@@ -97,11 +98,11 @@ def test_cells_of_odd_rows_are_those_of_rationals_or_none(kind):
     rng = np.random.default_rng(len(kind))
     for _ in range(12):
         rows = odd_rows(kind, rng)
-        exact = cells._topes(cells._rational(rows), 10**6, iter(range(10**6)))
+        exact = arrangements._topes(arrangements._rational(rows), 10**6, iter(range(10**6)))
         expected = [list(signs) for signs in sorted(exact)]
-        assert cells.topes(rows, 10**6).tolist() == expected
+        assert arrangements.topes(rows, 10**6).tolist() == expected
         for limit in (1, len(expected) // 2, len(expected) - 1, len(expected)):
-            found = cells.topes(rows, limit)
+            found = arrangements.topes(rows, limit)
             assert found is None or (limit == len(expected) and found.tolist() == expected)
 
 
@@ -109,11 +110,11 @@ def test_cells_of_odd_rows_are_those_of_rationals_or_none(kind):
 def test_more_cells_than_the_limit_cost_neither_time_nor_memory(n, k, rank):
     rows = np.zeros((n, k))
     rows[:, :rank] = np.random.default_rng(0).standard_normal((n, rank))
-    assert cells.topes(rows, limit=4000) is None
+    assert arrangements.topes(rows, limit=4000) is None
 
 
 def test_cells_of_independent_rows_need_no_normals():
-    assert len(cells.topes(np.eye(14))) == 2**14 and cells.topes(np.eye(15)) is None
+    assert len(arrangements.topes(np.eye(14))) == 2**14 and arrangements.topes(np.eye(15)) is None
 
 
 # -- Gram matrices --------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import plain_a, plain_q, top
 
-from wdccheck.conditions.gated_cones import GatedCones
-from wdccheck.conditions.measured_range import MeasuredRange
+from wdccheck.conditions.r2wdc.proof import GatedCones
+from wdccheck.conditions.rric.proof import MeasuredRange
 
 
 def gaussian(seed, *dims):

@@ -11,12 +11,12 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import wdccheck as wc
-from wdccheck import matrices, norms
-from wdccheck.conditions import wdc
-from wdccheck.conditions.starts import mixed_pairs
-from wdccheck.eigen import proved_norm, top_vector
-from wdccheck.norms import block_norm, majorized_norm, squared_norm
-from wdccheck.rounding import gate_error, open_gates
+from wdccheck.conditions.gated_pairs import mixed_pairs
+from wdccheck.conditions.wdc import definition
+from wdccheck.linalg import hashes, matrices, norms
+from wdccheck.linalg.lanczos import top_vector
+from wdccheck.linalg.norms import block_norm, majorized_norm, proved_norm, squared_norm
+from wdccheck.linalg.rounding import gate_error, open_gates
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_every_format_is_the_same_matrix(kept, kind):
     for given in (sparse.coo_array(table).asformat(kind), sparse.coo_matrix(table).asformat(kind)):
         W = matrices.layer("W", given)
         assert matrices.is_sparse(W) and np.array_equal(W.toarray(), table)
-        assert matrices.sha256(W) == matrices.sha256(matrices.layer("W", sparse.csr_array(table)))
+        assert hashes.sha256(W) == hashes.sha256(matrices.layer("W", sparse.csr_array(table)))
 
 
 def test_small_and_full_ones_become_dense():
@@ -77,7 +77,7 @@ def test_copies_are_read_only_also_after_pickling(kept):
     condition = wc.WDC(given)
     before = condition.describe()["sha256"]
     given.data[:] = 0
-    assert matrices.sha256(condition.W) == before
+    assert hashes.sha256(condition.W) == before
     for W in (condition.W, pickle.loads(pickle.dumps(condition)).W):
         for array in (W.data, W.indices, W.indptr):
             with pytest.raises(ValueError, match="read-only"):
@@ -326,5 +326,5 @@ def test_wide_layers_promise_the_same(kept, monkeypatch, storage):
     for point in points:
         lower, value = condition.lower_bound(point), float(condition.deviation(point))
         assert lower <= value <= lower * (1 + 1e-9)
-    monkeypatch.setattr(wdc, "_FORMED", 50)
+    monkeypatch.setattr(definition, "_FORMED", 50)
     assert abs(float(condition.deviation(points[-1])) - value) <= 1e-9 * value

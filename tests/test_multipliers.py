@@ -8,10 +8,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from wdccheck.forms import RangeForm, constant_form
-from wdccheck.upper.multipliers import tightened, whitened, with_multipliers
-from wdccheck.upper.relax import proved_below, proved_bound
-from wdccheck.upper.sdp import SDP
+from wdccheck.engines.proving.multipliers import tightened, whitened, with_multipliers
+from wdccheck.engines.proving.relax import proved_below, proved_bound
+from wdccheck.engines.sdp import SDP
+from wdccheck.protocol.forms import RangeForm, constant_form
 
 
 def on_the_orthant(matrix):

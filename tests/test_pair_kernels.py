@@ -6,9 +6,10 @@ from conftest import MATRICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import _kernels, extremes
+from wdccheck import _kernels
 from wdccheck._kernels import reference
-from wdccheck.geometry import expected_gram, unit
+from wdccheck.conditions import maximizer
+from wdccheck.geometry.expectation import expected_gram, unit
 
 pytestmark = pytest.mark.skipif(_kernels.extremes is None, reason="no compiled kernels to compare")
 
@@ -30,10 +31,10 @@ def pairs(seed, kind, k):
 
 
 def both(monkeypatch, *arguments):
-    compiled = extremes.extremes(*arguments)
+    compiled = maximizer.extremes(*arguments)
     with monkeypatch.context() as patch:
         patch.setattr(_kernels, "extremes", None)
-        return compiled, extremes.extremes(*arguments)
+        return compiled, maximizer.extremes(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +84,10 @@ def test_gram_matrices(seed, kind, k):
 
 def test_a_pair_does_not_depend_on_its_batch():
     W, weights, scale, (r, s) = pairs(3, "gaussian", 9)
-    u, value = extremes.extremes(W, None, weights, scale, (r, s))
+    u, value = maximizer.extremes(W, None, weights, scale, (r, s))
     for i in range(BATCH):
         one = slice(i, i + 1)
-        alone = extremes.extremes(W, None, weights[one], scale[one], (r[one], s[one]))
+        alone = maximizer.extremes(W, None, weights[one], scale[one], (r[one], s[one]))
         assert np.array_equal(alone[0], u[one]) and np.array_equal(alone[1], value[one])
 
 
@@ -96,5 +97,5 @@ def test_numbers_that_are_none_do_no_harm():
             W, weights, scale, (r, s) = pairs(3, "gaussian", 4)
             (W, scale, r)[place].flat[0] = bad
             with np.errstate(invalid="ignore"):
-                u, _ = extremes.extremes(W, None, weights, scale, (r, s))
+                u, _ = maximizer.extremes(W, None, weights, scale, (r, s))
             assert u.shape == r.shape

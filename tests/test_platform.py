@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import MATRICES, natural_alpha
 
-from wdccheck import WDC, rounding
+from wdccheck import WDC
+from wdccheck.linalg import rounding
 
 
 def ulps(computed, exact):

@@ -12,7 +12,7 @@ import pytest
 import wdccheck as wc
 from wdccheck import plots
 from wdccheck.plots import series, style
-from wdccheck.studies import COLUMNS, Study
+from wdccheck.studies.studies import COLUMNS, Study
 
 
 def row(**values):

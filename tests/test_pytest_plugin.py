@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-import wdccheck.audit  # imports what the inner runs use: what they import first is forgotten after them
 import wdccheck.pytest_plugin
 import wdccheck.testing
+import wdccheck.verification.results  # imports what the inner runs use: what they import first is forgotten after them
 
 pytest_plugins = ["pytester"]
 
@@ -38,7 +38,8 @@ V = np.random.default_rng(0).standard_normal((400, 20)) / 20  # epsilon is at le
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("wdccheck.solve.default_engines", lambda *_, **__: (wc.Spectral(), wc.MonteCarlo(64)))
+    monkeypatch.setattr("wdccheck.engines.solve.default_engines",
+                        lambda *_, **__: (wc.Spectral(), wc.MonteCarlo(64)))
 
 def test_open(wdccheck):
     assert wdccheck.assert_holds(wc.WDC(V), 1.0).upper > 1.0
@@ -193,7 +194,8 @@ def test_an_option_that_means_nothing_is_refused(option, suite):
 def test_the_time_limit_reaches_the_run(suite):
     text = """
 def test_time(wdccheck, monkeypatch):
-    monkeypatch.setattr("wdccheck.solve.bracket", lambda c, **options: 1 / (options["time_limit"] - 7))
+    monkeypatch.setattr("wdccheck.engines.solve.bracket",
+                        lambda c, **options: 1 / (options["time_limit"] - 7))
     with pytest.raises(ZeroDivisionError):
         wdccheck.bracket(wc.WDC(W))
 """
@@ -207,7 +209,8 @@ def test_open(wdccheck, monkeypatch):
     from wdccheck.brackets import Reason, Stop
     stopped = {{"lower": Stop(Reason.BUDGET), "upper": Stop(Reason.CAP_ONLY), "{side}": Stop(Reason.TIME)}}
     known = wc.Bracket(wc.WDC(W).describe(), 0.1, 2.0, stopped=stopped)
-    monkeypatch.setattr("wdccheck.solve.bracket", lambda *_, **__: known)
+    monkeypatch.setattr("wdccheck.engines.solve.bracket",
+                        lambda *_, **__: known)
     wdccheck.assert_holds(wc.WDC(W), 0.9)
 """
     shown, outcomes = suite(text)

@@ -13,10 +13,11 @@ from conftest import exact_dot, fractions, plain_a, plain_q
 from test_ranges import exact_image, network
 
 import wdccheck as wc
-from wdccheck import spheres
 from wdccheck.brackets import Reason
 from wdccheck.checker import reevaluate
-from wdccheck.conditions.condition import Scaled
+from wdccheck.engines.solve import default_engines
+from wdccheck.geometry import spheres
+from wdccheck.protocol.condition import Scaled
 
 LETTERS = ("x", "y", "x1", "x2", "x3", "x4")
 
@@ -142,7 +143,7 @@ def test_the_wdc_of_the_layer_bounds_it():
     assert result.upper <= whole.upper * 1.3
     assert "WDC of layer 2: BranchAndBound" in result.upper_by
     assert result.stopped["upper"].detail.startswith("WDC of layer 2")
-    assert wc.solve.default_engines(condition)[-1] == wc.BranchAndBound()
+    assert default_engines(condition)[-1] == wc.BranchAndBound()
     assert whole.upper >= result.lower
 
 

@@ -13,8 +13,9 @@ from conftest import MATRICES, natural_alpha
 from scipy import sparse
 
 import wdccheck as wc
-from wdccheck import checker, ranges
+from wdccheck import checker
 from wdccheck.brackets import Reason
+from wdccheck.ranges import differences
 
 KINDS = sorted(MATRICES)
 THIN = np.array([[1.0, -1.0], [-1.0, 1.0 + 1e-9], [1.0, 0.0]])  # two units open in a cone of 1e-9 rad
@@ -135,10 +136,10 @@ def test_dead_is_claimed_of_dead_coordinates_only():
         layers = [rng.integers(-1, 2, (4, 2)), *(rng.integers(-2, 1, (4, 4)) for _ in range(2))]
         net = wc.ReLUNetwork(layers)
         seen = net(rng.integers(-5, 6, (500, 2))).any(axis=0)
-        alive = ranges.live(net.layers, 2)
+        alive = differences.live(net.layers, 2)
         assert not (seen & ~alive).any()
         for condition, empty in ((wc.RRIC(np.eye(4), net), not alive.any()),
-                                 (wc.R2WDC(net, 3), not ranges.live(net.layers[:2], 2).any())):
+                                 (wc.R2WDC(net, 3), not differences.live(net.layers[:2], 2).any())):
             known = wc.bracket(condition, wc.Spectral())
             assert (known.stopped["lower"].reason is Reason.EMPTY) == empty, seed
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import ranges
-from wdccheck.arcs import linear_arcs
 from wdccheck.errors import InvalidInput
+from wdccheck.ranges import differences
+from wdccheck.ranges.arcs import linear_arcs
 
 SEEDS = st.integers(0, 2**32 - 1)
 DIMENSION = st.integers(1, 3)
@@ -75,7 +75,7 @@ def test_fact_13_differences_lie_in_the_ranges_of_pairs_of_cones(seed, kind, k):
     rng, net, A = drawn(seed, kind, k)
     x, u, v = pairs(rng, net)
     for number in range(0, u.shape[0], 5):
-        L = ranges.secant_matrix(net.layers, x[0, number][None], x[1, number][None])[0]
+        L = differences.secant_matrix(net.layers, x[0, number][None], x[1, number][None])[0]
         np.testing.assert_allclose(L @ np.concatenate([x[0, number], x[1, number]]), u[number],
                                    atol=1e-12 * (1 + np.abs(L).max()))
     D = A.T @ A - np.eye(A.shape[1])
@@ -90,7 +90,7 @@ def test_fact_13_differences_lie_in_the_ranges_of_pairs_of_cones(seed, kind, k):
 def test_fact_13_secants_inside_a_cone_are_tangents(seed, kind, k):
     rng, net, _ = drawn(seed, kind, k)
     x, delta = rng.standard_normal((2, 20, k))
-    step = ranges.secants(net.layers, x, x - 1e-9 * delta)
+    step = differences.secants(net.layers, x, x - 1e-9 * delta)
     tangent = np.einsum("bnk,bk->bn", net.jacobian(x), delta)
     same = (net.jacobian(x) == net.jacobian(x - 1e-9 * delta)).all(axis=(1, 2))
     np.testing.assert_allclose(step[same], 1e-9 * tangent[same],

@@ -10,7 +10,7 @@ import pytest
 from conftest import fractions
 
 import wdccheck as wc
-from wdccheck import arcs, ranges
+from wdccheck.ranges import arcs, differences
 
 
 def network(rng, dims):
@@ -42,8 +42,8 @@ def test_a_difference_errs_by_no_more_than_it_says(seed):
     if seed % 2:
         layers[1][:2] = np.round(layers[1][:2])
     x1, x2 = pairs(rng, 3)
-    value, error = ranges.enclosed(layers, x1, x2)
-    plain = ranges.secants(layers, x1, x2)
+    value, error = differences.enclosed(layers, x1, x2)
+    plain = differences.secants(layers, x1, x2)
     for b in range(len(x1)):
         exact = [p - q for p, q in zip(exact_image(layers, x1[b]), exact_image(layers, x2[b]), strict=True)]
         for found, e, other, true in zip(value[b], error[b], plain[b], exact, strict=True):
@@ -57,8 +57,8 @@ def test_nearly_equal_codes_lose_no_accuracy():
     x = rng.standard_normal((1, 3))
     step = 2.0**-40 * np.array([[1.0, -2.0, 0.5]])
     moved = x + step
-    found = ranges.secants(layers, moved, x)
-    tangent = ranges.jacobian(layers, x)[0] @ (moved - x)[0]
+    found = differences.secants(layers, moved, x)
+    tangent = differences.jacobian(layers, x)[0] @ (moved - x)[0]
     assert np.linalg.norm(found - tangent) <= 1e-13 * np.linalg.norm(tangent)
     naive = wc.ReLUNetwork(layers)(moved) - wc.ReLUNetwork(layers)(x)
     assert np.linalg.norm(naive - tangent) > 1e-9 * np.linalg.norm(tangent)
@@ -67,16 +67,16 @@ def test_nearly_equal_codes_lose_no_accuracy():
 def test_equal_codes_have_difference_zero():
     layers = network(np.random.default_rng(1), (2, 5, 5))
     x = np.ones((1, 2))
-    value, error = ranges.enclosed(layers, x, x)
+    value, error = differences.enclosed(layers, x, x)
     assert not value.any() and not error.any()
 
 
 def test_dead_coordinates():
     layers = [np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[1.0, 5.0], [-1.0, 9.0], [0.0, 9.0]])]
-    assert ranges.live(layers, 2).tolist() == [True, False, False]
-    assert ranges.live([], 2).all()
+    assert differences.live(layers, 2).tolist() == [True, False, False]
+    assert differences.live([], 2).all()
     rng = np.random.default_rng(2)
-    dead = ~ranges.live(layers, 2)
+    dead = ~differences.live(layers, 2)
     assert not wc.ReLUNetwork(layers)(rng.standard_normal((500, 2)))[:, dead].any()
 
 
@@ -85,11 +85,12 @@ def test_gates_of_an_image_on_a_wall_are_decided_exactly():
     rows = np.array([[1.0, -1.0], [-1.0, 1.0], [1.0, 0.0], [0.0, -1.0]])
     third = 1 / 3
     x = np.array([third, np.nextafter(third, 1.0)])
-    gates, sure, _, _ = ranges.open_gates(layers, rows, x[None])
+    gates, sure, _, _ = differences.open_gates(layers, rows, x[None])
     assert not sure[0, 0] and sure[0, 2]
-    assert ranges.exactly_open(layers, rows, x).tolist() == [False, True, True, False]
-    assert ranges.exactly_open(layers, rows, np.array([third, third])).tolist() == [False, False, True, False]
-    value = ranges.open_gates(layers, rows, np.array([[1.0, -1.0]]))
+    assert differences.exactly_open(layers, rows, x).tolist() == [False, True, True, False]
+    exact = differences.exactly_open(layers, rows, np.array([third, third]))
+    assert exact.tolist() == [False, False, True, False]
+    value = differences.open_gates(layers, rows, np.array([[1.0, -1.0]]))
     assert value[1].all(), "a unit that is surely closed makes sure gates"
     assert gates.shape == sure.shape == (1, 4)
 
@@ -97,7 +98,7 @@ def test_gates_of_an_image_on_a_wall_are_decided_exactly():
 def test_the_direction_of_ascent_is_the_maximizer():
     rng = np.random.default_rng(4)
     matrix, z = rng.standard_normal((1, 9, 4)), rng.standard_normal((1, 9))
-    best = ranges.ascent_direction(matrix, z)[0]
+    best = differences.ascent_direction(matrix, z)[0]
 
     def value(xi):
         image = xi @ matrix[0].T
@@ -132,4 +133,4 @@ def test_arcs_hold_the_network_on_a_circle(reach):
 
 def test_layers_of_wild_entries_are_refused():
     with pytest.raises(wc.InvalidInput, match="layer 1: nonzero entries"):
-        ranges.rescaled([np.array([[1e300, 1e-300]])])
+        differences.rescaled([np.array([[1e300, 1e-300]])])

@@ -9,9 +9,9 @@ from conftest import plain_a, plain_q
 from test_ranges import network
 
 import wdccheck as wc
-from wdccheck import ranges
 from wdccheck.brackets import Reason
-from wdccheck.conditions.rays import Plane
+from wdccheck.conditions.two_rays import Plane
+from wdccheck.ranges import differences
 
 
 def over_two_angles(D, F):
@@ -97,7 +97,7 @@ def test_rays_that_are_dead():
     assert one.lower == pytest.approx(3.0) == pytest.approx(one.upper)
     none = wc.ReLUNetwork(
         [[[1.0], [-1.0]], [[1.0, -2.0], [1.0, -1.0]], [[-1.0, 0.0], [1.0, -1.0]], np.eye(2)])
-    assert ranges.live(none.layers, 1).any()  # dead, but not by its signs
+    assert differences.live(none.layers, 1).any()  # dead, but not by its signs
     for condition in (wc.RRIC(np.eye(2), none), wc.R2WDC(none, 4)):
         found = wc.bracket(condition)
         assert (found.lower, found.upper) == (0.0, 0.0)

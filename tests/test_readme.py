@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from wdccheck.printing import between
+from wdccheck.rounded_text import between
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

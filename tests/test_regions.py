@@ -6,9 +6,9 @@ from conftest import fractions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wdccheck import geometry
-from wdccheck.conditions.gated import Apart, GatedPair
-from wdccheck.regions import MAX_DEPTH, Boxes
+from wdccheck.conditions.wdc.proof import Apart, GatedPair
+from wdccheck.geometry import expectation
+from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -99,7 +99,7 @@ def test_radii_bound_every_angle(seed, k, depth):
     points = boxes.sample(rng, 40)
     for letter, radius in zip(boxes.letters, boxes.radii(), strict=True):
         center = boxes.centers()[letter][:, None, :]
-        angles = geometry.angle(np.broadcast_to(center, points[letter].shape), points[letter])
+        angles = expectation.angle(np.broadcast_to(center, points[letter].shape), points[letter])
         assert (angles <= radius[:, None] * (1 + 1e-12) + 1e-16).all()
         assert (radius <= np.nextafter(np.pi, 4)).all()
 
@@ -173,7 +173,7 @@ def test_apart_pairs_keep_the_gates(seed, k, rank):
         clear = np.abs(base @ rows.T) > 1e-6
         for x in (r, s):
             np.testing.assert_array_equal((x @ rows.T > 0)[clear], (base @ rows.T > 0)[clear])
-        assert (geometry.angle(r, s) > np.pi - 1e-4).all()
+        assert (expectation.angle(r, s) > np.pi - 1e-4).all()
 
 
 @given(SEEDS, st.integers(2, 4), st.integers(1, 3))

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import effort
 from wdccheck.brackets import Reason, Stop, Verdict
+from wdccheck.certification import of_condition
 from wdccheck.errors import CertificateMismatch, InvalidInput
-from wdccheck.printing import between, down, quotient, up
-from wdccheck.report import Weights
-from wdccheck.rows import Row
-from wdccheck.thresholds import explicit
+from wdccheck.reports.report import Weights
+from wdccheck.reports.row import Row
+from wdccheck.reports.thresholds import explicit
+from wdccheck.rounded_text import between, down, quotient, up
 
 POSITIVE = st.floats(min_value=5e-324, allow_infinity=False)
 
@@ -157,7 +157,7 @@ def test_the_same_seed_gives_the_same_report(monkeypatch):
     def sampled(condition, *_, rng, **__):
         return wc.bracket(condition, wc.MonteCarlo(samples=500), rng=rng)
 
-    monkeypatch.setattr(effort, "bracket", sampled)
+    monkeypatch.setattr(of_condition, "bracket", sampled)
     reports = [wc.certify([np.eye(2)], alpha=1.0, rng=7) for _ in range(2)]
     assert reports[0].rows[0].bracket.lower == reports[1].rows[0].bracket.lower
     assert reports[0].seed == "7"
@@ -202,7 +202,7 @@ def test_a_checkpoint_is_resumed_with_its_alpha(tmp_path, monkeypatch):
     assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
         "r2wdc-2.alpha.json", "r2wdc-2.json", "rric.json", "wdc-1.alpha.json", "wdc-1.json",
         "wdc-2.alpha.json", "wdc-2.json"]
-    monkeypatch.setattr("wdccheck.calibration.calibration", None)  # not searched for again
+    monkeypatch.setattr("wdccheck.engines.calibration.calibration", None)  # not searched for again
     second = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
     for a, b in zip(first.rows, second.rows, strict=True):
         assert (a.alpha, a.calibration) == (b.alpha, b.calibration)
@@ -224,7 +224,7 @@ def test_an_interrupted_layer_ends_the_report(monkeypatch):
         known = wc.bracket(condition, wc.Spectral())
         return replace(known, stopped={"lower": stop, "upper": stop})
 
-    monkeypatch.setattr(effort, "bracket", interrupted)
+    monkeypatch.setattr(of_condition, "bracket", interrupted)
     report = wc.certify(network(), alpha=1.0)
     assert len(report.rows) == 1 and report.interrupted
     assert "interrupted: 1 of 5 rows begun" in report.to_text()
@@ -234,7 +234,7 @@ def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(effort, "kept_calibration", interrupted)
+    monkeypatch.setattr(of_condition, "kept_calibration", interrupted)
     report = wc.certify(network())
     (row,) = report.rows
     assert report.interrupted and 0 < row.bracket.lower <= row.bracket.upper < math.inf
@@ -249,4 +249,4 @@ def test_the_seed_of_a_report_is_that_of_every_layer():
 def test_a_checkpoint_without_a_name_is_refused():
     for path in ("", "/"):
         with pytest.raises(InvalidInput, match="checkpoint"):
-            effort.certify_condition(wc.WDC(np.eye(2)), checkpoint=path)
+            of_condition.certify_condition(wc.WDC(np.eye(2)), checkpoint=path)

@@ -10,12 +10,12 @@ import pytest
 from test_report_pages import Page, loaded
 
 import wdccheck as wc
-from wdccheck import certificate
-from wdccheck.cli import main
-from wdccheck.delivery import folder
+from wdccheck import result_files
+from wdccheck.cli.main import main
+from wdccheck.cli.outcome import folder
 from wdccheck.errors import InvalidInput
-from wdccheck.origin import Origin
-from wdccheck.report import Report
+from wdccheck.reports.report import Report
+from wdccheck.weights.origin import Origin
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_folder_that_cannot_be_used_is_refused_at_once(make, tmp_path, capsys,
     def never(*_, **__):
         raise AssertionError("the work began")
 
-    monkeypatch.setattr("wdccheck.certification.certify", never)
+    monkeypatch.setattr("wdccheck.certification.of_network.certify", never)
     out = tmp_path / "out"
     make(out)
     assert main(["certify", "--out", str(out)]) == 2
@@ -82,13 +82,13 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
 
 def test_files_that_are_no_report_are_refused(tmp_path):
     path = tmp_path / "x.json"
-    certificate.write(path, {"rows": [{}]})
+    result_files.write(path, {"rows": [{}]})
     with pytest.raises(InvalidInput, match="a report as written by certify"):
         Report.load(path)
     for name, value in (("kind", "<b>"), ("shape", ["<b>", 3]), ("shape", [0, 3]), ("shape", [3])):
         data = loaded("demodulation").to_dict()
         data["rows"][0]["bracket"]["condition"][name] = value
-        certificate.write(path, data)
+        result_files.write(path, data)
         with pytest.raises(InvalidInput, match="rows of WDC"):
             Report.load(path)
 

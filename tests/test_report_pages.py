@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck import advice, certificate, drawings, scenes
+from wdccheck import result_files
 from wdccheck.brackets import Reason, Stop, Work
-from wdccheck.report import Report, Weights
-from wdccheck.report_markdown import typeset
-from wdccheck.rows import Row
+from wdccheck.reports import drawings, meaning
+from wdccheck.reports import witness as scenes
+from wdccheck.reports.markdown import typeset
+from wdccheck.reports.report import Report, Weights
+from wdccheck.reports.row import Row
 
 CERTIFICATES = Path(__file__).parent.parent / "certificates"
 FOLDERS = ["digits", "contractive", "demodulation"]
@@ -92,7 +94,7 @@ def test_the_same_report_gives_the_same_bytes(name):
 
 @every_folder
 def test_a_loaded_report_is_the_one_that_was_saved(name, tmp_path):
-    kept = certificate.read(CERTIFICATES / name / "report.json")
+    kept = result_files.read(CERTIFICATES / name / "report.json")
     again = json.loads(json.dumps({"schema": 1, **loaded(name).to_dict()}))
     assert again == kept
     loaded(name).write(tmp_path)
@@ -178,50 +180,50 @@ def test_the_words_follow_the_bounds():
 
     def said(lower, upper):
         known = replace(row.bracket, lower=lower * row.alpha, upper=upper * row.alpha)
-        return advice.meaning(replace(row, bracket=known))
+        return meaning.meaning(replace(row, bracket=known))
 
     assert "nothing is lost" in said(0.1, 0.4)
     assert "not decided" in said(0.1, 0.6)
     assert "promises nothing" in said(0.6, 0.7)
-    assert "promises nothing" in advice.meaning(loaded("digits").rows[1])
+    assert "promises nothing" in meaning.meaning(loaded("digits").rows[1])
     rric = loaded("digits").rows[4]
     small = replace(rric, bracket=replace(rric.bracket, lower=0.1, upper=0.5))
-    assert "never have the same measurements" in advice.meaning(small)
+    assert "never have the same measurements" in meaning.meaning(small)
 
 
 def test_what_would_make_a_row_pass():
     digits, contractive = loaded("digits").rows, loaded("contractive").rows
-    text = " ".join(advice.passing(digits[0], 2))
+    text = " ".join(meaning.passing(digits[0], 2))
     assert "Lemma 8" in text and re.search(r"\d{5} times too large", text) and "Estimate, not a bound" in text
     assert "fewer than 2k" not in text
-    assert "fewer than 2k = 48" in " ".join(advice.passing(contractive[1], 2))
-    assert "Lemma 5.3" in " ".join(advice.passing(digits[2], 2))
-    assert "No theorem asks" in " ".join(advice.passing(digits[4], 2))
-    assert "two layers" in " ".join(advice.passing(digits[0], 1))
+    assert "fewer than 2k = 48" in " ".join(meaning.passing(contractive[1], 2))
+    assert "Lemma 5.3" in " ".join(meaning.passing(digits[2], 2))
+    assert "No theorem asks" in " ".join(meaning.passing(digits[4], 2))
+    assert "two layers" in " ".join(meaning.passing(digits[0], 1))
     tiny = replace(digits[0], bracket=replace(digits[0].bracket, lower=0.0, upper=1e-6))
-    assert "It passes" in " ".join(advice.passing(tiny, 2))
+    assert "It passes" in " ".join(meaning.passing(tiny, 2))
     loose = replace(digits[0], bracket=replace(digits[0].bracket, lower=0.0))
-    assert "Not decided" in " ".join(advice.passing(loose, 2))
+    assert "Not decided" in " ".join(meaning.passing(loose, 2))
 
 
 def test_what_would_close_a_row():
     digits, contractive = loaded("digits").rows, loaded("contractive").rows
-    assert advice.closing(digits[0]).startswith("Nothing")
-    assert "cannot be estimated" in advice.closing(digits[3])
-    assert "cannot be estimated" in advice.closing(contractive[3])
+    assert meaning.closing(digits[0]).startswith("Nothing")
+    assert "cannot be estimated" in meaning.closing(digits[3])
+    assert "cannot be estimated" in meaning.closing(contractive[3])
     wide = replace(digits[1].bracket, stopped={"upper": Stop(Reason.CAP_ONLY, "a closed formula")})
-    assert "No branch and bound" in advice.closing(replace(digits[1], bracket=wide))
+    assert "No branch and bound" in meaning.closing(replace(digits[1], bracket=wide))
     late = {"upper": Stop(Reason.TIME, "900 nodes; the round for 1 was not finished")}
     known = replace(digits[0].bracket, stopped=late, lower=0.3, upper=0.6,
                     engines=(Work("BranchAndBound()", 0, 10**6, "nodes", 10.0),))
-    text = advice.closing(replace(digits[0], bracket=known))
+    text = meaning.closing(replace(digits[0], bracket=known))
     assert "Estimate, not a bound" in text and "4e6 to 1e12 of them, 40 seconds to 100 days" in text
     capped = replace(known, upper_by="Fact 9")
-    assert "nothing can be extrapolated" in advice.closing(replace(digits[0], bracket=capped))
+    assert "nothing can be extrapolated" in meaning.closing(replace(digits[0], bracket=capped))
     early = replace(known, engines=(), stopped={"upper": Stop(Reason.TIME, "the cones were not all found")})
-    assert "A longer time limit may" in advice.closing(replace(digits[3], bracket=early))
+    assert "A longer time limit may" in meaning.closing(replace(digits[3], bracket=early))
     above = replace(known, upper_by="Fact 12: WDC of layer 2", stopped={"upper": Stop(Reason.CAP_ONLY)})
-    assert "another row" in advice.closing(replace(digits[3], bracket=above))
+    assert "another row" in meaning.closing(replace(digits[3], bracket=above))
     for reason, word in ((Reason.TARGET, "decided"), (Reason.INTERRUPTED, "--checkpoint")):
         known = replace(digits[0].bracket, stopped={"upper": Stop(reason)})
-        assert word in advice.closing(replace(digits[0], bracket=known))
+        assert word in meaning.closing(replace(digits[0], bracket=known))

@@ -12,8 +12,10 @@ from conftest import MATRICES, exact_dot, exact_q, exactly_semidefinite, fractio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import _kernels, geometry, rounding
-from wdccheck.cells import group_by_line
+from wdccheck import _kernels
+from wdccheck.geometry import expectation
+from wdccheck.geometry.arrangements import group_by_line
+from wdccheck.linalg import rounding
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(sorted(MATRICES))
@@ -100,7 +102,7 @@ def test_open_gates_near_walls(seed, k):
     # points that a float product cannot place: projected onto walls, then rounded
     rng = np.random.default_rng(seed)
     W = rng.standard_normal((6, k)) * 10.0 ** rng.uniform(-150, 149, (6, 1))
-    unit = geometry.unit(W)
+    unit = expectation.unit(W)
     x = rng.standard_normal((6, k))
     r = x - np.sum(unit * x, axis=1, keepdims=True) * unit
     r = np.vstack([r, np.nextafter(r, 9.0), r * 1e-150])
@@ -187,7 +189,8 @@ def test_expectation_error(seed, k, gap, sign):
     s = s if s.any() else r
     with mpmath.workdps(60):
         q = exact_q(r, s)
-        full, packed = geometry.expected_gram(r, s), geometry.expected_triangle(r[:, None], s[:, None])[0]
+        full = expectation.expected_gram(r, s)
+        packed = expectation.expected_triangle(r[:, None], s[:, None])[0]
         i, j = np.tril_indices(k)
         second = np.empty((k, k))
         second[i, j] = second[j, i] = packed[:, 0]
@@ -204,7 +207,7 @@ def test_expectation_error_at_centers_of_boxes(seed, k, gap):
     r[0] = 1.0
     s = r * rng.choice([1.0, -1.0])
     s[1] += np.ldexp(1.0, -30) if gap < 1e-4 else gap
-    q, theta = geometry.expected_triangle(r[:, None], s[:, None])
+    q, theta = expectation.expected_triangle(r[:, None], s[:, None])
     with mpmath.workdps(60):
         exact = exact_q(r, s)
         i, j = np.tril_indices(k)

@@ -15,10 +15,10 @@ from scipy.sparse.linalg import aslinearoperator
 from test_ranges import exact_image, network
 
 import wdccheck as wc
-from wdccheck import spheres
 from wdccheck.brackets import Reason
 from wdccheck.checker import reevaluate
-from wdccheck.conditions.condition import Condition
+from wdccheck.geometry import spheres
+from wdccheck.protocol.condition import Condition
 
 LETTERS = ("x1", "x2", "x3", "x4")
 

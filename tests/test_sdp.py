@@ -12,8 +12,8 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Reason
+from wdccheck.engines.sdp import SDP, _missing
 from wdccheck.errors import InvalidInput
-from wdccheck.upper.sdp import SDP, _missing
 
 NODES = 200
 

@@ -12,9 +12,9 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.engines.solve import _steps
 from wdccheck.errors import CertificateMismatch
-from wdccheck.run import Run
-from wdccheck.solve import _steps
+from wdccheck.running.run import Run
 
 
 def gaussian(n, k, seed=0):

@@ -21,13 +21,14 @@ from conftest import (
 )
 
 import wdccheck as wc
-from wdccheck import gates, rounding
 from wdccheck.brackets import Bracket, Verdict
-from wdccheck.cells import group_by_line
-from wdccheck.conditions.gated import GatedPair
-from wdccheck.regions import Boxes
-from wdccheck.upper.explore import proved_finer
-from wdccheck.upper.relax import proved_below
+from wdccheck.conditions.wdc.proof import GatedPair
+from wdccheck.engines.proving.explore import proved_finer
+from wdccheck.engines.proving.relax import proved_below
+from wdccheck.geometry import gates
+from wdccheck.geometry.arrangements import group_by_line
+from wdccheck.geometry.boxes import Boxes
+from wdccheck.linalg import rounding
 
 
 def _nearly_deficient(rng, k):

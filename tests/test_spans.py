@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from wdccheck.conditions.cone_pairs import ConePairs, pencil
-from wdccheck.conditions.spans import joined_cones
+from wdccheck.ranges.cone_pairs import ConePairs, pencil
+from wdccheck.ranges.spans import joined_cones
 
 NETWORKS = {
     "one layer": (2, 9),

@@ -9,7 +9,7 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Reason
-from wdccheck.conditions.starts import theorem_pairs
+from wdccheck.conditions.gated_pairs import theorem_pairs
 
 
 def spectral(W, alpha=1.0):

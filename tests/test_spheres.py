@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wdccheck import spheres
-from wdccheck.spheres import Best, Profile
+from wdccheck.geometry import profiles, spheres
+from wdccheck.geometry.profiles import Best, Profile
 
 SEEDS = st.integers(0, 2**32 - 1)
 BLOCKS = {("r",): 3, ("x1", "x2"): 4}
@@ -117,7 +117,7 @@ def test_scaled_changes_values_only(exponent):
 
 def test_gathered_parts_are_in_the_order_of_the_batch():
     one, two = Best(np.arange(3.0), -np.arange(3.0), 4, 9.0), Best(np.arange(3.0, 7), np.ones(4), 6)
-    both = spheres.gathered([one, two], [np.array([6, 0, 3]), np.array([1, 2, 5, 4])])
+    both = profiles.gathered([one, two], [np.array([6, 0, 3]), np.array([1, 2, 5, 4])])
     np.testing.assert_array_equal(both.angle, [1, 3, 4, 2, 6, 5, 0])
     np.testing.assert_array_equal(both.value, [-1, 1, 1, -2, 1, 1, 0])
     assert (both.breaks, both.work) == (6, 9.0)

@@ -21,10 +21,11 @@ from conftest import plane_epsilon
 from test_designs import DESIGN
 
 import wdccheck as wc
-from wdccheck import certificate, plan
-from wdccheck.designs import Cell, product
-from wdccheck.progress import Bar
-from wdccheck.studies import COLUMNS, Study
+from wdccheck import result_files
+from wdccheck.running.progress import Bar
+from wdccheck.studies import plan
+from wdccheck.studies.designs import Cell, product
+from wdccheck.studies.studies import COLUMNS, Study
 
 QUICK = {"k": 1, "n": [3, 5, 9], "budget": 100}  # k = 1 is exact by enumeration
 
@@ -154,14 +155,14 @@ def test_a_folder_of_another_design_is_refused(tmp_path, change, word):
 
 
 def test_of_two_designs_in_one_new_folder_one_goes_on(tmp_path, monkeypatch):
-    real = certificate.write
+    real = result_files.write
 
     def late(path, data, **options):  # the other sweep is a moment earlier
-        monkeypatch.setattr(certificate, "write", real)
+        monkeypatch.setattr(result_files, "write", real)
         wc.sweep(**QUICK, rng=1, out=tmp_path)
         real(path, data, **options)
 
-    monkeypatch.setattr(certificate, "write", late)
+    monkeypatch.setattr(result_files, "write", late)
     with pytest.raises(wc.InvalidInput, match=r"design.json: the design of this sweep \(seed: 0\)"):
         wc.sweep(**QUICK, out=tmp_path)
     assert len(wc.sweep(**QUICK, rng=1, out=tmp_path).rows) == 3

@@ -139,7 +139,7 @@ def test_the_error_carries_the_bracket_and_tells_undecided_from_violated():
 
 def test_ctrl_c_is_no_verdict(monkeypatch):
     stop = {"upper": Stop(Reason.INTERRUPTED, "")}
-    monkeypatch.setattr("wdccheck.solve.bracket", lambda *_, **__: replace(stated(), stopped=stop))
+    monkeypatch.setattr("wdccheck.engines.solve.bracket", lambda *_, **__: replace(stated(), stopped=stop))
     with pytest.raises(KeyboardInterrupt):
         assert_holds(wc.WDC(W), 2.0)
 

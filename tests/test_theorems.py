@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wdccheck as wc
-from wdccheck import geometry
-from wdccheck.regions import Boxes
+from wdccheck.geometry import expectation
+from wdccheck.geometry.boxes import Boxes
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(sorted(set(MATRICES) - {"tiny", "huge"}))
@@ -61,7 +61,7 @@ def test_fact_01_eigenvalues_of_q(seed, k):
     r, s = directions(np.random.default_rng(seed), k, 2)
     theta = plain_angle(r, s)
     expected = np.pi - theta + np.sin(theta) * np.array([1.0, -1.0] + [0.0] * (k - 2))
-    for Q in (plain_q(r, s), geometry.expected_gram(r, s)):
+    for Q in (plain_q(r, s), expectation.expected_gram(r, s)):
         values = np.linalg.eigvalsh(Q)
         np.testing.assert_allclose(values, np.sort(expected) / TWO_PI, atol=1e-14)
         assert values[0] >= -1e-15 and values[-1] <= 0.5 + 1e-15
@@ -73,7 +73,7 @@ def test_fact_02_lipschitz(seed, k, delta):
     r, t, s = directions(np.random.default_rng(seed), k, 3)
     moved = np.cos(delta) * r + np.sin(delta) * unit(t - (t @ r) * r)
     bound = (delta + np.sin(delta)) / TWO_PI
-    for Q in (plain_q, geometry.expected_gram):
+    for Q in (plain_q, expectation.expected_gram):
         change = np.linalg.norm(Q(r, s) - Q(moved, s), 2)
         assert change <= bound + 1e-13 and bound <= delta / np.pi + 1e-15
         both = np.linalg.norm(Q(r, s) - Q(moved, t), 2)
@@ -89,7 +89,7 @@ def test_fact_02_lipschitz_is_sharp(seed, k, delta):
     t = unit(t - (t @ r) * r)
     at = [np.cos(x) * r + np.sin(x) * t for x in (0.0, delta, delta / 2 - np.pi / 2)]
     bound = (delta + np.sin(delta)) / TWO_PI
-    for Q in (plain_q, geometry.expected_gram):
+    for Q in (plain_q, expectation.expected_gram):
         assert np.linalg.norm(Q(at[0], at[2]) - Q(at[1], at[2]), 2) == pytest.approx(bound, rel=1e-9)
 
 

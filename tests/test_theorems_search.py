@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from test_theorems import KINDS, SEEDS, TWO_PI, condition, directions, matrix, plain_angle, unit
 
 import wdccheck as wc
-from wdccheck import geometry
-from wdccheck.cells import topes
+from wdccheck.geometry import expectation
+from wdccheck.geometry.arrangements import topes
 
 
 # breaks with: a breakpoint at the wrong angle, gates that toggle the wrong way
@@ -49,7 +49,7 @@ def test_fact_11_quadratic_form_of_q_along_the_circle(seed, k, theta):
     angle = plain_angle(r, s)
     b, d = (x / (np.linalg.norm(x) or 1.0) for x in (r + s, r - s))
     value = ((np.pi - angle) + np.sin(angle) * ((u @ b) ** 2 - (u @ d) ** 2)) / TWO_PI
-    assert u @ geometry.expected_gram(r, s) @ u == pytest.approx(value, abs=1e-13)
+    assert u @ expectation.expected_gram(r, s) @ u == pytest.approx(value, abs=1e-13)
     assert u @ plain_q(r, s) @ u == pytest.approx(value, abs=1e-7)
 
 
@@ -110,7 +110,7 @@ def test_fact_17_monotonicity(seed, kind, k, t):
     r, s = directions(rng, k, 2)
     scale = np.sum(W * W) + 1e-300
     assert np.linalg.eigvalsh(plain_a(W, r + t * s, s) - plain_a(W, r, s))[0] >= -1e-12 * scale
-    for Q in (plain_q, geometry.expected_gram):
+    for Q in (plain_q, expectation.expected_gram):
         assert np.linalg.eigvalsh(Q(r + t * s, s) - Q(r, s))[0] >= -1e-13
     # gates fixed: apart for the upper sign, closer for the lower
     A, alpha = plain_a(W, r, s), natural_alpha(W)

@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from wdccheck.thresholds import NOT_GIVEN, explicit, gaussian_expansion, margin, pair_threshold, thresholds
+from wdccheck.reports.thresholds import (
+    NOT_GIVEN,
+    explicit,
+    gaussian_expansion,
+    margin,
+    pair_threshold,
+    thresholds,
+)
 
 
 @pytest.mark.parametrize(("depth", "value"), [(2, 2.47e-5), (3, 4.89e-6)])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wdccheck import spheres
-from wdccheck.geometry import angle, expected_inner
-from wdccheck.waves import wave_scan
+from wdccheck.geometry import spheres
+from wdccheck.geometry.expectation import angle, expected_inner
+from wdccheck.geometry.wave_sums import wave_scan
 
 
 def circles(rng, count, n, k):

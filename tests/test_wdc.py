@@ -11,11 +11,12 @@ from conftest import KNOWN_VALUES, MATRICES, exact_deviation, natural_alpha, pla
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdccheck import WDC, InvalidInput, _kernels, geometry, spheres
-from wdccheck.conditions.condition import Condition, Scaled
-from wdccheck.conditions.gated import Apart
+from wdccheck import WDC, InvalidInput, _kernels
+from wdccheck.conditions.wdc.proof import Apart
+from wdccheck.engines.proving.relax import proved_below
 from wdccheck.errors import TransposedWarning
-from wdccheck.upper.relax import proved_below
+from wdccheck.geometry import expectation, spheres
+from wdccheck.protocol.condition import Condition, Scaled
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(sorted(MATRICES))
@@ -267,7 +268,7 @@ def touchy_pairs(W, rng, count):
         if i % 4 == 2:
             s = -r + 10.0 ** rng.uniform(-17, -3) * s
         if i % 4 == 3:
-            w = geometry.unit(W[rng.integers(len(W))])
+            w = expectation.unit(W[rng.integers(len(W))])
             r = r - (r @ w) * w if k > 1 else r
         if r.any() and s.any():
             yield {"r": r, "s": s}
@@ -326,8 +327,8 @@ def test_freeze_is_the_deviation_of_small_layers(seed, kind, k):
                                atol=1e-13 * top_scale(condition))
     np.testing.assert_allclose(np.linalg.norm(frozen.u, axis=1), 1.0, rtol=1e-12)
     assert set(frozen.sign) <= {-1.0, 1.0}
-    A = geometry.gated_gram(condition.W, points["r"], points["s"])
-    difference = A - condition.alpha * geometry.expected_gram(points["r"], points["s"])
+    A = expectation.gated_gram(condition.W, points["r"], points["s"])
+    difference = A - condition.alpha * expectation.expected_gram(points["r"], points["s"])
     form = frozen.sign * np.einsum("bi,bij,bj->b", frozen.u, difference, frozen.v)
     np.testing.assert_allclose(form, frozen.value, atol=1e-13 * top_scale(condition))
 
@@ -348,8 +349,8 @@ def test_freeze_of_large_layers_never_exceeds_the_deviation(k):
 
 def frozen_form(condition, frozen, r, s):
     """sign u^T (A - alpha Q) u, with the gates of r and s."""
-    difference = (geometry.gated_gram(condition.W, r, s)
-                  - condition.alpha * geometry.expected_gram(r, s))
+    difference = (expectation.gated_gram(condition.W, r, s)
+                  - condition.alpha * expectation.expected_gram(r, s))
     return frozen.sign * np.einsum("bi,bij,bj->b", frozen.u, difference, frozen.v)
 
 
@@ -407,8 +408,8 @@ def test_the_free_step_is_never_worse(seed, kind, k, factor):
     moved = condition.free_step(points, frozen)
     assert all(np.isfinite(v).all() and v.any(axis=1).all() for v in moved.values())
     assert (condition.deviation(moved) >= frozen.value - 1e-12 * top_scale(condition)).all()
-    before = geometry.angle(points["r"], points["s"])
-    after = geometry.angle(moved["r"], moved["s"])
+    before = expectation.angle(points["r"], points["s"])
+    after = expectation.angle(moved["r"], moved["s"])
     assert ((after - before) * frozen.sign >= -1e-12).all()
 
 
@@ -480,8 +481,8 @@ def test_every_inequality_of_a_sandwich(seed, kind, k, factor):
     low, high, mean = (_kernels.symmetric(x, k) for x in (form.low, form.high, form.mean))
     for i in range(8):
         r, s = points["r"][:, i], points["s"][:, i]
-        A = geometry.gated_gram(condition._rows, r, s)
-        E = condition._alpha * geometry.expected_gram(r, s)
+        A = expectation.gated_gram(condition._rows, r, s)
+        E = condition._alpha * expectation.expected_gram(r, s)
         pad = form.pad[:, None, None] * eye
         for smaller, larger in ((low - pad, A), (A, high + pad)):
             assert np.linalg.eigvalsh(larger - smaller)[:, 0].min() >= -tolerance

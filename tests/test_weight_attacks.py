@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wdccheck.errors import InvalidInput
-from wdccheck.readers import hdf5, source
-from wdccheck.weights import SUFFIXES, read_network
+from wdccheck.weights.files import SUFFIXES, read_network
+from wdccheck.weights.readers import hdf5, source
 
 DATA = Path(__file__).parent / "data" / "weights"
 FILES = {path.name: path.read_bytes() for path in sorted(DATA.iterdir()) if path.suffix in SUFFIXES}

@@ -15,11 +15,11 @@ import pytest
 from conftest import refused
 
 import wdccheck as wc
-from wdccheck.cli import main
-from wdccheck.folding import Options, bias_free
-from wdccheck.readers.chain import Activation, Chain, Dense, Norm, Relabel
-from wdccheck.readers.names import named_chain
-from wdccheck.weights import SUFFIXES, read_matrix, read_network
+from wdccheck.cli.main import main
+from wdccheck.weights.files import SUFFIXES, read_matrix, read_network
+from wdccheck.weights.folding import Options, bias_free
+from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relabel
+from wdccheck.weights.readers.names import named_chain
 
 DATA = Path(__file__).parent / "data" / "weights"
 V = runpy.run_path(str(DATA / "write.py"))["values"]()

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from test_weight_attacks import put, read_or_refused, refused
 
-from wdccheck.readers import source
-from wdccheck.weights import read_network
+from wdccheck.weights.files import read_network
+from wdccheck.weights.readers import source
 
 # ---- PyTorch
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import refused
 from onnx import TensorProto, helper, numpy_helper
 
-from wdccheck.weights import read_network
+from wdccheck.weights.files import read_network
 
 DATA = Path(__file__).parent / "data" / "weights"
 W1, W2 = np.arange(6.0, dtype="f4").reshape(3, 2) - 2, np.arange(12.0, dtype="f4").reshape(4, 3) - 5

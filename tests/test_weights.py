@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from wdccheck import InvalidInput
-from wdccheck.readers import source
-from wdccheck.weights import read_matrix, read_network
+from wdccheck.weights.files import read_matrix, read_network
+from wdccheck.weights.readers import source
 
 W1, W2 = np.arange(6.0).reshape(3, 2), np.arange(12.0).reshape(4, 3)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wdccheck import spheres
-from wdccheck.conditions.condition import Cap, Frozen
-from wdccheck.forms import Sandwich
-from wdccheck.regions import Boxes
-from wdccheck.spheres import Best
+from wdccheck.geometry import spheres
+from wdccheck.geometry.boxes import Boxes
+from wdccheck.geometry.profiles import Best
+from wdccheck.protocol.forms import Sandwich
+from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.theorems import Cap
 
 ROUNDING = 1e-12
 

@@ -8,41 +8,43 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from wdccheck.program import VERSION
+
+__version__ = VERSION
 
 _HOME = {
-    "Ascent": "wdccheck.lower.ascent",
+    "Ascent": "wdccheck.engines.ascent",
     "Bracket": "wdccheck.brackets",
-    "BranchAndBound": "wdccheck.upper.branch_and_bound",
+    "BranchAndBound": "wdccheck.engines.branch_and_bound",
     "InvalidInput": "wdccheck.errors",
     "JointWDC": "wdccheck.conditions.joint_wdc",
-    "MonteCarlo": "wdccheck.lower.monte_carlo",
+    "MonteCarlo": "wdccheck.engines.monte_carlo",
     "NotProved": "wdccheck.errors",
     "PoorFit": "wdccheck.errors",
     "R2WDC": "wdccheck.conditions.r2wdc",
     "RRIC": "wdccheck.conditions.rric",
-    "ReLUNetwork": "wdccheck.network",
-    "Report": "wdccheck.report",
-    "SDP": "wdccheck.upper.sdp",
-    "Spectral": "wdccheck.spectral",
-    "Study": "wdccheck.studies",
+    "ReLUNetwork": "wdccheck.weights.network",
+    "Report": "wdccheck.reports.report",
+    "SDP": "wdccheck.engines.sdp",
+    "Spectral": "wdccheck.engines.spectral",
+    "Study": "wdccheck.studies.studies",
     "Undecided": "wdccheck.errors",
     "UnsoundBound": "wdccheck.errors",
     "Verdict": "wdccheck.brackets",
     "WDC": "wdccheck.conditions.wdc",
-    "bracket": "wdccheck.solve",
-    "calibrate": "wdccheck.calibration",
-    "certify": "wdccheck.certification",
-    "certify_pair": "wdccheck.demodulation",
-    "conv2d_matrix": "wdccheck.convolutions",
-    "conv_transpose2d_matrix": "wdccheck.convolutions",
+    "bracket": "wdccheck.engines.solve",
+    "calibrate": "wdccheck.engines.calibration",
+    "certify": "wdccheck.certification.of_network",
+    "certify_pair": "wdccheck.certification.of_pair",
+    "conv2d_matrix": "wdccheck.weights.convolutions",
+    "conv_transpose2d_matrix": "wdccheck.weights.convolutions",
     "estimates": "wdccheck",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
     "plots": "wdccheck",
-    "sweep": "wdccheck.studies",
+    "sweep": "wdccheck.studies.studies",
     "testing": "wdccheck",
-    "verify": "wdccheck.audit",
+    "verify": "wdccheck.verification.results",
 }
 
 __all__ = sorted([*_HOME, "__version__"])
@@ -52,34 +54,34 @@ if TYPE_CHECKING:
     from wdccheck import plots as plots
     from wdccheck import testing as testing
     from wdccheck._kernels import kernel as kernel
-    from wdccheck.audit import verify as verify
     from wdccheck.brackets import Bracket as Bracket
     from wdccheck.brackets import Verdict as Verdict
     from wdccheck.brackets import load as load
-    from wdccheck.calibration import calibrate as calibrate
-    from wdccheck.certification import certify as certify
-    from wdccheck.conditions.joint_wdc import JointWDC as JointWDC
-    from wdccheck.conditions.r2wdc import R2WDC as R2WDC
-    from wdccheck.conditions.rric import RRIC as RRIC
-    from wdccheck.conditions.wdc import WDC as WDC
-    from wdccheck.convolutions import conv2d_matrix as conv2d_matrix
-    from wdccheck.convolutions import conv_transpose2d_matrix as conv_transpose2d_matrix
-    from wdccheck.demodulation import certify_pair as certify_pair
+    from wdccheck.certification.of_network import certify as certify
+    from wdccheck.certification.of_pair import certify_pair as certify_pair
+    from wdccheck.conditions.joint_wdc.definition import JointWDC as JointWDC
+    from wdccheck.conditions.r2wdc.definition import R2WDC as R2WDC
+    from wdccheck.conditions.rric.definition import RRIC as RRIC
+    from wdccheck.conditions.wdc.definition import WDC as WDC
+    from wdccheck.engines.ascent import Ascent as Ascent
+    from wdccheck.engines.branch_and_bound import BranchAndBound as BranchAndBound
+    from wdccheck.engines.calibration import calibrate as calibrate
+    from wdccheck.engines.monte_carlo import MonteCarlo as MonteCarlo
+    from wdccheck.engines.sdp import SDP as SDP
+    from wdccheck.engines.solve import bracket as bracket
+    from wdccheck.engines.spectral import Spectral as Spectral
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved
     from wdccheck.errors import PoorFit as PoorFit
     from wdccheck.errors import Undecided as Undecided
     from wdccheck.errors import UnsoundBound as UnsoundBound
-    from wdccheck.lower.ascent import Ascent as Ascent
-    from wdccheck.lower.monte_carlo import MonteCarlo as MonteCarlo
-    from wdccheck.network import ReLUNetwork as ReLUNetwork
-    from wdccheck.report import Report as Report
-    from wdccheck.solve import bracket as bracket
-    from wdccheck.spectral import Spectral as Spectral
-    from wdccheck.studies import Study as Study
-    from wdccheck.studies import sweep as sweep
-    from wdccheck.upper.branch_and_bound import BranchAndBound as BranchAndBound
-    from wdccheck.upper.sdp import SDP as SDP
+    from wdccheck.reports.report import Report as Report
+    from wdccheck.studies.studies import Study as Study
+    from wdccheck.studies.studies import sweep as sweep
+    from wdccheck.verification.results import verify as verify
+    from wdccheck.weights.convolutions import conv2d_matrix as conv2d_matrix
+    from wdccheck.weights.convolutions import conv_transpose2d_matrix as conv_transpose2d_matrix
+    from wdccheck.weights.network import ReLUNetwork as ReLUNetwork
 
 
 def __getattr__(name: str) -> Any:

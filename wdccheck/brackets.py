@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import certificate
+from wdccheck import result_files
 from wdccheck.errors import InvalidInput, UnsoundBound
-from wdccheck.printing import between
+from wdccheck.program import made_by
+from wdccheck.rounded_text import between
 
 __all__ = ["Bracket", "Reason", "Stop", "Verdict", "Work", "load", "merge"]
 
@@ -157,8 +158,8 @@ class Bracket:
         """The bracket as plain JSON data (schema 1)."""
         return {
             "condition": dict(self.condition),
-            "lower": certificate.encode_float(self.lower),
-            "upper": certificate.encode_float(self.upper),
+            "lower": result_files.encode_float(self.lower),
+            "upper": result_files.encode_float(self.upper),
             "witness": None if self.witness is None else _encode_witness(self.witness),
             "part": self.part,
             "lower_by": self.lower_by,
@@ -187,10 +188,7 @@ class Bracket:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the bracket as JSON, atomically; :func:`load` reads it back."""
-        import wdccheck
-
-        certificate.write(path, {"wdccheck": wdccheck.__version__, "kernel": wdccheck.kernel(),
-                                 **self.to_dict()})
+        result_files.write(path, {**made_by(), **self.to_dict()})
 
 
 def load(path: str | os.PathLike[str]) -> Bracket:
@@ -209,7 +207,7 @@ def load(path: str | os.PathLike[str]) -> Bracket:
     >>> wc.load(path).condition["kind"]
     'WDC'
     """
-    return Bracket.from_dict(certificate.read(path), str(path))
+    return Bracket.from_dict(result_files.read(path), str(path))
 
 
 def merge(first: Bracket, second: Bracket) -> Bracket:
@@ -245,8 +243,8 @@ def _encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _decode(data: Mapping[str, Any], source: str) -> Bracket:
-    lower = certificate.decode_float(data["lower"], f"{source}: lower")
-    upper = certificate.decode_float(data["upper"], f"{source}: upper")
+    lower = result_files.decode_float(data["lower"], f"{source}: lower")
+    upper = result_files.decode_float(data["upper"], f"{source}: upper")
     if not lower <= upper:
         raise InvalidInput(source, "lower <= upper", f"{lower} > {upper}")
     condition = data["condition"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wdccheck.brackets import Bracket
-    from wdccheck.conditions.condition import Condition
+    from wdccheck.protocol.condition import Condition
 
 __all__ = ["Checks", "wdccheck"]
 
@@ -97,8 +97,8 @@ class Checks:
     def bracket(self, condition: Condition, *, target: float | None = None) -> Bracket:
         """As ``wc.bracket``; it goes on from what the cache has, and returns at once if that is enough."""
         from wdccheck.brackets import Reason
-        from wdccheck.conditions.condition import checked
-        from wdccheck.solve import bracket
+        from wdccheck.engines.solve import bracket
+        from wdccheck.protocol.condition import checked
 
         condition = checked(condition)
         path, begun, took = self._path(condition), time.monotonic(), "from the cache"
@@ -135,8 +135,8 @@ class Checks:
     def _check(self, check: Callable[..., Bracket], given: Any, eps: float, certificate: Any) -> Bracket:
         __tracebackhide__ = True
         from wdccheck.brackets import Bracket, Reason
+        from wdccheck.engines.solve import recalled
         from wdccheck.errors import NotProved, Undecided, UndecidedWarning
-        from wdccheck.solve import recalled
 
         path = None
         if certificate is not None and not isinstance(given, Bracket):
@@ -165,25 +165,26 @@ class Checks:
 
     def _path(self, condition: Condition) -> Path | None:
         """The file of a condition: its name tells apart whatever may change a bracket."""
-        from wdccheck import __version__, kernel
+        from wdccheck.program import made_by
 
         if self._folder is None:
             return None
         about = {key: value for key, value in condition.describe().items()
                  if key in ("kind", "alpha", "layer", "shape", "sha256", "options")}
-        text = json.dumps([__version__, kernel(), about], sort_keys=True)
+        text = json.dumps([*made_by().values(), about], sort_keys=True)
         return self._folder / f"{about['kind'].lower()}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
 
 
 def _kept(condition: Condition, path: Path) -> Bracket | None:
     """The bracket in the cache, if it is to be believed; else its file is removed."""
-    from wdccheck import __version__, certificate, kernel
+    from wdccheck import result_files
+    from wdccheck.engines.solve import recalled
     from wdccheck.errors import InvalidInput
-    from wdccheck.solve import recalled
+    from wdccheck.program import made_by
 
     try:
-        data = certificate.read(path)
-        if (data.get("wdccheck"), data.get("kernel")) == (__version__, kernel()):
+        data = result_files.read(path)
+        if all(data.get(name) == value for name, value in made_by().items()):
             return recalled(condition, path)
     except InvalidInput:
         pass  # none yet, or not one of this condition

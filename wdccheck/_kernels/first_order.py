@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wdccheck import rounding
 from wdccheck._kernels.reference import in_order
+from wdccheck.linalg import rounding
 
 __all__ = ["ACROSS", "ALONG", "SHARP", "first_order"]
 

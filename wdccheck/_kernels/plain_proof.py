@@ -14,10 +14,10 @@ from functools import partial
 
 import numpy as np
 
-from wdccheck import rounding
 from wdccheck._kernels.first_order import first_order
 from wdccheck._kernels.problem import SCORED, Problem, Progress
 from wdccheck._kernels.reference import expected_triangle, in_order, radius, semidefinite, symmetric
+from wdccheck.linalg import rounding
 
 __all__ = ["prove"]
 

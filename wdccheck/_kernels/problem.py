@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck import rounding
 from wdccheck._kernels.reference import outer_products
+from wdccheck.linalg import rounding
 
 __all__ = ["MOST", "SCORED", "Problem", "Progress"]
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from wdccheck import rounding
+from wdccheck.linalg import rounding
 from wdccheck._kernels.first_order import ACROSS, ALONG, SHARP
 from wdccheck._kernels.plain_proof import CLOSE, CROWD, FLAT, STEPS, WIDE
 from wdccheck._kernels.problem import SCORED, Progress
@@ -11,7 +11,7 @@ from wdccheck._kernels.problem import SCORED, Progress
 from libc.math cimport M_PI, asin, atan2, cos, fabs, sin, sqrt, tan
 from libc.stdint cimport int8_t, int32_t
 
-cdef extern from "rows.h" nogil:
+cdef extern from "proof.h" nogil:
     int MOST
     void moved(Py_ssize_t count, const int32_t* index, const int8_t* signs, const double* z, const double* e,
                const double* column, double step, int shift, double* z_new, double* e_new, int8_t* signs_new)

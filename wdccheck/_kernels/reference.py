@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wdccheck import rounding
+from wdccheck.linalg import rounding
 
 __all__ = [
     "cholesky_succeeds", "expected_triangle", "gram", "in_order", "outer_products", "radius", "semidefinite",

@@ -6,10 +6,11 @@ of this package, so that an error there is not repeated here.
 
 from __future__ import annotations
 
+from wdccheck.checker.definitions import Check
 from wdccheck.checker.joint import stored_pair
 from wdccheck.checker.ranges import matrix as stored_matrix
 from wdccheck.checker.sparse import SparseRows, stored_sparse
-from wdccheck.checker.witness import Check, reevaluate, sha256_of, stored_weights
+from wdccheck.checker.witness import reevaluate, sha256_of, stored_weights
 
 __all__ = [
     "Check", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_pair", "stored_sparse",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck.checker.witness import (
+from wdccheck.checker.definitions import (
     RELATIVE,
     SLACK,
     Check,

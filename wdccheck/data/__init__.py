@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
-from wdccheck.network import ReLUNetwork
-from wdccheck.weights import read_network
+from wdccheck.weights.files import read_network
+from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["DIGITS_ERROR", "generator"]
 

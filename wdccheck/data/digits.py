@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wdccheck.network import ReLUNetwork
+from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Figures", "balance", "codes", "evaluate", "images", "pca", "train"]
 

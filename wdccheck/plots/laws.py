@@ -19,7 +19,7 @@ from wdccheck.plots.series import (
     named_groups,
 )
 from wdccheck.plots.style import axes, colors, markers, plain_ticks
-from wdccheck.rows import Row as Bracketed
+from wdccheck.reports.row import Row as Bracketed
 
 __all__ = ["expansion", "trained", "width"]
 

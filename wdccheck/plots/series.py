@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.studies import Study
+from wdccheck.studies.studies import Study
 
 __all__ = ["QUANTILES", "Row", "Series", "Table", "chosen", "draw_band", "fitted", "legend",
            "named_groups"]

@@ -1,0 +1,201 @@
+"""One row of a report, and what all rows share: the time, the seed, where they are kept."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.certification import from_wdc
+from wdccheck.conditions.joint_wdc.definition import JointWDC
+from wdccheck.conditions.r2wdc.definition import R2WDC
+from wdccheck.conditions.wdc.definition import WDC
+from wdccheck.engines.branch_and_bound import BranchAndBound
+from wdccheck.engines.calibration import kept_calibration
+from wdccheck.engines.solve import Rng, bracket, default_engines, seed_sequence
+from wdccheck.engines.spectral import Spectral
+from wdccheck.errors import InvalidInput
+from wdccheck.linalg import matrices
+from wdccheck.linalg.inputs import alpha_value
+from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.reports.row import Row
+from wdccheck.rounded_text import up
+from wdccheck.running import parallel
+from wdccheck.running.progress import Event, Progress, Terminal, resolve
+
+__all__ = ["Effort", "Shown", "certify_condition", "check_alpha", "gathered"]
+
+CALIBRATION_SHARE = 0.2  # of a row's time
+CLOSED = 0.002  # a row counts as closed at this gap relative to `upper`, unless another is given
+RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
+
+Shown = Progress | Callable[[Event], None] | bool | None
+
+
+def gathered(rows: Iterable[Row]) -> tuple[tuple[Row, ...], bool]:
+    """The rows up to the first that was interrupted, and whether one was; nothing at all raises."""
+    found: list[Row] = []
+    try:
+        for row in rows:
+            found.append(row)
+            if _interrupted(row.bracket):
+                return tuple(found), True
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        return tuple(found), True
+    return tuple(found), False
+
+
+@dataclass(frozen=True, eq=False)
+class Effort:
+    """What the rows of a report share."""
+
+    gap: float | None
+    target: float | None
+    deadline: float
+    workers: int
+    seed: np.random.SeedSequence
+    progress: Shown
+    folder: Path | None
+
+    @staticmethod
+    def of(
+        gap: float | None, target: float | None, time_limit: float | None, workers: int, rng: Rng,
+        progress: Shown, checkpoint: str | os.PathLike[str] | None,
+    ) -> Effort:
+        """Arguments of ``certify``, checked; the clock starts."""
+        _check_time(time_limit)
+        deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
+        return Effort(gap, target, deadline, parallel.available(workers), seed_sequence(rng), progress,
+                      None if checkpoint is None else _folder(checkpoint))
+
+    def row(
+        self, condition: Condition, alpha: float | str, jobs: int, *, of: str = "",
+        above: Bracket | None = None,
+    ) -> Row:
+        """One row, with an equal share of the time left for `jobs` rows."""
+        share = None if math.isinf(self.deadline) else max((self.deadline - time.monotonic()) / jobs, 0.01)
+        about = Row(Bracket(condition.describe()), of=of)
+        file = "-".join([about.kind.lower(), *(str(x) for x in (of, about.layer) if x)])
+        title = about.name
+        found = certify_condition(
+            condition, alpha=alpha, gap=self.gap, target=self.target, time_limit=share,
+            workers=self.workers, rng=self.seed, above=above,
+            progress=Terminal(f"{title}: ") if self.progress is True else self.progress,
+            checkpoint=None if self.folder is None else self.folder / f"{file}.json")
+        return replace(found, of=of)
+
+
+def certify_condition(
+    condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
+    target: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
+    progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
+    above: Bracket | None = None,
+) -> Row:
+    """One row of a report; `checkpoint` is a file here.
+
+    Parameters
+    ----------
+    condition : Condition
+        Where it has a scale, `alpha` replaces it; `target` is one of epsilon/alpha then.
+    above : Bracket, optional
+        Of the WDC of the layer, where the condition is its R2WDC (Fact 12).
+
+    Raises
+    ------
+    InvalidInput
+        An argument cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> from wdccheck.certification.of_condition import certify_condition
+    >>> certify_condition(wc.WDC(np.eye(2)), alpha=1.0, time_limit=5).ratio_lower <= 1
+    True
+    """
+    check_alpha(alpha)
+    _check_time(time_limit)
+    if isinstance(condition, R2WDC) and condition.layer == 1:
+        row = certify_condition(
+            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, target=target, time_limit=time_limit,
+            workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
+        return from_wdc.first_layer(row, condition)
+    start, shown, workers = time.monotonic(), resolve(progress), parallel.available(workers)
+    chosen, goal, scale = None, target, 1.0
+    if isinstance(condition, Scaled):
+        if alpha == "best":
+            limit = None if time_limit is None else CALIBRATION_SHARE * time_limit
+            shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
+            try:
+                chosen = kept_calibration(condition, _alpha_file(checkpoint), limit, workers, rng)
+            except (KeyboardInterrupt, MemoryError) as error:
+                shown.close()
+                reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
+                return _closed_formulas(condition, rng, above, reason)
+        # what is printed is the alpha that is used; up, lest 1/2 be no longer proved
+        scale = alpha_value(alpha) if chosen is None else float(up(chosen.proved_alpha, 6))
+        condition, goal = condition.with_alpha(scale), None if target is None else target * scale
+    left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
+    proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
+    engines = default_engines(condition, proof, goal)
+    if above is not None and goal is not None and from_wdc.upper_at(above, scale) <= goal:
+        engines = engines[:1]  # the WDC decides it
+    known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
+                    checkpoint=checkpoint, progress=shown)
+    row = Row(known if above is None else from_wdc.bounded(known, above), chosen)
+    return replace(row, calibration=None) if row.empty else row
+
+
+def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    try:
+        return None if checkpoint is None else Path(checkpoint).with_suffix(".alpha.json")
+    except (TypeError, ValueError):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
+
+
+def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None, reason: Reason) -> Row:
+    """The row where the search for alpha was cut short: at the alpha that a trace suggests."""
+    # a Gaussian layer N(0, alpha/n) has trace(W^T W)/k near alpha; of a pair, the product
+    layers = ((condition.B, condition.C) if isinstance(condition, JointWDC)
+              else (condition.net.layers[condition.layer - 1],) if isinstance(condition, R2WDC)
+              else (condition.W,) if isinstance(condition, WDC) else ())
+    alpha = math.prod(float(np.sum(np.square(matrices.stored(W))) / W.shape[1]) for W in layers)
+    if not (math.isfinite(alpha) and alpha > 0):
+        alpha = 1.0
+    known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)
+    known = known if above is None else from_wdc.bounded(known, above)
+    stop = Stop(reason, "while alpha was sought; closed formulas only")
+    return Row(replace(known, stopped={"lower": stop, "upper": stop}))
+
+
+def check_alpha(alpha: float | str) -> None:
+    """Refuse what is neither "best" nor a scale."""
+    if isinstance(alpha, str):
+        if alpha != "best":
+            raise InvalidInput("alpha", "a positive finite number or 'best'", repr(alpha)[:60])
+    else:
+        alpha_value(alpha)
+
+
+def _check_time(time_limit: float | None) -> None:
+    if time_limit is not None and not (isinstance(time_limit, int | float) and time_limit > 0):
+        raise InvalidInput("time_limit", "a number of seconds > 0, or None", repr(time_limit)[:60])
+
+
+def _folder(folder: str | os.PathLike[str]) -> Path:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput("checkpoint", "a folder", f"{folder}: {error.strerror}") from None
+    return Path(folder)
+
+
+def _interrupted(known: Bracket) -> bool:
+    return any(stop.reason is Reason.INTERRUPTED for stop in known.stopped.values())

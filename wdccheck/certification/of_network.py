@@ -1,0 +1,119 @@
+"""`certify` brackets every condition of a network; the rows share one time limit."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from wdccheck.certification import from_wdc
+from wdccheck.certification.of_condition import Effort, Shown, check_alpha, gathered
+from wdccheck.conditions.r2wdc.definition import R2WDC
+from wdccheck.conditions.rric.definition import RRIC
+from wdccheck.conditions.wdc.definition import WDC
+from wdccheck.engines.solve import Rng
+from wdccheck.reports.report import Report, Weights
+from wdccheck.reports.row import Row
+from wdccheck.weights.network import ReLUNetwork
+
+__all__ = ["certify", "drawn_measurements"]
+
+
+def certify(
+    net: ReLUNetwork | Any, measurements: Any = None, *, alpha: float | str = "best",
+    gap: float | None = None, target: float | None = None, time_limit: float | None = 180,
+    workers: int = 1, rng: Rng = 0, progress: Shown = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Report:
+    """Bracket every condition of a network: WDC and R2WDC of each layer, RRIC of the measurements.
+
+    The R2WDC of layer 1 is its WDC and takes no search of its own; that of a later layer never has a
+    larger upper bound than the WDC of the layer at the same alpha (Fact 12).
+
+    Parameters
+    ----------
+    net : ReLUNetwork or what it accepts
+        Layers of shape (n_i, n_{i-1}).
+    measurements : array_like of shape (m, n_d), scipy.sparse matrix or LinearOperator, optional
+        A. None: one with m = n_d/2 rows, at least 1, and entries N(0, 1/m) is drawn from `rng`.
+    alpha : float or "best"
+        The scale of every layer; "best" minimizes epsilon/alpha row by row (Fact 4). The RRIC has
+        none.
+    gap : float, optional
+        ``upper - lower`` of epsilon at which a row is closed enough; by default 0.2 % of `upper`.
+    target : float, optional
+        Stop a row once it is decided whether ``epsilon/alpha <= target``; of the RRIC, epsilon itself.
+    time_limit : float or None
+        Seconds for all rows, in equal shares; what one leaves over goes to the next.
+    workers : int
+        Processes; -1 for every core.
+    rng : int, SeedSequence or Generator
+        Source of the random numbers.
+    progress : bool, callable or Progress, optional
+        True: live on stderr.
+    checkpoint : path of a folder, optional
+        Holds one file per row; an interrupted call resumes from it.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InvalidInput
+        An argument cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> report = wc.certify([np.eye(2), np.eye(2)], alpha=1.0, time_limit=5)
+    >>> [row.kind for row in report.rows]
+    ['WDC', 'WDC', 'R2WDC', 'R2WDC', 'RRIC']
+    >>> all(row.bracket.lower <= 1 <= row.bracket.upper for row in report.rows[:3])
+    True
+    """
+    network = net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
+    check_alpha(alpha)
+    effort = Effort.of(gap, target, time_limit, workers, rng, progress, checkpoint)
+    drawn = measurements is None
+    A = drawn_measurements(network, effort.seed.entropy or 0) if drawn else measurements
+    layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
+    restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
+    measured = RRIC(A, network)
+    rows, interrupted = gathered(_network_rows(effort, alpha, layers, restricted, measured))
+    return Report(rows, {"": Weights.of(network)}, str(effort.seed.entropy),
+                  interrupted, {"shape": list(measured.A.shape), "drawn": drawn})
+
+
+def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.ndarray:
+    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed gives: drawn again by ``verify``.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> from wdccheck.certification.of_network import drawn_measurements
+    >>> drawn_measurements(wc.ReLUNetwork([np.eye(6)]), 0).shape
+    (3, 6)
+    """
+    outputs = network.dims[-1]
+    m = max(1, outputs // 2)
+    return np.random.default_rng(seed).standard_normal((m, outputs)) / math.sqrt(m)
+
+
+def _network_rows(
+    effort: Effort, alpha: float | str, layers: list[WDC], restricted: list[R2WDC], measured: RRIC
+) -> Iterator[Row]:
+    jobs = 2 * len(layers)  # the R2WDC of layer 1 is none
+    found = []
+    for layer in layers:
+        found.append(effort.row(layer, alpha, jobs))
+        jobs -= 1
+        yield found[-1]
+    yield from_wdc.first_layer(found[0], restricted[0])
+    for condition, row in zip(restricted[1:], found[1:], strict=True):
+        yield effort.row(condition, alpha, jobs, above=row.bracket)
+        jobs -= 1
+    yield effort.row(measured, alpha, jobs)

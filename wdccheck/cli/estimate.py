@@ -1,0 +1,137 @@
+"""`wdccheck estimate`: statements about random directions, which are no bounds."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wdccheck.cli.options import run_options
+from wdccheck.cli.outcome import DONE, UNDECIDED, writable
+from wdccheck.cli.weight_files import layer_number, matrix, network, weight_options
+from wdccheck.errors import InvalidInput, PoorFit
+from wdccheck.rounded_text import WIDTH
+
+if TYPE_CHECKING:
+    from wdccheck.estimates import Estimate
+    from wdccheck.protocol.condition import Condition
+    from wdccheck.weights.network import ReLUNetwork
+
+__all__ = ["estimate"]
+
+_FILES = {"wdc": 1, "r2wdc": 1, "rric": 1, "joint-wdc": 2}
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(list(_FILES)))
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1 (wdc, r2wdc).")
+@click.option("--measurements", type=click.Path(), metavar="A", help="The matrix A of the RRIC.")
+@click.option("--alpha", type=float, help="Scale, 1 by default; the RRIC has none.")
+@click.option("--quantile", "quantiles", type=float, multiple=True, metavar="P",
+              help="A quantile of the deviation; 0.99 if nothing is asked for.")
+@click.option("--above", "levels", type=float, multiple=True, metavar="LEVEL",
+              help="The probability of a deviation above LEVEL.")
+@click.option("--extreme", "extremes", type=float, multiple=True, metavar="P",
+              help="A quantile beyond the sample, or with 1 where the distribution ends.")
+@click.option("--samples", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option("--confidence", type=float, default=0.95, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--json", "json_path", metavar="FILE|-",
+              help="Write the estimates as JSON too; to standard output alone if '-'.")
+@weight_options
+@run_options
+def estimate(
+    kind: str, files: tuple[str, ...], layer: int | None, measurements: str | None, alpha: float | None,
+    quantiles: tuple[float, ...], levels: tuple[float, ...], extremes: tuple[float, ...], samples: int,
+    confidence: float, seed: int, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """Estimate the deviation at uniform random directions: no bound on epsilon.
+
+    FILES are those of `wdccheck bracket KIND`. Exit status: 0 done, 2 unusable input or arguments, 3 an
+    extreme-value estimate was refused since its fit is poor.
+    """
+    from wdccheck import estimates
+
+    writable(json_path)
+    nets = _networks(kind, files, measurements, alpha, quiet)
+    condition = _condition(kind, nets, layer, measurements, 1.0 if alpha is None else alpha)
+    asked = [*((estimates.quantile, p) for p in quantiles), *((estimates.exceedance, x) for x in levels),
+             *((estimates.extreme, p) for p in extremes)] or [(estimates.quantile, 0.99)]
+    made: list[tuple[Estimate, tuple[str, ...]]] = []
+    for make, number in asked:
+        try:
+            made.append((make(condition, number, samples=samples, confidence=confidence, rng=seed,
+                              workers=workers), ()))
+        except PoorFit as error:
+            made.append((error.estimate, error.reasons))
+    _deliver(condition, made, nets, json_path)
+    return UNDECIDED if any(reasons for _, reasons in made) else DONE
+
+
+def _deliver(
+    condition: Condition, made: list[tuple[Estimate, tuple[str, ...]]], nets: list[ReLUNetwork],
+    path: str | None,
+) -> None:
+    """Estimates as text, and as JSON where they are wanted; those that were refused say why."""
+    from wdccheck import result_files
+    from wdccheck.program import made_by
+
+    about = condition.describe()
+    data = {
+        **made_by(),
+        "weights": [net.origin.to_dict() for net in nets if net.origin is not None],
+        "condition": {name: about[name] for name in ("kind", "alpha", "layer", "shape", "sha256", "options")},
+        "estimates": [{**_finite(asdict(found)), "refused": list(reasons)} for found, reasons in made]}
+    if path == "-":
+        click.echo(result_files.text_of(data), nl=False)
+        return
+    if path is not None:
+        result_files.write(path, data)
+    for found, reasons in made:
+        text = str(found)
+        if reasons:
+            text = f"refused, since {'; '.join(reasons)}" + (
+                f"; what is refused is this: {found}" if math.isfinite(found.value) else "")
+        click.echo(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON lacks become null."""
+    return {name: _finite(value) if isinstance(value, dict)
+            else None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in data.items()}
+
+
+def _networks(
+    kind: str, files: tuple[str, ...], measurements: str | None, alpha: float | None, quiet: bool
+) -> list[ReLUNetwork]:
+    """What FILES hold, after a look at what goes together."""
+    if len(files) != _FILES[kind]:
+        raise InvalidInput("FILES", f"{_FILES[kind]} of {kind}", str(len(files)))
+    if (measurements is not None) != (kind == "rric"):
+        raise InvalidInput("--measurements", "A for rric, and nothing for the others", str(measurements))
+    if kind == "rric" and alpha is not None:
+        raise InvalidInput("--alpha", "none for rric", str(alpha))
+    return [(matrix if kind == "joint-wdc" else network)(file, quiet) for file in files]
+
+
+def _condition(
+    kind: str, nets: list[ReLUNetwork], layer: int | None, measurements: str | None, alpha: float
+) -> Condition:
+    from wdccheck.conditions.joint_wdc.definition import JointWDC
+    from wdccheck.conditions.r2wdc.definition import R2WDC
+    from wdccheck.conditions.rric.definition import RRIC
+    from wdccheck.conditions.wdc.definition import WDC
+    from wdccheck.weights.files import read_matrix
+
+    net = nets[0]
+    if kind == "joint-wdc":
+        return JointWDC(net.layers[0], nets[1].layers[0], alpha)
+    if measurements is not None:
+        return RRIC(read_matrix(measurements), net)
+    number = layer_number(layer, net.depth)
+    return WDC(net.layers[number - 1], alpha, number) if kind == "wdc" else R2WDC(net, number, alpha)

@@ -1,0 +1,194 @@
+"""The command line. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from wdccheck.cli.bracket import bracket_group
+from wdccheck.cli.estimate import estimate
+from wdccheck.cli.options import run_options, search_options
+from wdccheck.cli.outcome import (
+    BUG,
+    DONE,
+    INTERRUPTED,
+    PIPE_CLOSED,
+    STATUS,
+    UNDECIDED,
+    UNUSABLE,
+    VIOLATED,
+    finish,
+    folder,
+    writable,
+)
+from wdccheck.cli.sweep import plot_command, sweep_command
+from wdccheck.cli.weight_files import network, weight_options
+from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
+from wdccheck.program import VERSION
+
+__all__ = ["cli", "main"]
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="wdccheck")
+def cli() -> None:
+    """Two-sided, proved bounds on the conditions of generative priors: WDC, R2WDC, RRIC, joint-WDC."""
+
+
+@cli.command(epilog=STATUS)
+@click.argument("weights", type=click.Path(), required=False)
+@click.option("--measurements", type=click.Path(), metavar="A",
+              help="A of the RRIC, as many columns as outputs, a file of one array; by default one is drawn.")
+@click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
+              help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
+@click.option("--out", type=click.Path(readable=False), metavar="DIR",
+              help="Write report.html, report.json and report.md into this folder.")
+@weight_options
+@search_options("best", "Folder with one file per row (wdc-1.json, ...); a later call resumes from it.")
+def certify(
+    weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
+    alpha: float | str, gap: float | None, eps: float | None, time_limit: float, seed: int,
+    checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
+) -> int:
+    """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
+
+    WEIGHTS is a .npz, .npy, .mat, .safetensors, .pt, .pth, .onnx, .keras or .h5 file (one array of shape
+    (n_out, n_in) per layer, in natural order of their names, or a graph, which is followed); by default
+    the trained generator of digits that comes with this package. With --pair, B and C are such files:
+    WDC of every layer, and the joint-WDC of the last ones.
+    """
+    from wdccheck.certification.of_network import certify as certify_network
+    from wdccheck.certification.of_pair import certify_pair, check_pair
+    from wdccheck.data import generator
+    from wdccheck.weights.files import read_matrix
+
+    writable(json_path)
+    if pair and (weights or measurements):
+        raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
+                           str(weights or measurements))
+    nets = [network(path, quiet) for path in pair or ([weights] if weights else [])] or [generator()]
+    A = None if measurements is None else read_matrix(measurements)
+    if pair:
+        check_pair(pair, *nets)
+    folder(out)
+    if pair:
+        report = certify_pair(*nets, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+                              workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    else:
+        report = certify_network(nets[0], A, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+                                 workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+    if out is not None:
+        report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
+    return finish(report, report.to_dict(), eps, json_path, report.interrupted)
+
+
+for command in (bracket_group, estimate, sweep_command, plot_command):
+    cli.add_command(command)
+
+
+@cli.command()
+@click.argument("file", type=click.Path())
+@click.option("--weights", type=click.Path(), multiple=True,
+              help="The network or layer, if FILE does not carry it; twice for a pair.")
+@click.option("--measurements", type=click.Path(), metavar="A", help="A, if FILE does not carry it.")
+@click.option("--no-rerun", is_flag=True, help="Leave the upper bounds unchecked.")
+@weight_options
+@run_options
+def verify(
+    file: str, weights: tuple[str, ...], measurements: str | None, no_rerun: bool, workers: int, quiet: bool,
+) -> int:
+    """Check a saved result again.
+
+    Witnesses are re-evaluated by independent code; upper bounds are proved again by a fresh run of
+    the recorded engines with the recorded work. Exit status: 0 all confirmed, 1 refuted or not to be
+    reproduced, 2 unusable, 3 something could not be checked.
+    """
+    from wdccheck.verification.results import verify as verify_file
+    from wdccheck.weights.files import read_matrix
+
+    A = None if measurements is None else read_matrix(measurements)
+    checks = verify_file(file, weights=[network(path, quiet) for path in weights] or None, measurements=A,
+                         rerun=not no_rerun, workers=workers, progress=not quiet)
+    words = {True: "confirmed", False: "FAILED", None: "not checked"}
+    for check in checks:
+        click.echo(f"{check.what}: {words[check.passed]} ({check.detail})")
+    if no_rerun:
+        click.echo("upper bounds: not checked (--no-rerun)")
+    if any(check.passed is False for check in checks):
+        return VIOLATED
+    return DONE if all(check.passed for check in checks) else UNDECIDED
+
+
+@cli.command()
+def info() -> None:
+    """Versions, kernel, cores and linear algebra: what a bug report needs."""
+    import platform
+    from importlib.metadata import version
+
+    import numpy  # noqa: F401 - loads the library that is named below
+    from threadpoolctl import threadpool_info
+
+    from wdccheck._kernels import kernel, reason
+    from wdccheck.running.parallel import available
+
+    click.echo(f"wdccheck {VERSION}, kernel {kernel()}{reason and f' ({reason})'}")
+    click.echo(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
+    click.echo(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "joblib", "click", "tqdm")))
+    click.echo(f"{available(-1)} cores")
+    for library in threadpool_info():
+        click.echo(f"{library['internal_api']} {library['version']}, {library['num_threads']} threads")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Examples
+    --------
+    >>> from wdccheck.cli.main import main
+    >>> main(["--version"])
+    wdccheck, version 0.1.0
+    0
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            arguments = list(sys.argv[1:] if argv is None else argv)
+            # not cli.main: it would turn Ctrl-C and a closed pipe into exit status 1
+            with cli.make_context("wdccheck", [*arguments], obj=tuple(arguments)) as context:
+                status = cli.invoke(context)
+        sys.stdout.flush()
+        return int(status or DONE)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return UNUSABLE
+    except WdccheckError as error:
+        click.echo(f"wdccheck: {error}", err=True)
+        return BUG if isinstance(error, UnsoundBound) else UNUSABLE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("wdccheck: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        with contextlib.suppress(OSError, ValueError):  # else Python complains when it closes stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception:  # else Python would exit with 1, which means "proved violated" here
+        traceback.print_exc()
+        return BUG
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"wdccheck: warning: {message}", err=True)

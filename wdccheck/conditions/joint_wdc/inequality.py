@@ -1,0 +1,160 @@
+"""One inequality of the joint-WDC: a gated Gram matrix whose rows carry weights (c.m)_+ (c.y)_+."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from wdccheck import _kernels
+from wdccheck.conditions.maximizer import extremes
+from wdccheck.geometry.expectation import angle, expected_gram, expected_inner, unit
+from wdccheck.linalg import rounding
+from wdccheck.protocol.condition import Measured
+
+__all__ = ["Sums", "WeightedPair", "balanced_exponents"]
+
+_BLOCK = 2**22  # entries of one temporary array
+_TINY = math.ulp(0.0)
+
+Points = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Weights (B, l) of the rows, their gates open, and kappa (B,), at a batch of points."""
+
+    weights: np.ndarray
+    kappa: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedPair:
+    """l B_{+,h}^T diag(C_{+,m} m . C_{+,y} y) B_{+,x} - alpha (m^T Q_{m,y} y) Q_{h,x} ([HJ] eq. 6).
+
+    Eq. 7 is the same with the roles of (B, h, x) and (C, m, y) exchanged.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (l, k)
+        b_i, whose gates h and x open; entries of at most about 1.
+    others : ndarray of shape (l, q)
+        c_i, which weigh.
+    gating, weighing : tuple of str
+        ("h", "x") and ("m", "y").
+    alpha : float
+    """
+
+    rows: np.ndarray
+    others: np.ndarray
+    gating: tuple[str, str]
+    weighing: tuple[str, str]
+    alpha: float
+
+    # -- at points ---------------------------------------------------------------------------
+
+    def sums(self, points: Points, opened: np.ndarray) -> Sums:
+        """Weights of rows whose gates are `opened` (B, l); points (B, dim), of any length."""
+        m, y = (unit(points[x]) for x in self.weighing)
+        return Sums(self.weight(m) * self.weight(y) * opened * len(self.rows),
+                    expected_inner(angle(m, y)))
+
+    def weight(self, m: np.ndarray) -> np.ndarray:
+        """(c_i.m)_+ for m (B, q): (B, l)."""
+        return np.maximum(m @ self.others.T, 0.0)
+
+    def exactly_open(self, points: Points) -> np.ndarray:
+        """Gates open for both letters, by exact sign: (B, l)."""
+        r, s = (rounding.open_gates(self.rows, points[x]) for x in self.gating)
+        return r & s
+
+    def difference(self, points: Points, opened: np.ndarray) -> np.ndarray:
+        """A - alpha kappa Q, (B, k, k)."""
+        sums = self.sums(points, opened)
+        q = expected_gram(*(points[x] for x in self.gating))
+        return _kernels.gram(self.rows, self.outer, sums.weights) - self.alpha * sums.kappa[:, None, None] * q
+
+    def deviation(self, points: Points) -> np.ndarray:
+        """The spectral norm of the difference, gates by exact sign: (B,)."""
+        count = len(points[self.gating[0]])
+        values, block = np.empty(count), max(1, _BLOCK // max(len(self.rows), self.rows.shape[1] ** 2))
+        for start in range(0, count, block):
+            some = {x: p[start:start + block] for x, p in points.items()}
+            ends = np.linalg.eigvalsh(self.difference(some, self.exactly_open(some)))[:, [0, -1]]
+            values[start:start + block] = np.abs(ends).max(axis=1)
+        return values
+
+    def extreme(
+        self, points: Points, near: np.ndarray | None, sign: float | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """u (B, k) and u^T (A - alpha kappa Q) u, made 0 where a gate is within rounding."""
+        letters = points[self.gating[0]], points[self.gating[1]]
+        opened, sure = rounding.common_gates(self.rows, self.errors, letters)
+        sums, (r, s) = self.sums(points, opened), (unit(x) for x in letters)
+        u, value = extremes(self.rows, self.outer, sums.weights, self.alpha * sums.kappa, (r, s), near, sign)
+        return u, value * sure
+
+    # -- with rounding -----------------------------------------------------------------------
+
+    def measure(self, point: Points) -> tuple[float, Measured]:
+        """The deviation at one point, and its two terms along its top eigenvector u with their errors.
+
+        m and y are brought to lengths between 1/2 and sqrt(q) by powers of two, which costs 2^-1074 per
+        entry. p_i = (c_i.m)_+ then errs by e_i = gamma(q) |c_i|.|m| + 2 q 2^-1074 at most, also where the
+        sign of c_i.m is unsure, as the positive part moves no farther than its argument; d_i = b_i.u
+        likewise. The product of the intervals around p_i, p'_i and d_i^2 bounds the error of a summand,
+        and every term of it is positive. The lengths and u.u err by gamma; kappa and Q
+        each by rounding.expectation_error and each is at most 1/2.
+        """
+        batch = {x: point[x][None] for x in (*self.gating, *self.weighing)}
+        opened = self.exactly_open(batch)
+        values, basis = np.linalg.eigh(self.difference(batch, opened)[0])
+        top = int(np.argmax(np.abs(values)))
+        u, chosen = basis[:, top], np.flatnonzero(opened[0])
+        (p, ep, m_norm), (y, ey, y_norm) = (self._weighed(point[x], chosen) for x in self.weighing)
+        on, k, q = self.rows[chosen], self.rows.shape[1], self.others.shape[1]
+        d, e = np.abs(on @ u), rounding.gamma(k + 4) * (np.abs(on) @ np.abs(u)) + k * _TINY
+        length, count = float(u @ u) * m_norm * y_norm, len(self.rows)
+        gram = math.fsum(p * y * d * d) / length * count
+        wide = (d + e) ** 2
+        errors = ep * (y + ey) * wide + p * ey * wide + p * y * (2 * d * e + e * e) + 16 * _TINY
+        gram_error = math.fsum(errors) / length * count
+        gram_error += (16 * rounding.gamma(k + q + 8)) * gram
+        kappa = float(expected_inner(angle(*(point[x] for x in self.weighing))))
+        expected = float(u @ expected_gram(*(point[x] for x in self.gating)) @ u) / float(u @ u)
+        expectation_error = (rounding.expectation_error(k) + rounding.expectation_error(q)
+                             + 8 * rounding.gamma(k + 8) * math.sqrt(k))
+        return abs(float(values[top])), Measured(gram, gram_error * (1 + 1e-9), kappa * expected,
+                                                 expectation_error * (1 + 1e-9))
+
+    def _weighed(self, m: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """(c_i.m)_+, its error, and |m|, for m scaled by a power of two."""
+        m, q = np.ldexp(m, -int(np.frexp(np.max(np.abs(m)))[1])), self.others.shape[1]
+        on = self.others[chosen]
+        error = rounding.gamma(q + 4) * (np.abs(on) @ np.abs(m)) + 2 * q * _TINY
+        return np.maximum(on @ m, 0.0), error, float(np.linalg.norm(m))
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """Of the gates, see common_gates."""
+        return rounding.product_errors(self.rows)
+
+    @cached_property
+    def outer(self) -> np.ndarray | None:
+        """Outer products of the rows, where they are small."""
+        return _kernels.tabulated(self.rows)
+
+
+def balanced_exponents(largest: list[float], alpha: float) -> tuple[int, int]:
+    """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
+    half = -(-math.frexp(alpha)[1] // 2)
+    b, c = (math.frexp(x)[1] for x in largest)
+    if not largest[0]:
+        return half - c, c
+    if not largest[1]:
+        return b, half - b
+    lacking = max(half - b - c, 0)
+    return b + lacking // 2, c + lacking - lacking // 2

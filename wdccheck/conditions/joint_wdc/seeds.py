@@ -1,0 +1,88 @@
+"""Points h, x, m, y where the deviation of the joint-WDC is large by theorem, and random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, product
+
+import numpy as np
+
+from wdccheck.conditions.gated_pairs import antipodal_pair, mixed_pairs, theorem_pairs
+from wdccheck.geometry.expectation import unit
+from wdccheck.protocol.theorems import Start
+
+__all__ = ["joint_points", "joint_seeds"]
+
+_SMALL = 16  # dimensions together up to which every pair of starts is tried
+_FEW = 4  # the first starts: along singular vectors, or for k = 1 all pairs
+
+
+def joint_points(B: np.ndarray, C: np.ndarray) -> Iterator[Start]:
+    """The starts of the WDC of B with aligned m, y, and of that of C with aligned h, x.
+
+    Besides, over one row i: h, x antipodal and m = y along c_i, where A is at least l |b_i|^2 |c_i|^2
+    while Q is near 0, as in Fact 7; and the mirrored one. If n = p = 1 these are all sixteen points.
+    """
+    first = _SMALL if B.shape[1] + C.shape[1] <= _SMALL else 1
+    few = _FEW if first > 1 or min(B.shape[1], C.shape[1]) == 1 else 1
+    strong = np.argsort(-np.sum(B * B, axis=1) * np.sum(C * C, axis=1), kind="stable")[:3]
+    for i in strong:
+        for gating, weighing, pair in (("hx", "my", (B, C)), ("my", "hx", (C, B))):
+            apart = antipodal_pair(pair[0], np.array([i])) if pair[0][i].any() else None
+            if apart is not None and pair[1][i].any():
+                yield Start({gating[0]: apart["r"], gating[1]: apart["s"],
+                             weighing[0]: unit(pair[1][i]), weighing[1]: unit(pair[1][i])},
+                            "Fact 7, weighted: antipodal on the wall of a row, aligned with its partner")
+    seen_b, seen_c = list(theorem_pairs(B)), list(theorem_pairs(C))
+    for one, other in (*product(seen_b, islice(seen_c, few)), *product(islice(seen_b, few), seen_c[few:])):
+        yield Start({"h": one.point["r"], "x": one.point["s"], "m": other.point["r"], "y": other.point["s"]},
+                    f"{one.reason}; {other.reason}")
+
+
+def joint_seeds(B: np.ndarray, C: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """n points in random order: half of them led along rows, a quarter for each inequality; of the
+    others one pair of letters as the WDC's seeds, the other too, or aligned.
+    """
+    led = n // 4
+    points = _loose(B, C, rng, n - 2 * led)
+    for rows, others, letters in ((B, C, "hxmy"), (C, B, "myhx")):
+        found = _led(rows, others, rng, led)
+        points = {x: np.concatenate([points[x], p]) for x, p in zip(letters, found, strict=True)}
+    order = rng.permutation(n)
+    return {x: points[x][order] for x in "hxmy"}
+
+
+def _loose(B: np.ndarray, C: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    one, other = mixed_pairs(B, rng, n), mixed_pairs(C, rng, n)
+    shuffled = rng.permutation(n)
+    points = {"h": one["r"], "x": one["s"], "m": other["r"][shuffled], "y": other["s"][shuffled]}
+    kind = rng.random((n, 1))
+    points["y"] = np.where(kind < 0.4, points["m"], points["y"])
+    points["x"] = np.where(kind > 0.8, points["h"], points["x"])
+    return points
+
+
+def _led(
+    rows: np.ndarray, others: np.ndarray, rng: np.random.Generator, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Gating u + t, u - t and weighing z, z, where sum_i (b_i.u)^2 (c_i.z)_+^2 over open rows is large.
+
+    A few power steps on u and z from near one row, strong ones more often. t is drawn once, along the
+    wall of that row, of length 1/10 to 10.
+    """
+    strength = np.sum(rows * rows, axis=1) * np.sum(others * others, axis=1)
+    strength = (strength / strength.max()) ** 2 if strength.any() else np.ones(len(rows))
+    near = rng.choice(len(rows), n, p=strength / strength.sum())
+    noise = 10.0 ** rng.uniform(-1.5, 0.3, (n, 1))
+    normal, t = unit(rows[near]), rng.standard_normal((n, rows.shape[1]))
+    u = unit(normal + noise * unit(rng.standard_normal(t.shape)))
+    z = unit(unit(others[near]) + noise * unit(rng.standard_normal((n, others.shape[1]))))
+    t = unit(t - np.sum(t * normal, axis=1, keepdims=True) * normal) * 10.0 ** rng.uniform(-1, 1, (n, 1))
+    walls = np.abs(t @ rows.T)
+    for _ in range(3):
+        d, p = u @ rows.T, np.maximum(z @ others.T, 0.0)
+        weight = np.where(d > walls, d * p, 0.0)
+        moved = unit((weight * p) @ rows), unit((weight * d) @ others)
+        some = np.all([x.any(axis=1, keepdims=True) for x in moved], axis=0)  # rows are open
+        u, z = (np.where(some, new, old) for new, old in zip(moved, (u, z), strict=True))
+    return unit(u + t), unit(u - t), z, z

@@ -1,0 +1,140 @@
+"""Closed upper bounds of the joint-WDC, valid for every size; for n = p = 1 the supremum itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+
+from wdccheck.linalg import rounding
+from wdccheck.linalg.norms import proved_norm
+from wdccheck.linalg.rounding import rounded_up
+
+__all__ = ["line_pair_value", "square_caps"]
+
+_PRODUCTS = 2**24  # entries up to which the rows b_i (x) c_i are formed
+_ROWS = 2048  # of a Gram matrix of rows
+_TURNED = 512  # order up to which a Gram matrix of such rows is turned, step by step
+_SHARES = (15 / 16, 31 / 32, 7 / 8, 3 / 4)
+
+
+def line_pair_value(B: np.ndarray, C: np.ndarray, alpha: float) -> float:
+    """Epsilon of the joint-WDC of B and C (l, 1), rounded up.
+
+    Where h and x differ in sign no row is open in both, and Q is 0; likewise m and y. For h = x and m = y
+    both parts are ``|l sum_i b_i^2 c_i^2 - alpha/4|`` over the rows with b_i h > 0 and c_i m > 0.
+    """
+    pairs = [(Fraction(b), Fraction(c)) for b, c in zip(B[:, 0].tolist(), C[:, 0].tolist(), strict=True)]
+    sums = (sum(((b * c) ** 2 for b, c in pairs if b * h > 0 and c * m > 0), Fraction(0))
+            for h, m in product((1, -1), repeat=2))
+    return rounded_up(max(abs(len(pairs) * some - Fraction(alpha) / 4) for some in sums))
+
+
+def square_caps(B: np.ndarray, C: np.ndarray) -> Iterator[tuple[float, str]]:
+    """Bounds on l s, s = sup over unit m, u of sum_i (c_i.m)^2 (b_i.u)^2; epsilon <= max(l s, alpha/4).
+
+    For unit m, y, u and any gates, u^T A u <= l sum_i |c_i.m| |c_i.y| (b_i.u)^2, by Cauchy-Schwarz
+    at most l s; and alpha kappa Q <= alpha/4. The mirrored part has the same s. It is at most
+    ||B||^2 max |c_i|^2, ||C||^2 max |b_i|^2, and ||T||^2 where T has the rows b_i (x) c_i, since
+    (c_i.m)(b_i.u) = (b_i (x) c_i).(u (x) m). An entry of T errs by u |T_ij| + 2^-1074, so ||T|| by at
+    most a relative u sqrt(rank), its square by less than 4 u sqrt(min(l, np)). The underflow of at
+    most 2^24 entries of at most 1 moves it by less than 2^-1000; so does that of a sum of squares.
+
+    Parameters
+    ----------
+    B : ndarray of shape (l, n)
+    C : ndarray of shape (l, p)
+        Entries of at most 1.
+    """
+    for V, W, reason in ((B, C, "l ||B||^2 max |c_i|^2"), (C, B, "l ||C||^2 max |b_i|^2")):
+        longest = float(np.max(np.sum(W * W, axis=1))) * (1 + rounding.gamma(W.shape[1] + 8))
+        yield _up(len(V), proved_norm(V) * (longest + 2.0**-1000)), reason
+    if B.size * C.shape[1] <= _PRODUCTS and min(len(B), B.shape[1] * C.shape[1]) <= _ROWS:
+        T = (B[:, :, None] * C[:, None, :]).reshape(len(B), -1)
+        square = proved_norm(T) * (1 + 4 * rounding.UNIT * math.sqrt(min(T.shape)))
+        yield _up(len(B), square), "l ||T||^2, rows b_i x c_i"
+    if (order := B.shape[1] * C.shape[1] + max(B.shape[1], C.shape[1])) <= _TURNED:
+        value = max(_least(V, W, brief=order > _TURNED // 2) for V, W in ((B, C), (C, B)))
+        yield _up(len(B), value), "l lambda_max(T^T T + Z), rows b_i x (|c_i|, c_i)"
+
+
+def _least(B: np.ndarray, C: np.ndarray, brief: bool) -> float:
+    """The least of a few bounds of :func:`_turned`."""
+    tried = {s: _turned(B, C, s, 8) for s in (_SHARES[:1] if brief else _SHARES)}
+    best = min(tried, key=lambda s: tried[s])
+    return tried[best] if brief else min(tried[best], _turned(B, C, best, 40))
+
+
+def _turned(B: np.ndarray, C: np.ndarray, s: float, steps: int) -> float:
+    """A bound on sum_i (c_i.m)_+^2 (b_i.u)^2 over unit m, u, and with it on A/l for every m, y, h, x.
+
+    (c.m)_+ <= s c.m + (1 - s)|c| for 0 <= s <= 1, as c.m <= |c|. So the sum is at most |T w|^2, where T
+    has the rows b_i (x) c~_i, c~ = ((1 - s)|c|, s c), and w = u (x) (1, m) has length sqrt(2). It is at
+    most 2 lambda_max(T^T T + Z) for every symmetric Z with w^T Z w = 0 for all such w, among them
+
+    - S (x) diag(1, -1, ..., -1), S symmetric, since |m| = 1; in floats these are exact, and
+    - all Z with G(Z) = -Z, where G exchanges the first indices of both sides, (a, i), (b, j) to
+      (b, i), (a, j): w^T Z w = sum u_a m_i u_b m_j Z_{ai,bj} equals its own negative. X - G(X) is exact
+      in floats for symmetric X, as x + y = y + x and x - y = -(y - x) once rounded.
+
+    Steps against the average of the top eigenvectors choose Z.
+    """
+    n, q = B.shape[1], C.shape[1] + 1
+    length = np.sqrt(np.sum(C * C, axis=1)) * (1 + rounding.gamma(q + 16)) + 2.0**-500
+    raised = np.column_stack([(1 - s) * length, s * C])
+    T = (B[:, :, None] * raised[:, None, :]).reshape(len(B), -1)
+    signs = np.where(np.arange(q) == 0, 1.0, -1.0)
+    gram = T.T @ T
+    top = float(np.linalg.eigvalsh(gram)[-1])
+    exchanged, diagonal = np.zeros_like(gram), 0.5 * top * np.eye(n)
+    best = np.zeros_like(gram), np.zeros((n, n))
+    for step in range(steps):
+        values, basis = np.linalg.eigh(gram + exchanged + np.kron(diagonal, np.diag(signs)))
+        if values[-1] < top:
+            best, top = (exchanged, diagonal), float(values[-1])
+        share = np.exp(20 * (1 + step / 10) * (values / (values[-1] or 1.0) - 1))
+        X = (basis * (share / share.sum())) @ basis.T
+        X = (X + X.T) / 2
+        blocks = X.reshape(n, q, n, q)
+        apart = X - blocks.transpose(2, 1, 0, 3).reshape(X.shape)
+        along = np.einsum("aibi,i->ab", blocks, signs)
+        square = float(np.sum(apart * apart) / 4 + np.sum(along * along) / q)
+        if not square > 1e-12:
+            break
+        size = 0.03 * float(values[-1]) / (1 + step / 30) / square
+        exchanged, diagonal = exchanged - 0.5 * size * apart, diagonal - size / q * along
+    return 2 * _proved_top(T, best[0] + np.kron((best[1] + best[1].T) / 2, np.diag(signs)))
+
+
+def _proved_top(T: np.ndarray, Z: np.ndarray) -> float:
+    """An upper bound on lambda_max(T^T T + Z) for the exact T, whose entries err by a relative 2 u here.
+
+    t - (T^T T + Z) >= 0 by a Cholesky factorization that runs to its end. The errors of T move T^T T by
+    less than 8 u trace, trace = ||T||_F^2; its Gram matrix errs by gram_error trace; the sum of
+    three terms by 2 u (||S||_F + ||Z||_F), S their sum; the shifted diagonal by u times its largest entry.
+    A factor 2 covers the rounding of these; underflow moves entries by less than 2^-1000.
+    """
+    S, u = T.T @ T + Z, rounding.UNIT
+    trace = float(np.sum(T * T)) * (1 + rounding.gamma(T.size + 8))
+    norms = float(np.linalg.norm(S) + np.linalg.norm(Z))
+    lost = (rounding.gram_error(*T.shape) + 8 * u) * trace + 4 * u * norms
+    top = float(np.linalg.eigvalsh(S)[-1])
+    step = 2.0**-40 * norms + 2.0**-900
+    for _ in range(40):
+        shifted = (top + step) * np.eye(len(S)) - S
+        try:
+            np.linalg.cholesky(shifted)
+        except np.linalg.LinAlgError:
+            step *= 4
+            continue
+        lost += u * float(np.diag(shifted).max())
+        lost += float(rounding.cholesky_loss(len(S), np.asarray(float(np.trace(shifted)))))
+        return rounding.round_up(top + step + 2 * lost, 8)
+    return math.inf
+
+
+def _up(count: int, square: float) -> float:
+    return rounding.round_up(count * (square + 2.0**-900), 4)

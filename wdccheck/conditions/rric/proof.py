@@ -1,0 +1,143 @@
+"""RRIC over groups of cones: |D| on pairs first, then D between two pairs (Fact 13)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from wdccheck.linalg import rounding
+from wdccheck.protocol.forms import RangeForm
+from wdccheck.protocol.proof import Refinement
+from wdccheck.ranges.cone_groups import Groups
+from wdccheck.ranges.cone_pairs import WAYS, ConePairs, pencil
+from wdccheck.ranges.spans import Span, joined_cones
+
+__all__ = ["MeasuredRange"]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredRange:
+    """The range of a network seen through D = A^T A - I.
+
+    A region is a pair of groups, or two of them. If ``u^T |D| u <= t ||u||^2`` for all differences u
+    of a pair, and of another, then |u^T D v| <= t ||u|| ||v|| between the two (Cauchy-Schwarz). A pair of
+    single cones where this fails is held against all pairs.
+
+    Parameters
+    ----------
+    layers : tuple of ndarray
+    k : int
+    A : ndarray of shape (m, n)
+    """
+
+    layers: tuple[np.ndarray, ...]
+    k: int
+    A: np.ndarray
+
+    @cached_property
+    def _pairs(self) -> ConePairs | None:
+        return ConePairs.of(self.layers, self.k)
+
+    def regions(self, deadline: float = math.inf) -> Groups | None:
+        """One region: all pairs. OutOfTime at the deadline."""
+        if "_pairs" not in vars(self):  # found once and kept, but only if there was time for all of it
+            vars(self)["_pairs"] = ConePairs.of(self.layers, self.k, deadline)
+        if self._pairs is None:
+            return None
+        tree, weights = self._pairs.tree, self._pairs.weights()
+        return Groups((tree,) * 4, (weights,) * 4, 0, {"x1": 0, "x2": 1, "x3": 2, "x4": 3},
+                      np.array([[0, 0, -1, -1]]), np.array([np.inf]),
+                      np.zeros(1, dtype=int))
+
+    @cached_property
+    def _majorant(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """V (r, n), w (r,) and a pad with |D| = I + V^T diag(w) V up to it: H +- D >= -pad I.
+
+        A = U diag(sigma) V + E, so D = V^T diag(sigma^2) V - I + R. H + D - R has the weights
+        |sigma^2 - 1| + sigma^2 - 1 >= 0; H - D + R = 2 I - V^T diag(2 min(1, sigma^2)) V >= 2 (1 - ||V||^2).
+        """
+        u, sigma, v = np.linalg.svd(self.A, full_matrices=False)
+        m, n = self.A.shape
+        small = rounding.gamma(4 * (m + n) + 64)
+        rank, top = len(sigma), float(sigma[0])
+        rest = float(np.linalg.norm(self.A - (u * sigma) @ v)) + small * rank * (top + 1)
+        skew_u = float(np.linalg.norm(u.T @ u - np.eye(rank))) + small * rank
+        skew_v = float(np.linalg.norm(v @ v.T - np.eye(rank))) + small * rank
+        off = (1 + skew_v) * top**2 * skew_u + 2 * rest * (top * (1 + skew_u) * (1 + skew_v) + rest) + rest**2
+        return v, np.abs(sigma**2 - 1) - 1, (off + 2 * skew_v + 8 * rounding.UNIT * (top + 1) ** 2) * 1.01
+
+    def refine(self, regions: Groups) -> Refinement:
+        """Pencils of the regions whose spans are small."""
+        paired = regions.nodes[:, 2] < 0
+        yield from self._alone_or_not(regions, np.flatnonzero(paired))
+        yield from self._quadruples(regions, np.flatnonzero(~paired))
+
+    def _alone_or_not(self, regions: Groups, which: np.ndarray) -> Refinement:
+        """u^T |D| u <= t ||u||^2, or ||D u|| <= t ||u||, which bounds |u^T D v| whatever v is."""
+        for span in (span for way in WAYS for span in self._spans(regions, which, 0, way)):
+            yield span.owners, (self._majorized(span),)
+            yield span.owners, (self._image(span),)
+
+    def _quadruples(self, regions: Groups, which: np.ndarray) -> Refinement:
+        """D between two pairs, the first one of single cones."""
+        _, first, pair = np.unique(regions.nodes[which, :2], axis=0, return_index=True, return_inverse=True)
+        place = np.zeros(len(regions), dtype=int)
+        place[which] = pair.ravel()
+        for way in WAYS:
+            for left in self._spans(regions, which[first], 0, way):
+                number = np.full(len(first), -1)
+                number[place[left.owners]] = np.arange(len(left.owners))
+                mine = which[number[place[which]] >= 0]
+                for right in self._spans(regions, mine, 2, way):
+                    yield right.owners, self._between(left.take(number[place[right.owners]]), right)
+
+    def _spans(self, regions: Groups, which: np.ndarray, slot: int, way: str) -> list[Span]:
+        """Of one pair of the regions `which`."""
+        assert self._pairs is not None
+        found = self._pairs.spans(regions.nodes[which, slot: slot + 2], way)
+        return [replace(span, owners=which[span.owners]) for span in found]
+
+    def _image(self, span: Span) -> RangeForm:
+        """sup ||D u||^2 / ||u||^2, D u = A^T (A u) - u."""
+        product = self.A.T @ (self.A @ span.columns) - span.columns
+        norm = 1 + float(np.sum(self.A * self.A)) * 1.01  # at least ||D||_F, and what rounding multiplies
+        plain = pencil(span, span.columns, *_ones(span))
+        length, wrong = span.lengths()
+        moved = norm * (rounding.gamma(4 * sum(self.A.shape) + 64) * length + wrong)
+        whole = norm * length + moved
+        pad = moved * (2 * whole + moved) + rounding.gamma(2 * len(self.A.T) + 16) * whole**2
+        return replace(plain, form=product.swapaxes(1, 2) @ product, form_pad=pad, power=2)
+
+    def _majorized(self, span: Span) -> RangeForm:
+        """sup u^T |D| u / u^T u."""
+        v, weights, pad = self._majorant
+        n = v.shape[1]
+        product = span.columns + v.T @ (weights[:, None] * (v @ span.columns))
+        size = np.full(len(span.owners), np.sqrt(n) + float(np.linalg.norm(weights)) * 1.01)
+        loss = pad + rounding.gamma(4 * n + 64) * (1 + 2 * len(v) * float(np.abs(weights).max()))
+        return pencil(span, product, size, np.full(len(span.owners), loss))
+
+    def _between(self, left: Span, right: Span) -> tuple[RangeForm, RangeForm]:
+        """+- u^T D v / (||u|| ||v||) over two ranges, as that of +- 2 u^T D v / (||u||^2 + ||v||^2)."""
+        p = left.columns.shape[2]
+        one, two = pencil(left, left.columns, *_ones(left)), pencil(right, right.columns, *_ones(right))
+        seen = [self.A @ s.columns for s in (left, right)]
+        cross = seen[0].swapaxes(1, 2) @ seen[1] - left.columns.swapaxes(1, 2) @ right.columns
+        gram, form = np.zeros((2, len(cross), p + cross.shape[2], p + cross.shape[2]))
+        gram[:, :p, :p], gram[:, p:, p:] = one.gram, two.gram
+        form[:, :p, p:], form[:, p:, :p] = cross, cross.swapaxes(1, 2)
+        norm = 1 + float(np.sum(self.A * self.A)) * 1.01
+        (long, wrong), (length, error) = left.lengths(), right.lengths()
+        pad = norm * (rounding.gamma(4 * sum(self.A.shape) + 64) * long * length + wrong * length
+                      + long * error + wrong * error)
+        found = RangeForm(gram, form, np.maximum(one.gram_pad, two.gram_pad), pad,
+                          cone=joined_cones(left.cone, right.cone),
+                          cone_error=joined_cones(left.cone_error, right.cone_error))
+        return found, replace(found, form=-form)
+
+
+def _ones(span: Span) -> tuple[np.ndarray, np.ndarray]:
+    return np.ones(len(span.owners)), np.zeros(len(span.owners))

@@ -1,0 +1,224 @@
+"""The deviation ||A_{r,s} - alpha Q_{r,s}||_2 over boxes of r and s: Fact 10, its reductions, its pad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from wdccheck import _kernels
+from wdccheck.geometry import gates
+from wdccheck.geometry.arrangements import Lines, group_by_line, pivot_columns
+from wdccheck.geometry.boxes import Boxes
+from wdccheck.geometry.expectation import expected_triangle, unit
+from wdccheck.linalg import rounding
+from wdccheck.protocol.forms import Gated, Sandwich
+from wdccheck.protocol.proof import Refinement
+
+__all__ = ["Apart", "GatedPair"]
+
+_LARGEST = 10  # dimension beyond which not even whole faces are worth listing
+_SMALL = 0.3  # radians: on larger boxes a split gains more than patterns
+_PATTERNS = 2**14  # forms of one batch
+
+
+@dataclass(frozen=True, eq=False)
+class GatedPair:
+    """One gated sum over two directions, compared with its expectation.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, k)
+        In units in which max(|rows|^2, alpha) is about 1.
+    alpha : float
+    scale : float
+        A power of two: deviations are multiplied by it.
+    """
+
+    rows: np.ndarray
+    alpha: float
+    scale: float
+
+    def regions(self) -> Boxes | Apart | None:
+        """Pairs of cube faces, one of each mirrored two; None beyond dimension 10.
+
+        If the rows do not span R^k (k >= 2), r and s can be moved apart along a z orthogonal to
+        all rows without changing a gate, so Q comes as near 0 as one likes, and A_{r,s} <= A_{r,r};
+        the other side is alpha/2 (Fact 6). So epsilon = max(alpha/2, sup_r ||A_{r,r}||): one
+        direction, and of it only as many coordinates as the rows have rank.
+        """
+        k = self.rows.shape[1]
+        if k > _LARGEST:
+            return None
+        pivots = pivot_columns(self.lines.rows)
+        if 0 < len(pivots) < k:
+            return Apart(Boxes.cover({"r": len(pivots)}), tuple(pivots), self._orthogonal)
+        return Boxes.cover({"r": k, "s": k}, symmetric=("r", "s"))
+
+    def forms(self, regions: Boxes | Apart) -> tuple[Sandwich]:
+        """The sandwich of Fact 10."""
+        if isinstance(regions, Apart):
+            return (self._one_sided(regions),)
+        low, high = self._weights(*self._signs(regions))
+        return (self._sandwich(regions, low, high),)
+
+    def refine(self, regions: Boxes | Apart) -> Refinement:
+        """Realizable patterns of dependent undecided lines, where a flat is crowded."""
+        if isinstance(regions, Apart):
+            return
+        small = np.flatnonzero(np.max(regions.radii(), axis=0) < _SMALL)
+        regions = regions.take(small)
+        r, s = self._signs(regions)
+        crowded = np.flatnonzero(gates.crowded(self._unit_outer, r) | gates.crowded(self._unit_outer, s))
+        if not len(crowded):
+            return
+        r, s = r.take(crowded), s.take(crowded)
+        low, _ = self._weights(r, s)
+        for boxes, high in gates.patterns(self.lines, r, s, self._known_patterns):
+            for part in np.array_split(boxes, -(-len(boxes) * len(high) // _PATTERNS)):
+                many = np.repeat(part, len(high))
+                form = self._sandwich(regions.take(crowded[many]), low[:, many],
+                                      np.tile(high.T, (1, len(part))))
+                yield small[crowded[many]], (form,)
+
+    def data(self) -> Gated:
+        """The same as plain data."""
+        lines = self.lines
+        return Gated(lines.rows, lines.positive, lines.negative, ("r", "s"), self.alpha, self.scale,
+                     self._pad)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The rows grouped by line."""
+        return group_by_line(self.rows)
+
+    def _signs(self, boxes: Boxes) -> tuple[gates.LineSigns, gates.LineSigns]:
+        rows = self.lines.rows
+        r, s = (gates.line_signs(rows, np.abs(rows), self._errors, boxes, x) for x in (0, 1))
+        return r, s
+
+    def _weights(self, r: gates.LineSigns, s: gates.LineSigns) -> tuple[np.ndarray, np.ndarray]:
+        p, q = self.lines.positive[:, None], self.lines.negative[:, None]
+        low = p * (r.positive & s.positive)
+        high = p * ~(r.negative | s.negative)
+        if q.any():
+            low = low + q * (r.negative & s.negative)
+            high = np.maximum(high, q * ~(r.positive | s.positive))
+        return low, high
+
+    def _sandwich(self, boxes: Boxes, low: np.ndarray, high: np.ndarray) -> Sandwich:
+        alpha, error = self.alpha, rounding.expectation_error(self.rows.shape[1])
+        mean, theta = expected_triangle(*boxes.center)
+        delta_r, delta_s = boxes.radii()
+        wedge = (delta_r + np.sin(delta_r) + delta_s + np.sin(delta_s)) / (2 * np.pi)  # Fact 2
+        below = np.clip(theta - delta_r - delta_s - error, 0.0, np.pi)
+        above = np.clip(theta + delta_r + delta_s + error, 0.0, np.pi)
+        return Sandwich(
+            low=self._outer @ low,
+            high=self._outer @ high,
+            mean=alpha * mean,
+            slack=alpha * (wedge + 2 * error),
+            floor=alpha * ((np.pi - above - np.sin(above)) / (2 * np.pi) - error),  # Fact 1
+            ceiling=alpha * ((np.pi - below + np.sin(below)) / (2 * np.pi) + error),
+            pad=np.full(len(theta), self._pad),
+            scale=self.scale,
+        )
+
+    def _one_sided(self, regions: Apart) -> Sandwich:
+        rows = self.lines.rows[:, list(regions.pivots)]
+        signs = gates.line_signs(rows, np.abs(rows), rounding.gate_error(rows), regions.boxes, 0)
+        low, high = self._weights(signs, signs)
+        count = high.shape[1]
+        half = np.full(count, 0.5 * self.alpha)
+        return Sandwich(
+            low=np.zeros_like(self._outer @ low), high=self._outer @ high,
+            mean=np.zeros((len(self._outer), count)), slack=half, floor=np.zeros(count), ceiling=half,
+            pad=np.full(count, self._pad), scale=self.scale,
+        )
+
+    @cached_property
+    def _orthogonal(self) -> np.ndarray:
+        """A unit vector that is orthogonal to all rows, up to rounding."""
+        return np.linalg.svd(self.lines.rows, full_matrices=True)[2][-1]
+
+    @cached_property
+    def _outer(self) -> np.ndarray:
+        return _kernels.outer_products(self.lines.rows)
+
+    @cached_property
+    def _unit_outer(self) -> np.ndarray:
+        return _kernels.outer_products(unit(self.lines.rows))
+
+    @cached_property
+    def _errors(self) -> np.ndarray:
+        return rounding.gate_error(self.lines.rows)
+
+    @cached_property
+    def _pad(self) -> float:
+        total = float(np.sum(self.rows**2))
+        return rounding.gram_error(*self.rows.shape) * total * (1 + rounding.gamma(self.rows.size + 8))
+
+    @cached_property
+    def _known_patterns(self) -> dict[bytes, np.ndarray | None]:
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """Regions of r alone, for rows of rank below k: s follows at nearly the opposite direction.
+
+    Attributes
+    ----------
+    boxes : Boxes
+        Of the pivot coordinates of r; the others are 0.
+    pivots : tuple of int
+    away : ndarray of shape (k,)
+        Orthogonal to the rows: r and s are moved apart along it.
+    """
+
+    boxes: Boxes
+    pivots: tuple[int, ...]
+    away: np.ndarray
+
+    _FAR = 1e6  # Q is of the order of its inverse
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def take(self, index: np.ndarray | slice) -> Apart:
+        """The regions of `index`."""
+        return Apart(self.boxes.take(index), self.pivots, self.away)
+
+    def join(self, parts: Sequence[Any]) -> Apart:
+        """All regions of `parts` in one batch."""
+        return Apart(self.boxes.join([p.boxes for p in parts]), self.pivots, self.away)
+
+    def split(self) -> Apart:
+        """Both halves of every region."""
+        return Apart(self.boxes.split(), self.pivots, self.away)
+
+    def splittable(self) -> np.ndarray:
+        """As of the boxes."""
+        return self.boxes.splittable()
+
+    def centers(self) -> dict[str, np.ndarray]:
+        """A pair far apart with the gates of each center."""
+        return self._pair(self.boxes.centers()["r"])
+
+    def sample(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+        """`n` such pairs of each region."""
+        return self._pair(self.boxes.sample(rng, n)["r"])
+
+    def contains(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Whether the pivot coordinates of r lie in the box, as a direction."""
+        return self.boxes.contains({"r": points["r"][:, list(self.pivots)]})
+
+    def _pair(self, part: np.ndarray) -> dict[str, np.ndarray]:
+        r = np.zeros((*part.shape[:-1], len(self.away)))
+        r[..., list(self.pivots)] = part
+        return {"r": r + self._FAR * self.away, "s": r - self._FAR * self.away}
+
+

@@ -1,0 +1,1 @@
+"""What pushes a bracket from either side; `solve` runs them one after the other."""

@@ -1,0 +1,293 @@
+"""Ascent: exact great-circle steps alternated with eigenvector steps (Facts 11 and 17)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.errors import InvalidInput
+from wdccheck.geometry import spheres
+from wdccheck.geometry.spheres import Points
+from wdccheck.protocol.condition import Condition
+from wdccheck.protocol.search import Frozen
+from wdccheck.running.run import Run, raised
+
+__all__ = ["Ascent"]
+
+_ISLANDS = 8  # blocks of one round: fixed, so that results do not depend on workers
+_SIGNS = (None, 1.0, -1.0, None, None, 1.0, -1.0, None)  # what an island climbs; None: the larger side
+_ROUNDS = 12  # of a search without a budget of its own or a time limit
+_WORK = 1.25e6  # breakpoints to sort and the like, per block: a fraction of a second
+_LARGE = 2.0**21  # breakpoints and the like of one sweep of an island, from which less is looked at
+_SCREEN = 24  # seeds looked at for each one that climbs
+_CALM = 2  # blocks without a rise after which an island starts anew
+_HOPS = 0.5  # of the islands that start anew, around the best points
+_REPLACED = 2  # one in so many
+_RISE = 1e-4  # relative rise of an island's best that counts
+_BEHIND = 16  # blocks like the last one within which an island has to draw level with the best
+_PAYS = 1e-6  # relative rise of the lower bound for which the whole search goes on
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """The largest deviation found by climbing along great circles.
+
+    Islands of a few points each climb side by side: a point moves to the best place of a whole
+    great circle, the eigenvector follows, and nothing is lost on the way. After each block of
+    sweeps the better half of an island replaces the worse; an island that has stopped rising
+    starts anew, from fresh seeds or around the best points of all islands. The search ends by
+    itself when several rounds have raised nothing.
+
+    Parameters
+    ----------
+    starts : int, optional
+        Points set out to climb, one block of sweeps each; rounded up to whole rounds. None: about
+        a hundred blocks, or as many as pay where a time limit is set.
+
+    Raises
+    ------
+    InvalidInput
+        `starts` is not a positive integer.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> wc.bracket(wc.WDC(np.eye(3)), wc.Ascent(starts=256)).lower > 0.999
+    True
+    """
+
+    starts: int | None = None
+
+    unit = "starts"
+
+    def __post_init__(self) -> None:
+        starts = self.starts
+        if starts is not None and (isinstance(starts, bool) or not isinstance(starts, int) or starts < 1):
+            raise InvalidInput("starts", "an integer >= 1, or None", repr(starts))
+
+    def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Yield a bracket per block; `lower` rises, each time with a witness."""
+        plan = _plan(condition, run)
+        size = plan.size
+        rounds = None if self.starts is None else -(-self.starts // (size * _ISLANDS))
+        if rounds is None and not np.isfinite(run.deadline):
+            rounds = plan.rounds
+        total = None if rounds is None else rounds * size * _ISLANDS
+        patience = 1 + sum(condition.spheres.values()) // 4
+        pool = _Pool.of(condition, known)
+        islands: list[_Island | None] = [None] * _ISLANDS
+        done, idle, level, number = 0, 0, known.lower, 0
+        stop = None
+        while stop is None:
+            order = sorted(range(_ISLANDS), key=lambda i: _rising(islands[i]))  # new ones take longer
+            items = [(run.block_seed(number, i), _SIGNS[i], islands[i], pool) for i in order]
+            evolve = partial(_evolve, condition, plan, run.deadline)
+            for i, island in zip(order, run.map(evolve, items), strict=False):
+                if island is None:
+                    break
+                done += size
+                islands[i] = island
+                pool = pool.joined(island)
+                known = _raised(condition, known, island, repr(self))
+                run.report("Ascent", known, done, total, self.unit)
+                known = replace(known, engines=(run.work(self, done),))
+                yield known
+                if run.expired() or run.decided(known):
+                    break
+            number += 1
+            idle = 0 if known.lower > level * (1 + _PAYS) else idle + 1
+            level = max(level, known.lower) if idle == 0 else level
+            stop = _stop(run, known, done, idle >= patience, number == rounds)
+        yield replace(known, stopped={**known.stopped, "lower": stop})
+
+
+@dataclass(frozen=True, eq=False)
+class _Island:
+    """Points that climb `sign` together, best first, and for how many blocks their best has not risen."""
+
+    points: Points
+    values: np.ndarray
+    sign: float | None
+    calm: int
+
+
+_Item = tuple[np.random.SeedSequence, "float | None", "_Island | None", "_Pool"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """The best points of all islands, best first, near twins left out."""
+
+    points: Points
+    values: np.ndarray
+
+    @staticmethod
+    def of(condition: Condition, known: Bracket) -> _Pool:
+        """The witness at hand, or nothing."""
+        if known.witness is None:
+            return _Pool({x: np.empty((0, d // len(block))) for block, d in condition.spheres.items()
+                          for x in block}, np.empty(0))
+        return _Pool({x: value[None] for x, value in known.witness.items()}, np.array([known.lower]))
+
+    def joined(self, island: _Island) -> _Pool:
+        """With the best point of `island`."""
+        values = np.append(self.values, island.values[0])
+        points = {x: np.concatenate([p, island.points[x][:1]]) for x, p in self.points.items()}
+        order = np.argsort(-values, kind="stable")
+        ordered = values[order]
+        new = np.append(True, ordered[1:] < ordered[:-1] * (1 - _PAYS))
+        kept = order[new][:_ISLANDS]
+        return _Pool(_take(points, kept), values[kept])
+
+
+class _Plan(NamedTuple):
+    """Points of an island, seeds looked at for each, sweeps of a block, rounds without a limit."""
+
+    size: int
+    screen: int
+    sweeps: int
+    rounds: int
+
+
+def _plan(condition: Condition, run: Run) -> _Plan:
+    """From the breakpoints of one circle.
+
+    A function of the condition and the seed alone; a circle costs about its breakpoints and, in
+    products with the rows, some percent of each per dimension.
+    """
+    rng = np.random.default_rng(run.block_seed(0, _ISLANDS))
+    points = condition.seeds(rng, 1)
+    frozen = condition.freeze(points)
+    breaks = 0.0
+    for block, dimension in condition.spheres.items():
+        base = spheres.join(points, block)
+        tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
+        if dimension > 1:
+            found = condition.circle(points, block, tangent, frozen)
+            breaks += max(found.breaks * (1 + dimension / 50), found.work)
+    work = 200 + breaks
+    size = int(np.clip(2**17 // work, 8 if 8 * work <= _LARGE else 4, 64))
+    sweeps = int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))
+    large = min(1.0, _LARGE / (work * size))
+    return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, int(_ROUNDS * large)))
+
+
+def _stop(run: Run, known: Bracket, done: int, calm: bool, spent: bool) -> Stop | None:
+    detail = f"{done:,} starts climbed"
+    if run.decided(known):
+        return Stop(Reason.TARGET, detail)
+    if run.expired():
+        return Stop(Reason.TIME, detail)
+    if calm:
+        return Stop(Reason.BUDGET, f"{detail}; the last rounds raised nothing")
+    return Stop(Reason.BUDGET, detail) if spent else None
+
+
+def _raised(condition: Condition, known: Bracket, island: _Island, name: str) -> Bracket:
+    if known.witness is not None and island.values[0] <= known.lower:
+        return known
+    witness = {x: p[0] for x, p in island.points.items()}
+    value = condition.lower_bound(witness)
+    if known.witness is not None and value <= known.lower:
+        return known
+    return raised(known, condition, witness, max(value, known.lower), name)
+
+
+def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> _Island | None:
+    """One block of work: set out the members of an island, climb, sort. None: the time was up before its end.
+
+    What is not finished does not count, so that the work recorded gives the same result again; the very
+    first islands finish all the same.
+    """
+    seed, sign, island, pool = item
+    deadline = deadline if len(pool.values) else math.inf
+    size = plan.size
+    rng = np.random.default_rng(seed)
+    before, calm = -np.inf, 0
+    if island is not None and _rising(island):
+        before, calm, sign = float(island.values[0]), island.calm, island.sign
+        points = _take(island.points, _survivors(size))
+    elif len(pool.values) and rng.random() < _HOPS:
+        points, sign = condition.seeds(rng, size, _shaken(condition, pool, size, rng), deadline), None
+    else:
+        points = condition.seeds(rng, plan.screen * size, None, deadline)
+        values = condition.freeze(points, sign=sign).value
+        points = _take(points, np.argsort(-values, kind="stable")[:size])
+    frozen = condition.freeze(points, sign=sign)
+    for sweep in range(plan.sweeps):
+        if time.monotonic() > deadline:
+            return None
+        points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
+    order = np.argsort(-frozen.value, kind="stable")
+    values = frozen.value[order]
+    best = max(float(pool.values[0]), values[0]) if len(pool.values) else values[0]
+    pays = values[0] - before > max(_RISE * before, (best - values[0]) / _BEHIND)
+    return _Island(_take(points, order), values, sign, 0 if pays else calm + 1)
+
+
+def _rising(island: _Island | None) -> bool:
+    """Whether an island goes on; else it starts anew."""
+    return island is not None and island.calm < _CALM
+
+
+def _survivors(size: int) -> np.ndarray:
+    """All of `size` members, best first, but the worst give their places to the best."""
+    index = np.arange(size)
+    index[size - size // _REPLACED:] = index[: size // _REPLACED]
+    return index
+
+
+def _shaken(condition: Condition, pool: _Pool, size: int, rng: np.random.Generator) -> Points:
+    """Points around those of the pool, most of them around the best."""
+    chosen = np.where(rng.random(size) < 0.5, 0, rng.integers(len(pool.values), size=size))
+    points = dict(_take(pool.points, chosen))
+    for block, dimension in condition.spheres.items():
+        base = spheres.join(points, block)
+        tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
+        angle = 10.0 ** rng.uniform(-3.0, -0.3, size) * (dimension > 1)
+        points |= spheres.split_block(block, spheres.step(base, tangent, angle))
+    return points
+
+
+def _sweep(
+    condition: Condition, points: Points, frozen: Frozen, rng: np.random.Generator, sign: float | None,
+    free: bool,
+) -> tuple[Points, Frozen]:
+    """A circle step in every block, and the free step of Fact 17."""
+    for block, dimension in condition.spheres.items():
+        if dimension == 1:  # S^0 has no circles
+            continue
+        base = spheres.join(points, block)
+        toward = np.stack([*condition.tangents(points, block, frozen, rng), base[rng.permutation(len(base))]])
+        member = np.arange(len(base))
+        tangent = spheres.unit_tangent(base, toward[rng.integers(len(toward), size=len(base)), member])
+        found = condition.circle(points, block, tangent, frozen)
+        angle = np.where(found.value >= frozen.value, found.angle, 0.0)
+        moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
+        points, frozen = _better(condition, points, frozen, moved, sign)
+    if free:
+        points, frozen = _better(condition, points, frozen, condition.free_step(points, frozen), sign)
+    return points, frozen
+
+
+def _better(
+    condition: Condition, points: Points, frozen: Frozen, moved: Points, sign: float | None
+) -> tuple[Points, Frozen]:
+    """The moved points where they are no worse, the old ones elsewhere."""
+    new = condition.freeze(moved, frozen, sign)
+    up = new.value >= frozen.value
+    u = np.where(up[:, None], new.u, frozen.u)
+    v = u if new.v is new.u else np.where(up[:, None], new.v, frozen.v)
+    kept = Frozen(u, v, np.where(up, new.sign, frozen.sign), np.where(up, new.value, frozen.value))
+    return {x: np.where(up[:, None], moved[x], p) for x, p in points.items()}, kept
+
+
+def _take(points: Points, index: np.ndarray) -> Points:
+    return {x: p[index] for x, p in points.items()}

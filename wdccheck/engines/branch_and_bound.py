@@ -1,0 +1,259 @@
+"""Branch and bound: prove deviation <= t on every region, splitting where the forms do not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.engines.proving.best_first import Limits, best_first
+from wdccheck.engines.proving.closing import (
+    capped,
+    check_budget,
+    goal_of,
+    node_limit,
+    roots_in_time,
+    stopped,
+)
+from wdccheck.engines.proving.explore import Explored, explore
+from wdccheck.engines.proving.subtree import provable, prove_subtrees
+from wdccheck.protocol.condition import Condition
+from wdccheck.protocol.proof import Bounded, Regions
+from wdccheck.rounded_text import between
+from wdccheck.running.run import Run, raised
+
+__all__ = ["BranchAndBound"]
+
+_TASK = 500  # regions a task may visit at least
+_WAVE = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
+_PIECE = 256  # regions a task starts from
+_DARE = 8  # times the nodes so far that a round may be expected to take
+
+
+@dataclass(frozen=True)
+class BranchAndBound:
+    """Upper bounds by bisection of regions, in rounds "prove deviation <= t".
+
+    A round succeeds when every region is proved; t is then the new upper bound. It ends early
+    when a center with a larger deviation turns up, which raises the lower bound instead. t halves the gap
+    from round to round, or divides it by more where that is cheap, and depends on finished rounds only,
+    so the result is the same for any number of workers.
+
+    Parameters
+    ----------
+    gap, rtol : float
+        Stop once ``upper - lower <= max(gap, rtol * upper)``.
+    nodes : int, optional
+        Regions to visit; the wave of tasks under way when they are used up is finished. None: 10**7, or
+        as many as a time limit allows.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> result = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral(), wc.BranchAndBound(gap=0.01))
+    >>> result.upper - result.lower < 0.03
+    True
+    """
+
+    gap: float = 0.0
+    rtol: float = 0.02
+    nodes: int | None = None
+
+    unit = "nodes"
+
+    def __post_init__(self) -> None:
+        check_budget(self.gap, self.rtol, self.nodes)
+
+    def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Yield brackets with smaller uppers, and larger lowers where centers give them."""
+        limit = node_limit(self.nodes, run)
+        for found in capped(condition, known):
+            known = found
+            yield known
+        roots = roots_in_time(condition, run)
+        if isinstance(roots, Stop):
+            yield stopped(known, roots)
+            return
+        finite = isinstance(roots, Bounded)
+        if isinstance(roots, Bounded):
+            for found in best_first(condition, roots, known, run, Limits(self, limit, self._goal)):
+                known = found
+                yield known
+        others = [x for x in condition.dominated_by() if x.regions() is not None]
+        enough = known.upper <= self._goal(known) or run.decided(known)
+        if others and (finite or roots is None) and not enough:
+            yield from self._bounded(others[0], known, run)
+        if finite or (others and roots is None):
+            return
+        if roots is None:
+            sizes = "+".join(str(d) for d in condition.spheres.values())
+            yield _stopped(known, Reason.CAP_ONLY, f"dimension {sizes} is beyond branch and bound; "
+                           "the upper bound is a closed formula")
+            return
+        visited, stuck = 0, 0.0
+        finished: list[tuple[float, int]] = []  # t and the nodes of its round
+        while (goal := self._goal(known)) < known.upper and not run.decided(known):
+            t = run.target if run.target is not None else _next(
+                max(known.lower, stuck), goal, known.upper, finished, visited)
+            if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
+                yield _stopped(known, Reason.NODES, "regions at the depth limit stay undecided: too "
+                               "many dependent hyperplanes meet there")
+                return
+            for state in _round(condition, roots, t, run, limit - visited):
+                run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
+                yield replace(known, engines=(run.work(self, visited + state.visited),))
+            visited += state.visited
+            known = replace(known, engines=(run.work(self, visited),))
+            if state.outcome == "proved":
+                finished.append((t, state.visited))
+                known = replace(known, upper=t, upper_by=repr(self))
+            elif state.outcome == "refuted" and state.witness is not None:
+                known = raised(known, condition, state.witness, state.value, repr(self))
+            elif state.outcome == "stuck":
+                stuck = t
+            else:
+                reason = Reason.TIME if state.outcome == "time" else Reason.NODES
+                promising = bool(finished) or run.target is not None
+                yield _stopped(known, reason, _shortfall(condition, promising, t, visited))
+                return
+            yield known
+        if run.decided(known):
+            yield _stopped(known, Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
+            return
+        exact = known.upper <= known.lower * (1 + 1e-9)
+        yield _stopped(known, Reason.EXACT if exact else Reason.GAP,
+                       f"gap {known.gap:.3g} after {visited:,} nodes")
+
+    def _bounded(self, other: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Upper bounds of a condition that dominates: they hold for the dominated one, too.
+
+        A lower bound of the dominated condition is one of the other; no witness is passed either way.
+        """
+        layer = other.describe()["layer"]
+        name = f"{other.describe()['kind']}{'' if layer is None else f' of layer {layer}'}"
+        for found in self.improve(other, Bracket(other.describe(), lower=known.lower), run):
+            if found.upper < known.upper:
+                known = replace(known, upper=found.upper, upper_by=f"{name}: {found.upper_by}")
+            known = replace(known, engines=found.engines)
+            stop = found.stopped.get("upper")
+            if stop is not None:
+                reason = stop.reason  # as it applies to the dominated condition
+                if reason is Reason.TARGET and not run.decided(known):
+                    reason = Reason.BUDGET
+                elif reason in (Reason.EXACT, Reason.GAP) and self._goal(known) < known.upper:
+                    reason = Reason.CAP_ONLY
+                known = _stopped(known, reason, f"{name}: {between(found.lower, 'eps', found.upper)}")
+            yield known
+
+    def _goal(self, known: Bracket) -> float:
+        return goal_of(known, self.gap, self.rtol)
+
+
+def _next(
+    lower: float, goal: float, upper: float, finished: Sequence[tuple[float, int]] = (), visited: int = 0
+) -> float:
+    """The t of the next round: near the middle, and so that halvings from there end at the goal.
+
+    Several halvings in one, if the growth between the last two rounds says that they will take no more
+    than `_DARE` times the nodes `visited` in all `finished` rounds.
+    """
+    if goal <= lower:
+        return (lower + upper) / 2
+    halvings = round(math.log2((upper - lower) / (goal - lower))) - _at_once(lower, finished, visited)
+    return max(goal, lower + (goal - lower) * 2.0**halvings)
+
+
+def _at_once(lower: float, finished: Sequence[tuple[float, int]], visited: int) -> int:
+    """How many halvings the growth of the nodes allows; one where nothing is known of it."""
+    if len(finished) < 2:
+        return 1
+    (wide, few), (narrow, many) = finished[-2:]
+    if not wide - lower > narrow - lower > 0:
+        return 1
+    growth = math.log2(max(many / few, 1.1)) / math.log2((wide - lower) / (narrow - lower))
+    return max(1, int(math.log2(_DARE * visited / many) / growth))
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where a round stands; `outcome` is None while it goes on."""
+
+    visited: int
+    outcome: str | None = None
+    value: float = 0.0
+    witness: Mapping[str, np.ndarray] | None = None
+
+
+def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: float) -> Iterator[_State]:
+    """Prove deviation <= t below `roots`, a wave of tasks at a time."""
+    method = _SUBTREES if provable(condition, roots) else _REGIONS
+    stack: list[Regions] = method.pieces([roots])
+    visited = 0
+    while stack:
+        if visited >= nodes or run.expired():
+            yield _State(visited, "nodes" if visited >= nodes else "time")
+            return
+        wave = [stack.pop() for _ in range(min(_WAVE, len(stack)))]
+        budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # whatever `nodes` is: it only cuts
+        task = partial(method.task, condition, t, budget, run.deadline)
+        explored = list(run.map(task, wave, short=budget <= method.short))
+        visited += sum(e.visited for e in explored)
+        best = max(explored, key=lambda e: e.value)
+        if best.value > t:
+            yield _State(visited, "refuted", best.value, best.witness)
+            return
+        if any(e.stuck for e in explored):
+            yield _State(visited, "stuck")
+            return
+        stack += method.pieces([regions for e in reversed(explored) for regions in e.left])
+        yield _State(visited)
+    yield _State(visited, "proved")
+
+
+@dataclass(frozen=True)
+class _Method:
+    """How a round is divided: what a task does, how many regions it may visit, and its part of the stack.
+
+    The budget of a task is the part 1/`ramp` of the nodes visited so far, up to `most`; up to `short` it
+    is not worth sending.
+    """
+
+    task: Callable[[Condition, float, int, float, Any], Explored]
+    ramp: int
+    most: int
+    short: int
+    pieces: Callable[[list[Regions]], list[Regions]]
+
+
+def _in_pieces(parts: list[Regions]) -> list[Regions]:
+    """At most `_PIECE` neighbors each."""
+    return [part.take(slice(i, i + _PIECE)) for part in parts for i in range(0, len(part), _PIECE)]
+
+
+def _dealt(parts: list[Regions]) -> list[Regions]:
+    """One hand for each task of a wave: what is left of a search in depth comes in all sizes."""
+    if not parts:
+        return []
+    regions = parts[0].join(parts)
+    return [regions.take(slice(i, None, _WAVE)) for i in range(min(_WAVE, len(regions)))]
+
+
+_REGIONS = _Method(explore, 16, 40_000, 0, _in_pieces)
+_SUBTREES = _Method(prove_subtrees, 4, 200_000, 4000, _dealt)
+
+
+def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
+    return stopped(known, Stop(reason, detail))
+
+
+def _shortfall(condition: Condition, promising: bool, t: float, visited: int) -> str:
+    if promising:
+        return f"{visited:,} nodes; the round for {t:.6g} was not finished"
+    sizes = "+".join(str(d) for d in condition.spheres.values())
+    return (f"no progress in {visited:,} nodes: dimension {sizes} is too large for branch and bound "
+            f"within this budget; the upper bound is a closed formula")

@@ -1,0 +1,75 @@
+"""Uniform random directions: the plainest lower bound, and the yardstick of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.errors import InvalidInput
+from wdccheck.geometry import spheres
+from wdccheck.protocol.condition import Condition
+from wdccheck.running.run import Run, raised
+
+__all__ = ["MonteCarlo"]
+
+_BLOCK = 4096  # pairs per seed; fixed, so that results do not depend on workers
+_ENTRIES = 2**21  # of one batch of points, all dimensions together
+
+
+@dataclass(frozen=True)
+class MonteCarlo:
+    """The largest deviation over uniform random points.
+
+    Parameters
+    ----------
+    samples : int
+        Points to draw, rounded up to a multiple of the block size.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> wc.bracket(wc.WDC(np.eye(3)), wc.MonteCarlo(samples=4096)).lower > 0.5
+    True
+    """
+
+    samples: int = 2**12
+
+    unit = "samples"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.samples, bool) or not isinstance(self.samples, int) or self.samples < 1:
+            raise InvalidInput("samples", "an integer >= 1", repr(self.samples))
+
+    def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Yield a bracket per block that raises the lower bound."""
+        dimension = sum(condition.spheres.values())
+        block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
+        blocks = -(-self.samples // block)
+        seeds = [run.block_seed(b) for b in range(blocks)]
+        done = 0
+        reason, detail = Reason.BUDGET, f"{blocks * block:,} samples drawn"
+        for value, witness in run.map(partial(_draw, condition, block), seeds):
+            done += block
+            if value > known.lower or known.witness is None:
+                known = raised(known, condition, witness, value, repr(self))
+            run.report("MonteCarlo", known, done, blocks * block, self.unit)
+            known = replace(known, engines=(run.work(self, done),))
+            yield known
+            if run.expired() or run.decided(known):
+                reason = Reason.TIME if run.expired() else Reason.TARGET
+                detail = f"{done:,} of {blocks * block:,} samples drawn"
+                break
+        yield replace(known, stopped={**known.stopped, "lower": Stop(reason, detail)})
+
+
+def _draw(
+    condition: Condition, block: int, seed: np.random.SeedSequence
+) -> tuple[float, Mapping[str, np.ndarray]]:
+    points = spheres.sample(condition.spheres, np.random.default_rng(seed), block)
+    best = int(np.argmax(condition.freeze(points).value))
+    witness = {letter: value[best] for letter, value in points.items()}
+    return condition.lower_bound(witness), witness

@@ -1,0 +1,1 @@
+"""How the proving engines search: forms, regions, waves of tasks."""

@@ -1,0 +1,265 @@
+"""The one loop: engines improve a bracket, this merges what they find."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from wdccheck import brackets
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.engines.ascent import Ascent
+from wdccheck.engines.branch_and_bound import BranchAndBound
+from wdccheck.engines.monte_carlo import MonteCarlo
+from wdccheck.engines.spectral import Spectral
+from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound, WorkersLost
+from wdccheck.protocol.condition import Condition, checked
+from wdccheck.running import parallel
+from wdccheck.running.progress import Event, Progress, resolve
+from wdccheck.running.run import Engine, Run
+
+__all__ = ["Rng", "bracket", "default_engines", "recalled", "seed_sequence"]
+
+_NUMBERS = 2**19  # drawn by default: fewer samples in more than 128 dimensions, where they take seconds
+_SAME = 1e-9  # relative: what a lower bound may lose on another machine
+
+Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
+
+
+def bracket(
+    condition: Condition,
+    *engines: Engine,
+    rng: Rng = 0,
+    workers: int = 1,
+    time_limit: float | None = None,
+    target: float | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress | Callable[[Event], None] | bool | None = None,
+) -> Bracket:
+    """Bracket a condition's epsilon from both sides.
+
+    Parameters
+    ----------
+    condition : Condition
+        For instance ``WDC(W)``.
+    *engines : Engine
+        Run in this order, each on what the earlier ones know. None: a sequence fit for the
+        size, which always gives an upper bound. A search engine alone leaves ``upper = inf``.
+    rng : int, SeedSequence or Generator
+        The same seed and the same work give the same result for any number of workers.
+    workers : int
+        Worker processes; -1 is every core.
+    time_limit : float, optional
+        Wall seconds of the whole call, shared by the engines left. None: each engine's own budget.
+    target : float, optional
+        Stop as soon as ``verdict(target)`` is decided.
+    checkpoint : path, optional
+        Kept up to date with the bracket so far; if it exists, the run starts from it. Its witness
+        is evaluated again, its upper bound is trusted: use only files of your own runs.
+    progress : bool, callable or Progress, optional
+        True shows a live line on stderr.
+
+    Returns
+    -------
+    Bracket
+        Valid also after a time-out, Ctrl-C, a lack of memory or of workers, which end the call early.
+
+    Raises
+    ------
+    InvalidInput
+        An argument is unusable.
+    CertificateMismatch
+        The checkpoint belongs to another condition.
+    UnsoundBound
+        Two engines contradict each other: a bug. Both results are saved first.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> W = np.random.default_rng(0).standard_normal((40, 2)) / np.sqrt(40)
+    >>> result = wc.bracket(wc.WDC(W))
+    >>> result.lower <= result.upper <= 1.05 * result.lower
+    True
+    """
+    condition, started = checked(condition), time.monotonic()
+    deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
+    if target is not None and not (isinstance(target, int | float | np.number) and 0 <= target < math.inf):
+        raise InvalidInput("target", "a finite number >= 0", repr(target)[:60])
+    display = resolve(progress)
+    run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
+    known = _resume(condition, checkpoint)
+    chosen = engines or default_engines(condition, target=target)
+    for engine in chosen:
+        if not hasattr(engine, "improve"):
+            raise InvalidInput("engines", "engines such as Ascent()", repr(engine)[:60])
+    try:
+        with parallel.one_blas_thread():
+            for found in _steps(condition, chosen, known, run, checkpoint):
+                known = found
+    except (KeyboardInterrupt, MemoryError, WorkersLost) as error:
+        stop = (Stop(Reason.MEMORY, "out of memory") if isinstance(error, MemoryError)
+                else Stop(Reason.INTERRUPTED, f"the workers were lost: {error}")
+                if isinstance(error, WorkersLost)
+                else Stop(Reason.INTERRUPTED, "interrupted from the keyboard"))
+        known = replace(known, stopped={"lower": stop, "upper": stop})
+    finally:
+        display.close()
+    return known
+
+
+def default_engines(
+    condition: Condition, proof: BranchAndBound | None = None, target: float | None = None
+) -> tuple[Engine, ...]:
+    """Closed formulas, sampling, ascent, and branch and bound where the condition has regions.
+
+    With a target, a short branch and bound comes before the ascent: proving a bound that is
+    not tight takes less than looking for the maximum. `proof` replaces the last engine.
+    """
+    samples = max(64, min(MonteCarlo().samples, _NUMBERS // sum(condition.spheres.values())))
+    search: tuple[Engine, ...] = (Spectral(), MonteCarlo(samples=samples), Ascent())
+    if not any(map(_divisible, (condition, *condition.dominated_by()))):
+        return search
+    proof = BranchAndBound() if proof is None else proof
+    if target is not None:
+        return (*search[:2], BranchAndBound(nodes=300_000), search[2], proof)
+    return (*search, proof)
+
+
+def _divisible(condition: Condition) -> bool:
+    """Whether there are regions, or may be once they are enumerated."""
+    try:
+        return condition.regions(deadline=-math.inf) is not None
+    except OutOfTime:
+        return True
+
+
+def _steps(
+    condition: Condition,
+    engines: tuple[Engine, ...],
+    known: Bracket,
+    run: Run,
+    checkpoint: str | os.PathLike[str] | None,
+) -> Iterator[Bracket]:
+    """Run the engines one after the other; every bracket yielded is merged and valid."""
+    saved = known
+    for position, engine in enumerate(engines):
+        if run.decided(known) or _closed(known):
+            break
+        if position and run.expired():  # the first engine always runs: it may have a bound at hand
+            known = _unreached(known, engines[position:])
+            break
+        begun = time.monotonic()
+        share = run.remaining() / (len(engines) - position)
+        own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
+        before = known.engines
+        for found in engine.improve(condition, known, own):
+            known = _merged(known, found)
+            known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
+            yield known
+            if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
+                known.save(checkpoint)
+                saved = known
+    known = _explained(known, run)
+    if checkpoint is not None:
+        known.save(checkpoint)
+    yield known
+
+
+def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
+    """With the reason why a cap was not improved on: an engine that splits regions had no time left."""
+    stop = known.stopped.get("upper")
+    if stop is None or stop.reason is not Reason.CAP_ONLY or all(e.unit != "nodes" for e in engines):
+        return known
+    late = Stop(Reason.TIME, "a closed formula; the time was up before the search from above")
+    return replace(known, stopped={**known.stopped, "upper": late})
+
+
+def _merged(known: Bracket, found: Bracket) -> Bracket:
+    try:
+        return brackets.merge(known, found)
+    except UnsoundBound as error:
+        folder = Path(tempfile.mkdtemp(prefix="wdccheck-unsound-"))
+        for name, one in (("first", error.first), ("second", error.second)):
+            one.save(folder / f"{name}.json")
+        raise UnsoundBound(f"{error}; both saved in {folder}", error.first, error.second) from None
+
+
+def _closed(known: Bracket) -> bool:
+    """Whether both sides meet; a supremum over nothing is 0 without a witness."""
+    return known.upper <= known.lower * (1 + 1e-9) and (known.witness is not None or known.upper == 0)
+
+
+def _explained(known: Bracket, run: Run) -> Bracket:
+    """Every side has a reason: engines that were never reached ran out of time or of need."""
+    if run.decided(known):
+        default = Stop(Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
+    elif _closed(known):
+        default = Stop(Reason.EXACT, "both sides meet")
+    elif run.expired():
+        default = Stop(Reason.TIME, "the time limit was reached")
+    else:
+        default = Stop(Reason.BUDGET, "no engine was asked for this side")
+    return replace(known, stopped={"lower": default, "upper": default, **known.stopped})
+
+
+def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> Bracket:
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60])
+    if checkpoint is None or not Path(checkpoint).exists():
+        return Bracket(condition.describe())
+    return replace(recalled(condition, checkpoint), stopped={})
+
+
+def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
+    """The bracket that a file holds, if it is of this very condition.
+
+    The witness is evaluated again, and `lower` is what it gives here if that is less: another
+    linear algebra library may move its last digits. `upper` is trusted, unless the witness exceeds it.
+
+    Raises
+    ------
+    CertificateMismatch
+        It is of another condition, or its witness does not give its lower bound.
+    InvalidInput
+        The file is no bracket.
+    """
+    __tracebackhide__ = True  # pytest shows the test that asked
+    saved, wanted = brackets.load(path), checked(condition).describe()
+    for key in ("kind", "alpha", "layer", "sha256", "options"):
+        if saved.condition.get(key) != wanted.get(key):
+            raise CertificateMismatch(f"{os.fspath(path)}: {key}", repr(wanted.get(key)),
+                                      repr(saved.condition.get(key))[:80])
+    thing, letters = f"{os.fspath(path)}: witness", {x for block in condition.spheres for x in block}
+    if saved.witness is None:
+        if saved.lower > 0:
+            raise CertificateMismatch(thing, f"one of the lower bound {saved.lower!r}", "none")
+        return replace(saved, condition=wanted)
+    if set(saved.witness) != letters:
+        raise CertificateMismatch(thing, f"the letters {sorted(letters)}", repr(sorted(saved.witness))[:80])
+    here = condition.lower_bound(saved.witness)
+    if not saved.lower * (1 - _SAME) <= here <= saved.upper:
+        raise CertificateMismatch(thing, f"a deviation from {saved.lower!r} to {saved.upper!r}", repr(here))
+    return replace(saved, condition=wanted, lower=min(saved.lower, here))
+
+
+def seed_sequence(rng: Rng) -> np.random.SeedSequence:
+    """The root of all random numbers of a call."""
+    if isinstance(rng, np.random.SeedSequence):
+        return rng
+    if isinstance(rng, np.random.Generator):
+        return np.random.SeedSequence(int(rng.integers(2**63)))
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise InvalidInput("rng", "an integer >= 0, a SeedSequence or a Generator", repr(rng)[:60])
+    return np.random.SeedSequence(int(rng))
+
+
+def _positive(thing: str, value: float) -> float:
+    if isinstance(value, bool | str) or not (math.isfinite(value) and value > 0):
+        raise InvalidInput(thing, "a positive finite number", repr(value)[:60])
+    return float(value)

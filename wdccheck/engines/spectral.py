@@ -1,0 +1,59 @@
+"""The engine of closed formulas: the points and the caps that theorems give, both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.protocol.condition import Condition
+from wdccheck.running.run import Run, raised
+
+__all__ = ["Spectral"]
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """Evaluates a condition's starts and caps (for the WDC: Facts 5 to 9).
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> result = wc.bracket(wc.WDC(np.eye(3)), wc.Spectral())
+    >>> result.lower > 0.999 and result.upper < 1.001
+    True
+    """
+
+    unit = "formulas"
+
+    def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Yield one bracket with the best cap and the best start."""
+        done = 0
+        for cap in condition.caps():
+            done += 1
+            if cap.empty:
+                nothing = Stop(Reason.EMPTY, cap.reason)
+                yield replace(known, upper=0.0, upper_by=cap.reason, lower_by=cap.reason,
+                              stopped={"lower": nothing, "upper": nothing}, engines=(run.work(self, done),))
+                return
+            if cap.value < known.upper:
+                known = replace(known, upper=cap.value, upper_by=cap.reason)
+            if cap.value == known.upper:  # also where a run is resumed
+                stop = Stop(Reason.CAP_ONLY, "a closed formula, not searched")
+                known = replace(known, stopped={**known.stopped, "upper": stop})
+        for start in condition.starts():
+            done += 1
+            value = condition.lower_bound(start.point)
+            if value > known.lower or known.witness is None:
+                known = raised(known, condition, start.point, value, start.reason)
+            if run.expired():
+                break
+        run.report("Spectral", known, done, None, self.unit)
+        exact = known.upper <= known.lower * (1 + 1e-9)
+        if exact:
+            both = Stop(Reason.EXACT, "the two formulas meet")
+            known = replace(known, stopped={"lower": both, "upper": both})
+        elif "lower" not in known.stopped:
+            stop = Stop(Reason.BUDGET, f"{done} closed formulas evaluated")
+            known = replace(known, stopped={**known.stopped, "lower": stop})
+        yield replace(known, engines=(run.work(self, done),))

@@ -1,0 +1,287 @@
+"""Probabilities, quantiles and extremes of the deviation over uniform random directions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy import stats
+
+from wdccheck.engines.solve import Rng, seed_sequence
+from wdccheck.errors import InvalidInput, PoorFit
+from wdccheck.estimates.tails import Fit, fit_tail, misfit
+from wdccheck.geometry import spheres
+from wdccheck.protocol.condition import Condition, checked
+from wdccheck.rounded_text import down, up
+from wdccheck.running import parallel
+from wdccheck.running.run import Run
+
+__all__ = ["Estimate", "exceedance", "extreme", "quantile"]
+
+_BLOCK = 1024  # directions per seed; fixed, so that results do not depend on workers
+_ENTRIES = 2**21  # of one batch of points, all dimensions together
+_TAIL = 50  # fewer exceedances tell nothing
+
+
+@dataclass(frozen=True, repr=False)
+class Estimate:
+    """A number estimated from random directions, with its confidence interval: no bound on epsilon.
+
+    Attributes
+    ----------
+    of : str
+        What is estimated.
+    value : float
+        The estimate.
+    low, high : float
+        The confidence interval.
+    confidence : float
+        A fresh sample gives an interval that holds the true number at least this often (of
+        :func:`extreme`: about, and if the model holds).
+    samples : int
+        Random directions drawn.
+    condition, directions : str
+        Of what, and over which distribution.
+    seed : int
+        Entropy of the random numbers.
+    fit : Fit or None
+        The tail, of :func:`extreme`.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> found = wc.estimates.quantile(wc.WDC(np.eye(2)), 0.5, samples=1000)
+    >>> isinstance(found, wc.estimates.Estimate) and found.low <= found.value <= found.high
+    True
+    """
+
+    of: str
+    value: float
+    low: float
+    high: float
+    confidence: float
+    samples: int
+    condition: str
+    directions: str
+    seed: int
+    fit: Fit | None = None
+
+    def __str__(self) -> str:
+        tail = "" if self.fit is None else (
+            f"; generalized Pareto fit of the {self.fit.exceedances} largest, shape {self.fit.shape:.3g}, "
+            f"p = {self.fit.p_value:.3g}")
+        return (f"estimate, not a bound: {self.of} of {self.condition} over {self.directions}: "
+                f"{self.value:.5g}, {100 * self.confidence:g} % confidence interval "
+                f"[{down(self.low)}, {up(self.high)}]; {self.samples} samples{tail}")
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+def quantile(
+    condition: Condition, probability: float, *, samples: int = 10_000, confidence: float = 0.95,
+    rng: Rng = 0, workers: int = 1,
+) -> Estimate:
+    """Estimate a quantile of the deviation over uniform random directions, by order statistics.
+
+    The number of samples below the true quantile is binomial, whatever the distribution is, hence
+    the interval is exact: its confidence is at least the one asked for.
+
+    Parameters
+    ----------
+    condition : Condition
+        For instance ``WDC(W)``.
+    probability : float
+        Between 0 and 1: which quantile.
+    samples : int
+        Random directions to draw.
+    confidence : float
+        Between 0 and 1.
+    rng : int, SeedSequence or Generator
+        The same seed gives the same estimate for any number of workers.
+    workers : int
+        Processes; -1 for every core.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InvalidInput
+        An argument is unusable, or the samples are too few for an interval; it says how many it takes.
+
+    References
+    ----------
+    David and Nagaraja, *Order Statistics*, 3rd ed., Section 7.1.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> W = np.random.default_rng(0).standard_normal((40, 2)) / np.sqrt(40)
+    >>> found = wc.estimates.quantile(wc.WDC(W), 0.99)
+    >>> found.low <= found.value <= found.high
+    True
+    """
+    p, confidence = _inside("probability", probability), _inside("confidence", confidence)
+    n, tail = _samples(samples), (1 - confidence) / 2
+    # P(fewer than `first` samples are at most the quantile) and P(at least `last` are below it) <= tail
+    first, last = int(stats.binom.ppf(tail, n, p)), int(stats.binom.isf(tail, n, p)) + 1
+    if first < 1 or last > n:
+        needed = math.ceil(math.log(tail) / math.log(max(p, 1 - p)))
+        raise InvalidInput("samples", f"at least {needed} for an interval of this quantile", str(n))
+    values, seed = _deviations(condition, n, rng, workers)
+    value, low, high = (float(values[i - 1]) for i in (math.ceil(n * p), first, last))
+    return _estimate(condition, f"{p:.12g} quantile of the deviation", value, low, high, confidence, n, seed)
+
+
+def exceedance(
+    condition: Condition, level: float, *, samples: int = 10_000, confidence: float = 0.95, rng: Rng = 0,
+    workers: int = 1,
+) -> Estimate:
+    """Estimate the probability that uniform random directions have a deviation above `level`.
+
+    Parameters
+    ----------
+    level : float
+        On the scale of epsilon.
+    condition, samples, confidence, rng, workers
+        As of :func:`quantile`.
+
+    Returns
+    -------
+    Estimate
+        With the exact interval of Clopper and Pearson: its confidence is at least the one asked
+        for. That no sample exceeds a level does not prove that none does.
+
+    Raises
+    ------
+    InvalidInput
+        An argument is unusable.
+
+    References
+    ----------
+    Clopper and Pearson, *Biometrika* 26, 1934.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> W = np.random.default_rng(0).standard_normal((40, 2)) / np.sqrt(40)
+    >>> found = wc.estimates.exceedance(wc.WDC(W), 0.9)
+    >>> found.value, found.high < 0.001
+    (0.0, True)
+    """
+    confidence, n = _inside("confidence", confidence), _samples(samples)
+    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not level >= 0:
+        raise InvalidInput("level", "a number >= 0", repr(level)[:60])
+    values, seed = _deviations(condition, n, rng, workers)
+    above = int(np.count_nonzero(values > level))
+    interval = stats.binomtest(above, n).proportion_ci(confidence, method="exact")
+    return _estimate(condition, f"probability of a deviation above {float(level)!r}", above / n,
+                     float(interval.low), float(interval.high), confidence, n, seed)
+
+
+def extreme(
+    condition: Condition, probability: float = 1.0, *, samples: int = 20_000, fraction: float = 0.02,
+    confidence: float = 0.95, rng: Rng = 0, workers: int = 1,
+) -> Estimate:
+    """Extrapolate the deviation beyond a sample: a far quantile, or where its distribution ends.
+
+    A generalized Pareto distribution is fitted to the largest deviations. The end is that of the
+    tail that the sample sees: directions too rare to be drawn may have larger deviations, and a
+    proved lower bound may well exceed the estimate.
+
+    Parameters
+    ----------
+    probability : float
+        A quantile beyond ``1 - fraction``; 1: the end of the distribution.
+    fraction : float
+        The part of the sample that counts as its tail.
+    condition, samples, confidence, rng, workers
+        As of :func:`quantile`.
+
+    Returns
+    -------
+    Estimate
+        The interval comes from the likelihood ratio: its confidence holds approximately, and only
+        as far as the model does, for a far quantile better than for the end (docs/estimates.md).
+
+    Raises
+    ------
+    PoorFit
+        The model does not fit, or the sample does not determine the number; the refused
+        estimate is on the error.
+    InvalidInput
+        An argument is unusable.
+
+    References
+    ----------
+    Coles, *An Introduction to Statistical Modeling of Extreme Values*, Chapter 4.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> W = np.random.default_rng(0).standard_normal((100, 6)) / 10
+    >>> found = wc.estimates.extreme(wc.WDC(W), 1 - 1e-5)
+    >>> found.low <= found.value <= found.high, found.fit.shape < 0
+    (True, True)
+    """
+    confidence, n = _inside("confidence", confidence), _samples(samples)
+    m = int(n * _inside("fraction", fraction))
+    if m < _TAIL or m >= n:
+        raise InvalidInput("samples", f"at least {math.ceil(_TAIL / fraction)} with fraction = {fraction!r}",
+                           str(n))
+    p = 1.0 if probability == 1 else _inside("probability", probability)
+    if p <= 1 - m / n:
+        raise InvalidInput("probability", f"above {1 - m / n:.6g}; for a smaller one use quantile", repr(p))
+    values, seed = _deviations(condition, n, rng, workers)
+    resampling = np.random.default_rng(Run(seed_sequence(seed)).block_seed(n))
+    value, low, high, fit = fit_tail(values, m, p, confidence, resampling)
+    name = "end of the distribution" if p == 1 else f"{p:.12g} quantile"
+    found = _estimate(condition, f"{name} of the deviation", value, low, high, confidence, n, seed, fit)
+    if reasons := misfit(value, low, high, fit):
+        raise PoorFit(found, reasons)
+    return found
+
+
+def _estimate(
+    condition: Condition, of: str, value: float, low: float, high: float, confidence: float, samples: int,
+    seed: np.random.SeedSequence, fit: Fit | None = None,
+) -> Estimate:
+    letters = ", ".join(f"({', '.join(b)})" if len(b) > 1 else b[0] for b in condition.spheres)
+    entropy = seed.entropy if isinstance(seed.entropy, int) else 0
+    return Estimate(of, value, low, high, confidence, samples, repr(condition),
+                    f"independent uniform directions {letters}", entropy, fit)
+
+
+def _deviations(
+    condition: Condition, samples: int, rng: Rng, workers: int
+) -> tuple[np.ndarray, np.random.SeedSequence]:
+    """Deviations at uniform random directions, ascending, and the root of their seeds."""
+    dimension = sum(checked(condition).spheres.values())
+    run = Run(seed_sequence(rng), parallel.available(workers))
+    block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
+    sizes = [min(block, samples - start) for start in range(0, samples, block)]
+    jobs = [(run.block_seed(number), size) for number, size in enumerate(sizes)]
+    with parallel.one_blas_thread():
+        found = np.concatenate(list(run.map(partial(_block, condition), jobs)))
+    return np.sort(found), run.seed
+
+
+def _block(condition: Condition, job: tuple[np.random.SeedSequence, int]) -> np.ndarray:
+    seed, size = job
+    return condition.deviation(spheres.sample(condition.spheres, np.random.default_rng(seed), size))
+
+
+def _inside(thing: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise InvalidInput(thing, "a number between 0 and 1", repr(value)[:60])
+    return float(value)
+
+
+def _samples(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InvalidInput("samples", "an integer >= 1", repr(value)[:60])
+    return int(value)

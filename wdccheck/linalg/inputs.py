@@ -1,0 +1,95 @@
+"""What a caller may pass as weights, directions and alpha: converted exactly, or refused."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from wdccheck.errors import InvalidInput, TransposedWarning
+
+__all__ = [
+    "alpha_value", "direction", "real", "vectors", "warn_if_transposed", "weights",
+]
+
+_LARGEST_INTEGER = 2**53
+
+
+def weights(thing: str, value: Any) -> np.ndarray:
+    """`value` as a read-only float64 matrix of shape (n, k), copied.
+
+    Every entry is converted exactly: float16, float32, booleans-free integers up to 2**53.
+
+    Raises
+    ------
+    InvalidInput
+        Not a finite real matrix with at least one row and one column, or not
+        exactly representable.
+    """
+    array = real(thing, value)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
+                           f"shape {array.shape}")
+    array = array.copy(order="C")
+    array.flags.writeable = False
+    return array
+
+
+def warn_if_transposed(thing: str, matrix: np.ndarray) -> None:
+    """Warn of a lone matrix with fewer rows than columns."""
+    n, k = matrix.shape
+    if n < k:
+        warnings.warn(
+            f"{thing}: shape (n_out, n_in) expected, found {(n, k)}; did you mean W.T? "
+            "With fewer rows than columns the WDC constant is at least alpha/2 (Fact 6).",
+            TransposedWarning, stacklevel=3,
+        )
+
+
+def vectors(thing: str, value: Any, dimension: int) -> np.ndarray:
+    """`value` as finite float64 vectors of shape (..., dimension)."""
+    array = real(thing, value)
+    if array.ndim < 1 or array.shape[-1] != dimension:
+        raise InvalidInput(thing, f"shape (..., {dimension})", f"shape {array.shape}")
+    return array
+
+
+def direction(thing: str, value: Any, dimension: int) -> np.ndarray:
+    """Like :func:`vectors`, and no vector may be zero."""
+    array = vectors(thing, value, dimension)
+    if not array.any(axis=-1).all():
+        raise InvalidInput(thing, "nonzero directions", "a zero vector")
+    return array
+
+
+def alpha_value(value: Any) -> float:
+    """`value` as a positive finite float."""
+    try:
+        alpha = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput("alpha", "a positive finite number", repr(value)[:60]) from None
+    if isinstance(value, bool | str) or not (math.isfinite(alpha) and alpha > 0):
+        raise InvalidInput("alpha", "a positive finite number", repr(value)[:60])
+    return alpha
+
+
+def real(thing: str, value: Any) -> np.ndarray:
+    """`value` as finite float64 numbers of any shape, converted exactly or refused."""
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # whatever __array__ raises is the caller's news, in one line
+        raise InvalidInput(thing, "an array of real numbers", f"{type(error).__name__}: {error}") from None
+    if array.dtype.kind in "iu" and array.size:
+        if int(array.max()) > _LARGEST_INTEGER or int(array.min()) < -_LARGEST_INTEGER:
+            raise InvalidInput(thing, "integers of magnitude at most 2**53", "a larger one")
+    elif array.dtype.kind not in "iuf":
+        raise InvalidInput(thing, "an array of real numbers", f"dtype {array.dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):  # a long double, a signaling nan: refused below
+        converted = array.astype(np.float64)
+    if not np.isfinite(converted).all():
+        raise InvalidInput(thing, "finite numbers", "nan or inf")
+    if array.dtype.itemsize > 8 and not (converted == array).all():
+        raise InvalidInput(thing, "numbers that float64 holds exactly", f"dtype {array.dtype}")
+    return converted

@@ -1,1 +1,0 @@
-"""Lower bounds: engines that push the deviation up and keep the point."""

@@ -1,0 +1,1 @@
+"""What a condition owes an engine."""

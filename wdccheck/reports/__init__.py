@@ -1,0 +1,1 @@
+"""What is said of brackets: rows, reports, pages, theorems and their margins."""

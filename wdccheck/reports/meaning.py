@@ -1,0 +1,193 @@
+"""What a row means in words, what would make it pass, and what would close it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from wdccheck.brackets import Reason, Work
+from wdccheck.reports import thresholds
+from wdccheck.reports.row import Row
+from wdccheck.rounded_text import between, down, up
+
+__all__ = ["asked", "closing", "facts", "meaning", "passing"]
+
+_CLOSED = 0.002  # the relative gap at which `certify` counts a row as closed
+_GROWTH = (0.25, 2.5)  # nodes grew like gap^-p, with p in here, where it was tried
+
+_IDEAL = {
+    "WDC": "how far the rows that are open in two directions are, at worst, from behaving like "
+           "infinitely many Gaussian rows",
+    "R2WDC": "the same as the WDC, but only for directions that the layers before can produce",
+    "joint-WDC": "how far the products of the two last layers are, at worst, from behaving like "
+                 "infinitely many Gaussian rows",
+    "RRIC": "by how much the measurements distort, at worst, the inner product of two differences of "
+            "outputs, relative to their lengths",
+}
+
+
+def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
+    """Everything said of a row, as labels and sentences; `depth` as for :func:`asked`."""
+    known = row.bracket
+    found = [("bounds", between(row.ratio_lower, row.ratio_name, row.ratio_upper)
+              + (f" ({row.state})" if row.state else ""))]
+    if row.alpha is not None:
+        found += [("alpha", f"{row.alpha:.12g}" + (f", {row.chosen}" if row.chosen else "")),
+                  ("unscaled", between(known.lower, "eps", known.upper))]
+    return [*found, ("what this number means", meaning(row)),
+            ("what would make it pass", " ".join(passing(row, depth))),
+            ("what would close the gap", closing(row)),
+            ("lower bound by", known.lower_by), ("upper bound by", known.upper_by)]
+
+
+def meaning(row: Row) -> str:
+    """What the number says of the layer or of the measurements.
+
+    A matrix of zeros has eps/alpha = sup ||Q||, that is 1/2 (1/4 for the joint-WDC). Below that
+    A_{r,r} >= (alpha/2 - eps) I > 0 for every r; and (1 - eps)|u|^2 <= |A u|^2 <= (1 + eps)|u|^2 for the
+    RRIC with u = v.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> from wdccheck.reports.meaning import meaning
+    >>> from wdccheck.reports.row import Row
+    >>> "nothing is lost" in meaning(Row(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())))
+    False
+    """
+    begun = f"It is {_IDEAL[row.kind]}. 0 is perfect. "
+    if row.empty:
+        return begun + "Here there is nothing to compare."
+    if row.kind == "RRIC":
+        return begun + _of_measurements(row)
+    useless = 0.25 if row.kind == "joint-WDC" else 0.5
+    if row.calibration is not None and row.calibration.vacuous:
+        return begun + (f"A matrix of zeros has 1/{1 / useless:.0f}, and no alpha brings this one below "
+                        "that: the condition promises nothing here.")
+    zeros = f"A matrix of zeros has 1/{1 / useless:.0f}"
+    if row.ratio_lower >= useless:
+        return begun + f"{zeros}; this one is no better at this alpha, so the condition promises nothing."
+    if row.ratio_upper >= useless:
+        return begun + f"{zeros}; whether this one is below that is not decided."
+    kept = {"WDC": "no direction of the input", "R2WDC": "no difference that the layers before can produce",
+            "joint-WDC": ""}[row.kind]
+    return begun + f"{zeros}; this one is below that" + (
+        f": the open rows miss {kept}, nothing is lost here." if kept else ".")
+
+
+def _of_measurements(row: Row) -> str:
+    if row.ratio_upper < 1:
+        return "Proved below 1: two different outputs never have the same measurements."
+    if row.ratio_lower >= 1:
+        return "1 or more: the condition does not prove that different outputs have different measurements."
+    return ("Below 1, two different outputs never have the same measurements; whether it is below 1 is not "
+            "decided.")
+
+
+def asked(row: Row, depth: int | None) -> float | None:
+    """What the explicit threshold asks of the row's eps/alpha; None where there is none.
+
+    Parameters
+    ----------
+    row : Row
+    depth : int or None
+        Number of layers; None for a pair, of which no explicit threshold speaks.
+    """
+    explicit = row.kind in ("WDC", "R2WDC") and depth is not None
+    return thresholds.explicit(depth) if explicit and depth is not None else None
+
+
+def passing(row: Row, depth: int | None) -> Iterator[str]:
+    """What would make the row pass, a sentence each."""
+    needed = asked(row, depth)
+    lower = row.ratio_lower
+    if needed is None:
+        yield ("No theorem asks for a number here: " + (thresholds.TOO_SHALLOW if depth == 1 else
+               "the constants of those that use this condition are not given in the papers") + ".")
+    elif lower >= needed:
+        factor = thresholds.margin(lower, needed) * (1 - 2**-52)
+        theorem = "[HV] Lemma 8" if row.kind == "WDC" else "[C] Lemma 5.3"
+        yield (f"{theorem} needs eps/alpha < {down(needed, 3)}; found is at least {down(lower, 3)}, "
+               f"{down(factor, 3)} times too large. No further search changes that.")
+        best = row.calibration
+        if best is not None and best.lower >= needed:
+            yield f"No other alpha helps: every one has eps/alpha >= {down(best.lower, 3)}."
+        yield from _wider(row, needed)
+    elif row.ratio_upper < needed:
+        yield f"It passes: eps/alpha < {down(needed, 3)} is needed, at most {up(row.ratio_upper, 3)} proved."
+    else:
+        yield f"Not decided: eps/alpha < {down(needed, 3)} is needed, which lies within the bounds."
+    if row.kind == "RRIC":
+        yield "More measurements, or measurements closer to an isometry, tend to make it smaller."
+
+
+def _wider(row: Row, needed: float) -> Iterator[str]:
+    """What another shape of the layer would do: Fact 6, and the law of Gaussian layers."""
+    if row.kind != "WDC":
+        return
+    n, k = row.shape
+    if n < 2 * k:
+        yield (f"No weights of this shape can pass: {n} rows are fewer than 2k = {2 * k}, so some direction "
+               "opens fewer than k of them (Fact 6).")
+    if k > 1:
+        low, high = thresholds.gaussian_expansion(needed)
+        yield (f"Estimate, not a bound: a Gaussian layer would need n/k of about {down(low, 2)} to "
+               f"{up(high, 2)}; here it is {n / k:.3g}.")
+
+
+def closing(row: Row) -> str:
+    """What would bring the two bounds together, or why nothing is left to do."""
+    stop = row.bracket.stopped.get("upper")
+    if row.empty:
+        return "Nothing: there is nothing to bound."
+    if stop is None:
+        return "Unknown: it is not recorded why the search ended."
+    if stop.reason in (Reason.EXACT, Reason.GAP):
+        return "Nothing: the bounds meet as closely as was asked."
+    if stop.reason is Reason.TARGET:
+        return "The question that was asked is decided; without it the search would go on."
+    if stop.reason is Reason.INTERRUPTED:
+        return "It was interrupted; with --checkpoint a later call goes on from there."
+    work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
+    detail = stop.detail or stop.reason.value
+    if stop.reason is Reason.CAP_ONLY:
+        if row.bracket.upper_by.startswith("Fact 12: WDC of"):
+            return f"The upper bound is that of another row: {row.bracket.upper_by}. See what would close it."
+        return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). More time raises the lower "
+                "bound only; a smaller upper one takes a better formula or relaxation.")
+    if work is None:
+        longer = " A longer time limit may lower the upper bound." if stop.reason is Reason.TIME else ""
+        return f"The search for upper bounds was over before branch and bound began: {detail}.{longer}"
+    return _more_nodes(row, work, detail)
+
+
+def _more_nodes(row: Row, work: Work, detail: str) -> str:
+    """An extrapolation of nodes against gap, where there is a law to continue."""
+    begun = (f"Branch and bound ended after {work.work:,} nodes with "
+             f"{up(row.ratio_upper - row.ratio_lower, 3)} between the bounds of {row.ratio_name}")
+    begun += "" if detail == f"{work.work:,} nodes" else f" ({detail})"
+    if row.kind == "RRIC" or (row.kind == "R2WDC" and row.layer != 1):  # layer 1 has boxes
+        return (f"{begun}. How much more it takes cannot be estimated: bounds over pairs of activation cones "
+                "need not close, however many nodes are visited.")
+    goal = _CLOSED * row.bracket.upper
+    if not (goal > 0 and math.isfinite(row.bracket.gap)) or "BranchAndBound" not in row.bracket.upper_by:
+        return f"{begun}. It has not lowered the closed formula yet, so nothing can be extrapolated."
+    few, many = (work.work * max(row.bracket.gap / goal, 1.0) ** p for p in _GROWTH)
+    speed = work.work / max(work.seconds, 1e-9)
+    return (f"{begun}. Estimate, not a bound: if nodes grow like gap^-{_GROWTH[0]:g} to "
+            f"gap^-{_GROWTH[1]:g}, as in trials, a gap of {100 * _CLOSED:g} % takes {_about(few)} to "
+            f"{_about(many)} of them, {_span(few / speed)} to {_span(many / speed)} as fast as here.")
+
+
+def _span(seconds: float) -> str:
+    """A duration to one digit."""
+    for unit, length in (("years", 3.15e7), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{_about(seconds / length)} {unit}"
+    return f"{max(seconds, 1.0):.0f} seconds"
+
+
+def _about(value: float) -> str:
+    """A number to one digit."""
+    text = f"{value:.0e}"
+    return f"{float(text):,.0f}" if value < 1e5 else text.replace("e+0", "e").replace("e+", "e")

@@ -1,0 +1,1 @@
+"""How work gets done: clock, seeds, workers, progress."""

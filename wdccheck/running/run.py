@@ -1,0 +1,127 @@
+"""One call's circumstances: clock, seeds, workers, progress, target. Engines only read it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from wdccheck.brackets import Bracket, Work
+from wdccheck.protocol.condition import Condition
+from wdccheck.running import parallel
+from wdccheck.running.parcels import Shared
+from wdccheck.running.progress import Event, Progress, Silent
+
+__all__ = ["Engine", "Run", "raised"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """Anything with a repr that rebuilds it, a unit of work, and `improve`."""
+
+    @property
+    def unit(self) -> str:
+        """What the engine counts: samples, starts, nodes."""
+
+    def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+        """Yield ever better brackets, each valid; stop when there is no more to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an engine may use besides the condition.
+
+    Attributes
+    ----------
+    seed : numpy.random.SeedSequence
+        Root of every random number of this engine.
+    workers : int
+        Worker processes of :meth:`map`.
+    deadline : float
+        In seconds of ``time.monotonic()``; inf without a limit.
+    target : float or None
+        Stop once ``lower > target`` or ``upper <= target``.
+    progress : Progress
+        Where events go.
+    started : float
+        Beginning of the whole call, same clock as `deadline`.
+    began : float
+        Beginning of this engine's share.
+    shared : Shared
+        What the workers have already.
+    """
+
+    seed: np.random.SeedSequence = field(default_factory=lambda: np.random.SeedSequence(0))
+    workers: int = 1
+    deadline: float = math.inf
+    target: float | None = None
+    progress: Progress = field(default_factory=Silent)
+    started: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.monotonic)
+    shared: Shared = field(default_factory=Shared, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deadline", parallel.Moment(self.deadline))  # tasks carry it elsewhere
+
+    def remaining(self) -> float:
+        """Seconds left; inf without a limit."""
+        return self.deadline - time.monotonic()
+
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.remaining() <= 0
+
+    def decided(self, known: Bracket) -> bool:
+        """Whether `known` already settles the target."""
+        target = self.target
+        return target is not None and (known.upper <= target or known.lower > target)
+
+    def block_seed(self, *block: int) -> np.random.SeedSequence:
+        """The seed of one block of work: a function of the root and the block's number alone."""
+        key = (*self.seed.spawn_key, *block)
+        return np.random.SeedSequence(self.seed.entropy, spawn_key=key)
+
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, short: bool = False
+    ) -> Iterator[Result]:
+        """Apply `function` to `items` over the workers; results in order.
+
+        `function` is a `partial` whose first argument, the condition, goes to every worker once. What is
+        `short`, and a single item, is done here: sending it would take longer.
+        """
+        if short or len(items) == 1:
+            return map(function, items)
+        return parallel.ordered_map(function, items, self.workers, self.shared, self.deadline)
+
+    def report(self, engine: str, known: Bracket, done: int, total: float | None, unit: str) -> None:
+        """Send an event to the progress display; a `total` of inf, or None, is not known."""
+        whole = None if total is None or math.isinf(total) else int(total)
+        elapsed = time.monotonic() - self.started
+        self.progress.update(Event(engine, known.lower, known.upper, done, whole, unit, elapsed))
+
+    def work(self, engine: Engine, done: int) -> Work:
+        """What `engine` has done so far, as provenance."""
+        entropy = self.seed.entropy
+        seconds = time.monotonic() - self.began
+        return Work(repr(engine), entropy if isinstance(entropy, int) else 0, done, engine.unit, seconds)
+
+    def with_(self, **changes: Any) -> Run:
+        """A copy with some attributes changed."""
+        return replace(self, **changes)
+
+
+def raised(
+    known: Bracket, condition: Condition, witness: Mapping[str, np.ndarray], value: float, by: str
+) -> Bracket:
+    """`known` with the lower bound `value` at `witness`, and which inequality attains it."""
+    part = None
+    if len(condition.inequalities) > 1:
+        parts = condition.parts(witness)
+        part = max(parts, key=lambda name: float(parts[name]))
+    return replace(known, lower=value, witness=witness, part=part, lower_by=by)

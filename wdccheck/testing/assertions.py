@@ -1,0 +1,169 @@
+"""Assertions for test suites, which pass only on what is proved."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.errors import InvalidInput, NotProved, Undecided
+from wdccheck.rounded_text import up
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from wdccheck.protocol.condition import Condition
+
+__all__ = ["assert_holds", "assert_violated"]
+
+_SHOWN = 12  # entries of one letter of a witness in a message
+_BUDGET = {
+    Reason.TIME: "time ran out: raise time_limit",
+    Reason.NODES: "the nodes ran out: pass wc.bracket(..., wc.BranchAndBound(nodes=...)) instead of "
+                  "the condition",
+    Reason.BUDGET: "the budget ran out: pass wc.bracket(..., wc.Ascent(starts=...)) instead of the "
+                   "condition",
+    Reason.MEMORY: "memory ran out: use fewer workers or a larger machine",
+    Reason.INTERRUPTED: "it was interrupted: run it again",
+    Reason.CAP_ONLY: "only closed upper bounds apply at this size: no budget will prove it",
+    Reason.GAP: "the engine stopped at its gap: pass wc.bracket(..., wc.BranchAndBound(gap=...)) with "
+                "a smaller one",
+}
+
+
+def assert_holds(
+    condition_or_bracket: Condition | Bracket, eps: float, *,
+    certificate: str | os.PathLike[str] | None = None, time_limit: float | None = None, workers: int = 1,
+    rng: int | np.random.SeedSequence | np.random.Generator = 0,
+) -> Bracket:
+    """Pass only if it is proved that the condition holds with constant `eps`.
+
+    Parameters
+    ----------
+    condition_or_bracket : Condition or Bracket
+        A condition is bracketed until the question is decided; a bracket is only read.
+    eps : float
+        The constant, on the scale of epsilon (not of epsilon/alpha).
+    certificate : path, optional
+        A saved bracket to read instead of a new run; it must be of this very condition. Its witness
+        is evaluated again, its upper bound is trusted: ``wc.verify`` proves that again.
+    time_limit : float, optional
+        Seconds.
+    workers : int
+        Processes; -1 for every core.
+    rng : int, SeedSequence or Generator
+        Source of the random numbers.
+
+    Returns
+    -------
+    Bracket
+        With ``upper <= eps``.
+
+    Raises
+    ------
+    NotProved
+        Violated (the message holds the witness), or its subclass ``Undecided`` (the message says what
+        is missing). Its attribute ``bracket`` is what is known.
+    CertificateMismatch
+        The certificate is of another condition.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> wc.testing.assert_holds(wc.WDC(np.eye(2)), 1.01).upper <= 1.01
+    True
+    """
+    __tracebackhide__ = True
+    known = _known(condition_or_bracket, eps, certificate, time_limit, workers, rng)
+    return _require(known, eps, Verdict.HOLDS)
+
+
+def assert_violated(
+    condition_or_bracket: Condition | Bracket, eps: float, *,
+    certificate: str | os.PathLike[str] | None = None, time_limit: float | None = None, workers: int = 1,
+    rng: int | np.random.SeedSequence | np.random.Generator = 0,
+) -> Bracket:
+    """Pass only if it is proved that the condition does not hold with constant `eps`.
+
+    Parameters, exceptions and result as of :func:`assert_holds`; the bracket has ``lower > eps``.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> wc.testing.assert_violated(wc.WDC(np.eye(2)), 0.9).lower > 0.9
+    True
+    """
+    __tracebackhide__ = True
+    known = _known(condition_or_bracket, eps, certificate, time_limit, workers, rng)
+    return _require(known, eps, Verdict.VIOLATED)
+
+
+def _known(
+    given: Condition | Bracket, eps: float, path: str | os.PathLike[str] | None, time_limit: float | None,
+    workers: int, rng: int | np.random.SeedSequence | np.random.Generator,
+) -> Bracket:
+    __tracebackhide__ = True
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not eps >= 0:
+        raise InvalidInput("eps", "a number >= 0", repr(eps)[:60])
+    if isinstance(given, Bracket):
+        if path is not None:
+            raise InvalidInput("certificate", "a condition beside it", "a bracket")
+        return given
+    from wdccheck.engines.solve import bracket, recalled
+
+    if path is not None:
+        return recalled(given, path)
+    found = bracket(given, rng=rng, workers=workers, time_limit=time_limit, target=eps)
+    if any(stop.reason is Reason.INTERRUPTED for stop in found.stopped.values()):
+        raise KeyboardInterrupt  # a test run ends here; it does not go on with the next test
+    return found
+
+
+def _require(known: Bracket, eps: float, wanted: Verdict) -> Bracket:
+    __tracebackhide__ = True
+    verdict = known.verdict(eps)
+    if verdict is wanted:
+        return known
+    name, alpha = known.condition["kind"], known.alpha
+    title = name if alpha is None else f"{name} with alpha = {alpha!r}"
+    if verdict is Verdict.UNDECIDED:
+        seed = known.engines[0].seed if known.engines else 0
+        raise Undecided(f"{title} is undecided at eps = {eps!r}: {_missing(known, eps, wanted)}\n"
+                        f"again: wc.bracket(condition, rng={seed}, target={eps!r})", known)
+    if verdict is Verdict.VIOLATED:
+        letters = ", ".join(f'"{letter}": {letter}' for letter in known.witness or {})
+        advice = "or choose alpha by wc.calibrate(condition), " if alpha is not None else ""
+        raise NotProved(
+            f"{title} is violated: epsilon >= {known.lower!r} > eps = {eps!r}, "
+            f"found by {known.lower_by}, at\n{_witness(known)}\nagain: condition.deviation({{{letters}}})\n"
+            f"next: no budget changes this; ask for eps >= {up(known.lower)}, {advice}or change the weights",
+            known)
+    raise NotProved(f"{title} is not violated: epsilon <= {known.upper!r} <= eps = {eps!r}, "
+                    f"proved by {known.upper_by}\nnext: assert_holds passes here", known)
+
+
+def _missing(known: Bracket, eps: float, wanted: Verdict) -> str:
+    if wanted is Verdict.HOLDS:
+        side, need = "upper", f"upper has to fall by {known.upper - eps:.3g}"
+    else:
+        side, need = "lower", f"lower has to rise by more than {eps - known.lower:.3g}"
+    stop = known.stopped.get(side)
+    advice = "" if stop is None else f"\n{side} stopped by {stop}"
+    if stop is not None and stop.reason in _BUDGET:
+        advice += f"; {_BUDGET[stop.reason]}"
+    return f"{known.lower!r} <= epsilon <= {known.upper!r}; {need}{advice}"
+
+
+def _witness(known: Bracket) -> str:
+    """The directions as numbers and bit for bit; long ones are cut, `save` keeps them whole."""
+    witness: dict[str, Any] = dict(known.witness or {})
+    lines = []
+    for letter, value in witness.items():
+        numbers, rest = [float(x) for x in value[:_SHOWN]], len(value) - _SHOWN
+        if rest > 0:
+            lines.append(f"  {letter} = [{', '.join(map(repr, numbers))}, and {rest} more]")
+        else:
+            lines += [f"  {letter} = {numbers}", f"  {letter} = {[x.hex() for x in numbers]} (hex)"]
+    if any(len(value) > _SHOWN for value in witness.values()):
+        lines.append("  whole: error.bracket.witness, where error is this exception")
+    return "\n".join(lines)

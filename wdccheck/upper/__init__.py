@@ -1,1 +1,0 @@
-"""Upper bounds: engines that cap the deviation over regions."""

@@ -1,0 +1,1 @@
+"""`verify`: saved results and reports, checked again."""

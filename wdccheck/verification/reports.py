@@ -1,0 +1,238 @@
+"""What `verify` checks of a report as a whole: its rows are those of the networks that it names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from wdccheck import checker
+from wdccheck.brackets import Bracket
+from wdccheck.certification import from_wdc
+from wdccheck.certification.of_network import drawn_measurements
+from wdccheck.checker import Check
+from wdccheck.errors import InvalidInput
+from wdccheck.linalg import hashes, inputs, matrices
+from wdccheck.reports import thresholds
+from wdccheck.reports.row import Row
+from wdccheck.weights.network import ReLUNetwork
+
+__all__ = ["Entry", "Given", "carried", "summary", "whole"]
+
+_DERIVED_ELSEWHERE = ("ratio_lower_any_alpha", "vacuous", "note")
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A row of the file, its weights supplied, and what became of the proof of its upper bound."""
+
+    known: Bracket
+    row: Mapping[str, Any]
+    proof: Check | None = None
+
+    @property
+    def place(self) -> tuple[Any, Any, Any]:
+        """The kind, the layer, and the network of a pair."""
+        return self.known.condition["kind"], self.known.condition.get("layer"), self.row.get("of")
+
+    @property
+    def matrices(self) -> list[np.ndarray] | None:
+        """The layers at hand: one of a WDC, the two of a joint-WDC, the network of the others."""
+        kind, data = self.known.condition["kind"], self.known.to_dict()
+        if kind == "WDC":
+            W = checker.stored_weights(data)
+            return None if W is None else [W]
+        if kind == "joint-WDC":
+            pair = checker.stored_pair(data)
+            return None if pair is None else list(pair)
+        stored = [checker.stored_matrix(one) for one in self.known.condition.get("network") or [None]]
+        return None if any(W is None for W in stored) else [W for W in stored if W is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Networks and measurements that rows may lack: given by the caller, or found elsewhere in the file."""
+
+    networks: tuple[tuple[np.ndarray, ...], ...]
+    measurements: np.ndarray | None
+
+    @staticmethod
+    def of(weights: Any, measurements: Any, data: Mapping[str, Any]) -> Given:
+        """The arguments of ``verify``; measurements that the report drew are drawn again."""
+        networks = tuple(_networks(weights) if weights is not None else _stored(data))
+        A = None if measurements is None else inputs.weights("measurements", measurements)
+        drawn = _drawn(data, networks[0]) if A is None and networks else None
+        return Given(networks, A if drawn is None else drawn)
+
+    def supplied(self, known: Bracket) -> Bracket:
+        """`known` with the weights that its file does not carry; others than its own are refused later."""
+        condition, found = known.condition, dict[str, Any]()
+        kind, layer, sha256 = condition["kind"], condition.get("layer"), str(condition["sha256"])
+        single = [W for net in self.networks for W in net]
+        if kind == "WDC" and single:
+            forms = (form for W in single for form in (W, matrices.other_form(W)) if form is not None)
+            W = next((W for W in forms if hashes.sha256(W) == sha256), single[0])
+            found = {"weights": hashes.encode(W)}
+        elif kind == "joint-WDC" and "weights" not in condition:
+            pairs = ((B, C) for B in single for C in single if len(B) == len(C))
+            pair = next((pair for pair in pairs if hashes.hash_arrays(pair) == sha256), None)
+            found = {"weights": {"B": hashes.encode(pair[0]), "C": hashes.encode(pair[1])}} if pair else {}
+        elif kind in ("R2WDC", "RRIC") and "network" not in condition:
+            A = self.measurements
+            first = [] if kind == "R2WDC" else [A] if A is not None else None
+            for net in self.networks if first is not None else ():
+                layers = net[:layer] if kind == "R2WDC" and isinstance(layer, int) else net
+                if hashes.hash_arrays([*(first or []), *layers]) == sha256:
+                    found = {"network": [hashes.encode(W) for W in layers]}
+                    found |= {"measurements": hashes.encode(A)} if kind == "RRIC" and A is not None else {}
+        return replace(known, condition={**condition, **found})
+
+
+def summary(known: Bracket, row: Mapping[str, Any], data: Mapping[str, Any]) -> Check:
+    """Whether the numbers of a row are those of its bracket."""
+    try:
+        threshold = None if "pair" in data else thresholds.explicit(len(data["network"]["dims"]) - 1)
+        derived = Row(known, of=row["of"]).to_dict(threshold)
+    except (TypeError, KeyError, ValueError):
+        return Check("summary", False, "the report is malformed")
+    wrong = [key for key, value in derived.items()
+             if key not in _DERIVED_ELSEWHERE and row.get(key) != value]
+    return Check("summary", not wrong, f"not those of the bracket: {', '.join(wrong)}" if wrong else
+                 "derived from the bracket again")
+
+
+def carried(entry: Entry, before: Sequence[Entry]) -> Check | None:
+    """Fact 12: the upper bound of an R2WDC, where the row of the layer's WDC gives it; None elsewhere."""
+    kind, layer, of = entry.place
+    above = next((one for one in before if one.place == ("WDC", layer, of)), None)
+    if kind != "R2WDC" or above is None or above.proof is None:
+        return None
+    if from_wdc.upper_at(above.known, float(entry.known.condition["alpha"])) > entry.known.upper:
+        return None
+    layers = entry.matrices
+    if layers is None or checker.sha256_of(layers[-1]) != above.known.condition["sha256"]:
+        return None
+    return Check("upper bound", above.proof.passed, f"Fact 12: the WDC of layer {layer} gives it, "
+                 f"{'confirmed' if above.proof.passed else 'not confirmed'} above", entry.known.upper)
+
+
+def whole(entries: Sequence[Entry], data: Mapping[str, Any], given: Given) -> Check:
+    """Whether the rows are those of the networks that the report names, none left out."""
+    what = "pair" if "pair" in data else "network"
+    try:
+        networks = data["pair"] if what == "pair" else {"": data["network"]}
+        depths = {name: len(one["dims"]) - 1 for name, one in networks.items()}
+        threshold = None if what == "pair" else thresholds.explicit(depths[""])
+        wrong = [] if data["threshold"] == threshold else [f"threshold is {data['threshold']!r}"]
+        expected = list(_pair_places(networks) if what == "pair" else _places(data))
+        interrupted = data["interrupted"] is True
+        recorded = {name: str(one["sha256"]) for name, one in networks.items()}
+    except (TypeError, KeyError, ValueError):
+        return Check(what, False, "the report is malformed")
+    found = [(entry.place, list(entry.known.condition["shape"])) for entry in entries]
+    if not found or found != expected[:len(found)] or (len(found) < len(expected) and not interrupted):
+        return Check(what, False, "; ".join([*wrong, "its rows are not those of the networks that it names"]))
+    single: dict[str, list[np.ndarray]] = {name: [] for name in networks}
+    for entry in entries:
+        if entry.place[0] == "WDC":
+            single[entry.place[2]] += entry.matrices or []
+    if any(len(own) < depths[name] for name, own in single.items()):
+        return Check(what, False if wrong else None, "; ".join(wrong) or "its rows are in order; the weights "
+                     "of some are not at hand, so nothing was compared with the networks")
+    wrong += [f"the sha256 of the weights{f' of {name}' if name else ''} is not the one recorded"
+              for name, own in single.items() if hashes.hash_arrays(own) != recorded[name]]
+    wrong += _strangers(entries, single, data)
+    return Check(what, not wrong, "; ".join(wrong) or f"{len(found)} of {len(expected)} rows, in order")
+
+
+def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, Any, Any], list[int]]]:
+    """Kind, layer and network of every row of a complete report of one network, and its shape."""
+    shapes = [[n, k] for k, n in pairwise(data["network"]["dims"])]
+    for kind in ("WDC", "R2WDC"):
+        for layer, shape in enumerate(shapes, 1):
+            yield (kind, layer, ""), shape
+    m, n = data["measurements"]["shape"]
+    yield ("RRIC", None, ""), [m, n]
+
+
+def _pair_places(networks: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, Any, Any], list[int]]]:
+    """The same of a pair."""
+    last = []
+    for name in "BC":
+        shapes = [[n, k] for k, n in pairwise(networks[name]["dims"])]
+        for layer, shape in enumerate(shapes, 1):
+            yield ("WDC", layer, name), shape
+        last.append(shapes[-1])
+    yield ("joint-WDC", None, ""), [*last[0], last[1][1]]
+
+
+def _strangers(
+    entries: Sequence[Entry], single: Mapping[str, list[np.ndarray]], data: Mapping[str, Any]
+) -> Iterator[str]:
+    """Rows of other layers, measurements or scales than the report says; `single`: its layers."""
+    scales = {entry.place: entry.known.alpha for entry in entries}
+    for entry in entries:
+        kind, layer, _ = entry.place
+        name = Row(entry.known).name
+        own = entry.matrices
+        if kind == "joint-WDC":
+            last = [single[n][-1] for n in "BC"]
+            first, second = (scales["WDC", len(single[n]), n] or 0.0 for n in "BC")
+            if hashes.hash_arrays(last) != entry.known.condition["sha256"]:
+                yield f"{name} is of other matrices than the last layers"
+            if entry.known.alpha != first * second:
+                yield f"alpha of {name} is not the product of those of the last layers"
+        elif kind == "R2WDC" and hashes.hash_arrays(single[""][:layer]) != entry.known.condition["sha256"]:
+            yield f"{name} is of another network"
+        elif kind == "RRIC" and own is not None:
+            A = checker.stored_matrix(entry.known.condition.get("measurements"))
+            drawn = _drawn(data, single[""])
+            if hashes.hash_arrays(own) != hashes.hash_arrays(single[""]):
+                yield f"{name} is of another network"
+            if data["measurements"]["drawn"] is True and (
+                    drawn is None or A is None or not np.array_equal(drawn, A)):
+                yield "the measurements are not those that the seed gives"
+    inner = [scale for (kind, layer, of), scale in scales.items()
+             if of and kind == "WDC" and layer < len(single[of])]
+    if any(scale != 1 for scale in inner):
+        yield "an inner layer is not at alpha = 1"
+
+
+def _drawn(data: Mapping[str, Any], layers: Sequence[np.ndarray]) -> np.ndarray | None:
+    """A as the report's seed gives it; None where none was drawn, or the seed is none."""
+    try:
+        if data["measurements"]["drawn"] is not True:
+            return None
+        return drawn_measurements(ReLUNetwork(tuple(layers)), ast.literal_eval(data["seed"]))
+    except (KeyError, TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _stored(data: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, ...]]:
+    """The layers that the WDC rows of a report carry: of each network, if all do."""
+    for name in ("", "B", "C"):
+        try:
+            layers = [checker.stored_weights(row["bracket"]) for row in data.get("rows", ())
+                      if row["kind"] == "WDC" and row["of"] == name]
+        except (TypeError, KeyError, AttributeError):
+            return
+        if layers and all(W is not None and W.size for W in layers):
+            yield tuple(W for W in layers if W is not None)
+
+
+def _networks(weights: Any) -> Iterator[tuple[np.ndarray, ...]]:
+    if isinstance(weights, ReLUNetwork):
+        yield weights.layers
+    elif isinstance(weights, list | tuple):
+        if not weights:
+            raise InvalidInput("weights", "at least one matrix", "none")
+        if all(isinstance(one, ReLUNetwork) for one in weights):
+            yield from (one.layers for one in weights)
+        else:
+            yield tuple(matrices.layer(f"weights[{i}]", W) for i, W in enumerate(weights))
+    else:
+        yield (matrices.layer("weights", weights),)

@@ -1,0 +1,196 @@
+"""`verify`: a saved result is checked again, its witness by other code, its proof by a fresh run."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wdccheck import checker, result_files
+from wdccheck.brackets import Bracket, Work
+from wdccheck.checker import Check
+from wdccheck.conditions.joint_wdc.definition import JointWDC
+from wdccheck.conditions.r2wdc.definition import R2WDC
+from wdccheck.conditions.rric.definition import RRIC
+from wdccheck.conditions.wdc.definition import WDC
+from wdccheck.engines.ascent import Ascent
+from wdccheck.engines.branch_and_bound import BranchAndBound
+from wdccheck.engines.monte_carlo import MonteCarlo
+from wdccheck.engines.sdp import SDP
+from wdccheck.engines.solve import bracket
+from wdccheck.engines.spectral import Spectral
+from wdccheck.errors import InvalidInput
+from wdccheck.linalg import inputs, matrices
+from wdccheck.protocol.condition import Condition
+from wdccheck.reports.row import Row
+from wdccheck.running.progress import Event, Progress
+from wdccheck.verification.reports import Entry, Given, carried, summary, whole
+from wdccheck.weights.network import ReLUNetwork
+
+__all__ = ["Check", "engine_from_repr", "verify"]
+
+_ENGINES = {engine.__name__: engine for engine in (MonteCarlo, Ascent, Spectral, BranchAndBound, SDP)}
+_REPRODUCED = 1e-9  # another BLAS may move a closed formula by its rounding
+
+
+def verify(
+    path: str | os.PathLike[str], *, weights: Any = None, measurements: Any = None, rerun: bool = True,
+    workers: int = 1, progress: Progress | Callable[[Event], None] | bool | None = None,
+) -> tuple[Check, ...]:
+    """Check the file of a bracket or of a report.
+
+    Parameters
+    ----------
+    path : path
+        What :meth:`Bracket.save` or :meth:`Report.save` wrote.
+    weights : ReLUNetwork, matrix, list of matrices, or list of ReLUNetwork, optional
+        The layers, or the networks of a pair; needed where they are too large to be stored in the file.
+    measurements : array_like of shape (m, n), optional
+        A, where it is too large to be stored. One that a report drew is drawn again. The witness of a
+        sparse A or of a LinearOperator cannot be checked independently.
+    rerun : bool
+        Also prove the upper bounds again, by a fresh run of the recorded engines with the
+        recorded seed and work. Without it they are left unchecked, and no check says otherwise.
+    workers : int
+        Processes of the fresh runs; -1 for every core.
+    progress : bool, callable or Progress, optional
+        Of the fresh runs.
+
+    Returns
+    -------
+    tuple of Check
+        ``passed`` is True, False (refuted, or not to be reproduced) or None (it could not be
+        checked). The bound over every alpha that a report adds is not checked.
+
+    Raises
+    ------
+    InvalidInput
+        The file is no result.
+
+    Examples
+    --------
+    >>> import os, tempfile, numpy as np, wdccheck as wc
+    >>> path = os.path.join(tempfile.mkdtemp(), "eye.json")
+    >>> wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).save(path)
+    >>> [check.passed for check in wc.verify(path)]
+    [True, True]
+    """
+    source, data = str(Path(path)), result_files.read(path)
+    given = Given.of(weights, measurements, data)
+    checks: list[Check] = []
+    entries: list[Entry] = []
+    for name, found, row in _entries(data, source):
+        known = Bracket.from_dict(found, f"{source}: {name}" if name else source)
+        if known.condition["kind"] in ("WDC", "R2WDC", "joint-WDC"):
+            inputs.alpha_value(known.alpha)
+        entry = Entry(given.supplied(known), row or {})
+        own = [checker.reevaluate(entry.known.to_dict())]
+        if rerun and own[0].passed is not False:
+            proof = carried(entry, entries) or _recompute(entry.known, workers, progress)
+            entry, own = replace(entry, proof=proof), [*own, proof]
+        if row is not None:
+            own.append(summary(known, row, data))
+        entries.append(entry)
+        checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in own]
+    return tuple(checks if "rows" not in data else [*checks, whole(entries, data, given)])
+
+
+def engine_from_repr(text: str) -> Any:
+    """The engine whose repr is `text`: a known name with literal keyword arguments, never evaluated.
+
+    Raises
+    ------
+    InvalidInput
+        Anything else.
+
+    Examples
+    --------
+    >>> from wdccheck.verification.results import engine_from_repr
+    >>> engine_from_repr("MonteCarlo(samples=10)")
+    MonteCarlo(samples=10)
+    """
+    refused = InvalidInput("engine", "the repr of " + ", ".join(sorted(_ENGINES)), repr(text)[:80])
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args):
+            raise refused
+        arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        return _ENGINES[call.func.id](**arguments)
+    except (SyntaxError, ValueError, TypeError, KeyError, MemoryError, RecursionError):
+        raise refused from None
+
+
+def _entries(
+    data: Mapping[str, Any], source: str
+) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
+    """Name, bracket and summary of every result in the file; a single bracket has no summary."""
+    if "rows" not in data:
+        return [("", data, None)]
+    try:
+        return [(Row(Bracket(row["bracket"]["condition"]), of=str(row["of"])).name, row["bracket"], row)
+                for row in data["rows"]]
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise InvalidInput(source, "rows as written by certify", "malformed ones") from None
+
+
+def _recompute(
+    known: Bracket, workers: int, progress: Progress | Callable[[Event], None] | bool | None,
+) -> Check:
+    what = "upper bound"
+    if not np.isfinite(known.upper):
+        return Check(what, True, "none is claimed")
+    condition = _condition(known)
+    if condition is None:
+        return Check(what, None, "it could not be recomputed without the weights")
+    engines = [_with_budget(work) for work in known.engines]
+    if not engines:
+        return Check(what, None, "no engines are recorded")
+    claimed = known.upper * (1 + _REPRODUCED)
+    fresh = bracket(condition, *engines, rng=known.engines[0].seed, workers=workers, target=claimed,
+                    progress=progress)
+    detail = (f"a fresh run of {', '.join(map(repr, engines))} proves {float(fresh.upper)!r}, "
+              f"recorded {known.upper!r}")
+    if fresh.lower > known.upper:
+        detail += f"; it found a deviation of {fresh.lower!r}"
+    return Check(what, bool(fresh.upper <= claimed), detail, float(fresh.upper))
+
+
+def _condition(known: Bracket) -> Condition | None:
+    """What was bounded; None where its weights are not at hand."""
+    kind, data = known.condition["kind"], known.to_dict()
+    if kind in ("R2WDC", "RRIC"):
+        stored = [checker.stored_matrix(entry) for entry in known.condition.get("network") or ()]
+        layers = [layer for layer in stored if layer is not None]
+        if not layers or len(layers) < len(stored):
+            return None
+        if kind == "R2WDC":
+            return R2WDC(ReLUNetwork(tuple(layers)), len(layers), inputs.alpha_value(known.alpha))
+        A = checker.stored_matrix(known.condition.get("measurements"))
+        return None if A is None else RRIC(A, ReLUNetwork(tuple(layers)))
+    alpha = inputs.alpha_value(known.alpha)
+    if kind == "joint-WDC":
+        pair = checker.stored_pair(data)
+        return None if pair is None else JointWDC(*pair, alpha)
+    W, sparse = checker.stored_weights(data), checker.stored_sparse(data)
+    if (W is None and sparse is None) or kind != "WDC":
+        return None
+    rows = W if sparse is None else matrices.from_parts(sparse.shape, sparse.data, sparse.indices,
+                                                        sparse.indptr)
+    return WDC(rows, alpha, layer=1)  # a layer: no advice on its shape
+
+
+def _with_budget(work: Work) -> Any:
+    """The engine with the work it did as its budget.
+
+    Regions are visited in another order when the bound to prove is known beforehand, hence twice
+    the nodes and some.
+    """
+    engine = engine_from_repr(work.engine)
+    if work.work < 1 or work.unit not in {f.name for f in fields(engine)}:
+        return engine
+    return replace(engine, **{work.unit: 2 * work.work + 10_000 if work.unit == "nodes" else work.work})

@@ -1,0 +1,160 @@
+"""What the theory does not cover in a chain of layers: refused by name, or treated as an option says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from wdccheck.errors import InvalidInput
+from wdccheck.linalg import inputs
+from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relabel, Step
+
+__all__ = ["Options", "bias_free"]
+
+_MEANS = {
+    "--ignore-bias": "the biases of {} were dropped: the bounds are of the network without them",
+    "--lift-bias": "the biases of {} became weights on one more input that is 1: relu(Wx + b) = "
+                   "relu([W b](x, 1)), every matrix but the last with one more row (0, 1). The bounds are of "
+                   "these matrices over all directions (x, t), not only t = 1; an upper bound of the RRIC "
+                   "holds for the network itself, a lower bound may be reached at other t only",
+    "--fold-batchnorm": "{} became part of the layer beside; the bounds are of the product, rounded to "
+                        "float64",
+    "--last-activation": "{} was ignored: the bounds are of the network with a ReLU there",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do about what the theory does not cover.
+
+    Attributes
+    ----------
+    ignore_bias : bool
+        Drop the biases.
+    fold_batchnorm : bool
+        Multiply batch norm into the layer before it, or after it where a ReLU stands between.
+    lift_bias : bool
+        Make relu(Wx + b) a bias-free layer on (x, 1).
+    last_activation : str
+        "relu": it has to be one; "ignore": whatever it is, take a ReLU.
+    """
+
+    ignore_bias: bool = False
+    fold_batchnorm: bool = False
+    lift_bias: bool = False
+    last_activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        if self.ignore_bias and self.lift_bias:
+            raise InvalidInput("biases", "--ignore-bias or --lift-bias", "both")
+        if self.last_activation not in ("relu", "ignore"):
+            raise InvalidInput("last_activation", "'relu' or 'ignore'", repr(self.last_activation)[:60])
+
+
+def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, str]]:
+    """The layers of a bias-free ReLU network, and every option that it took, with what it means.
+
+    Raises
+    ------
+    InvalidInput
+        Something is not covered: no option applies, or those that do were not given. The message
+        names it, and the options.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.weights.readers.chain import dense
+    >>> steps = (dense("f", "layer 1", np.ones((1, 1)), [2.0]), Activation("", "relu"))
+    >>> layers, used = bias_free(Chain("f", steps, ""), Options(lift_bias=True))
+    >>> layers[0].W, list(used)
+    (array([[1., 2.]]), ['--lift-bias'])
+    """
+    steps, norms = _with_norms_folded(chain)
+    layers, last = _alternating(chain, steps)
+    biased = [layer.label for layer in layers if layer.b is not None]
+    biases = "--ignore-bias" if options.ignore_bias else "--lift-bias"
+    found = [  # what, whether it is treated, the option that did it, those that would
+        (norms, options.fold_batchnorm, "--fold-batchnorm", "--fold-batchnorm"),
+        (biased, options.ignore_bias or options.lift_bias, biases, "--ignore-bias or --lift-bias"),
+        (last, options.last_activation == "ignore", "--last-activation", "--last-activation ignore"),
+    ]
+    refused = [f"{'a bias of ' if what is biased else ''}{_listed(what)} ({wanted} would treat it)"
+               for what, treated, _, wanted in found if what and not treated]
+    if refused:
+        raise InvalidInput(chain.source, "bias-free layers with a ReLU after each", "; ".join(refused))
+    if options.ignore_bias:
+        layers = [replace(layer, b=None) for layer in layers]
+    if options.lift_bias and biased:
+        layers = [_lifted(chain, layer, last=i == len(layers)) for i, layer in enumerate(layers, 1)]
+    return layers, {given: _MEANS[given].format(_listed(what)) for what, _, given, _ in found if what}
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _lifted(chain: Chain, layer: Dense, last: bool) -> Dense:
+    """W and b as one matrix on (x, 1), which hands the 1 on unless the layer is the last."""
+    b = np.zeros(layer.W.shape[0]) if layer.b is None else layer.b
+    W = np.column_stack([layer.W, b])
+    if not last:
+        W = np.vstack([W, np.append(np.zeros(layer.W.shape[1]), 1.0)])
+    return Dense(layer.label, inputs.weights(chain.thing(layer.label), W))
+
+
+def _with_norms_folded(chain: Chain) -> tuple[list[Step], list[str]]:
+    """The steps with batch norm multiplied into the layers beside, and what was."""
+    steps, norms = list(chain.steps), []
+    while (at := next((i for i, step in enumerate(steps) if isinstance(step, Norm)), None)) is not None:
+        one, before = steps[at], steps[at - 1] if at else None
+        after = steps[at + 1] if at + 1 < len(steps) else None
+        assert isinstance(one, Norm)
+        if isinstance(before, Dense):
+            steps[at - 1] = _folded(chain, before, one, after=True)
+        elif isinstance(after, Dense):
+            steps[at + 1] = _folded(chain, after, one, after=False)
+        else:
+            raise InvalidInput(chain.thing(one.label), "a matrix right before or right after batch norm",
+                               "none")
+        norms.append(one.label + (f" ({one.assumed})" if one.assumed else ""))
+        del steps[at]
+    return steps, norms
+
+
+def _folded(chain: Chain, layer: Dense, norm: Norm, after: bool) -> Dense:
+    """The layer with a normalization of its outputs (`after`) or of its inputs."""
+    thing = chain.thing(norm.label)
+    width = layer.W.shape[0 if after else 1]
+    if len(norm.scale) != width:
+        raise InvalidInput(thing, f"{width} entries beside {layer.label}", f"{len(norm.scale)}")
+    b = np.zeros(layer.W.shape[0]) if layer.b is None else layer.b
+    with np.errstate(over="ignore", invalid="ignore"):
+        W = layer.W * (norm.scale[:, None] if after else norm.scale)
+        b = norm.scale * b + norm.shift if after else layer.W @ norm.shift + b
+    b = inputs.vectors(thing, b, len(b))
+    return Dense(layer.label, inputs.weights(thing, W), b if b.any() else None)
+
+
+def _alternating(chain: Chain, steps: list[Step]) -> tuple[list[Dense], list[str]]:
+    """The layers, if a ReLU and nothing else stands after each; and what stands after the last instead."""
+    at = [i for i, step in enumerate(steps) if isinstance(step, Dense)]
+    if not at or at[0] != 0:
+        found = steps[0].label if steps else "nothing"
+        raise InvalidInput(chain.source, "a network that begins with a matrix", found)
+    layers: list[Dense] = []
+    for begin, end in zip(at, [*at[1:], len(steps)], strict=True):
+        layer, between = steps[begin], steps[begin + 1:end]
+        assert isinstance(layer, Dense)
+        layers.append(layer)
+        if end == len(steps):
+            between = [step for step in between if not isinstance(step, Relabel)]
+        kinds = [step.kind if isinstance(step, Activation) else "a change of shape" for step in between]
+        if kinds and set(kinds) == {"relu"}:
+            continue
+        found = " and ".join(kinds) or "no activation"
+        if end == len(steps):
+            return layers, [f"{found} after the last layer"]
+        raise InvalidInput(chain.thing(between[0].label if between else layer.label),
+                           f"a ReLU after {layer.label}", found)
+    return layers, []

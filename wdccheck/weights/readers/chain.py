@@ -1,0 +1,105 @@
+"""What a weight file holds: a chain of steps, each a dense layer, a normalization or an activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wdccheck.errors import InvalidInput
+from wdccheck.linalg import inputs
+
+__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Step", "dense", "norm"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """x to W x + b: W of shape (n_out, n_in), b of shape (n_out,) or None; `label` names it in the file."""
+
+    label: str
+    W: np.ndarray
+    b: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """x to scale * x + shift, both of shape (n,): batch norm; `assumed`: what the file does not say."""
+
+    label: str
+    scale: np.ndarray
+    shift: np.ndarray
+    assumed: str = ""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of every entry: "relu", or one that the theory does not cover."""
+
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """Another shape for the same entries; only after the last layer does it leave the network as it is."""
+
+    label: str
+
+
+Step = Dense | Norm | Activation | Relabel
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The steps of a network, first to last, of the file `source`, and what their order comes from."""
+
+    source: str
+    steps: tuple[Step, ...]
+    ordered_by: str
+
+    def thing(self, label: str) -> str:
+        """What messages call a part of the file."""
+        return f"{self.source}: {label}" if label else self.source
+
+
+def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:
+    """A dense layer of checked arrays; a bias of zeros is none.
+
+    Raises
+    ------
+    InvalidInput
+        They are no finite real arrays of matching shapes.
+    """
+    thing = f"{source}: {label}" if label else source
+    matrix = inputs.weights(thing, W)
+    if b is None:
+        return Dense(label, matrix)
+    bias = inputs.vectors(f"{thing}, its bias", np.ravel(b), matrix.shape[0])
+    return Dense(label, matrix, bias if bias.any() else None)
+
+
+def norm(source: str, label: str, mean: Any, var: Any, gamma: Any, beta: Any, eps: float,
+         assumed: str = "") -> Norm:
+    """Batch norm at evaluation: gamma (x - mean) / sqrt(var + eps) + beta; gamma, beta may be None.
+
+    Raises
+    ------
+    InvalidInput
+        They are no finite real vectors of one length, or var + eps is not positive.
+    """
+    thing = f"{source}: {label}"
+    width = int(np.size(mean))
+    ones, zeros = np.ones(width), np.zeros(width)
+    parts = [inputs.vectors(f"{thing}, its {name}", value, width) for name, value in
+             (("mean", np.ravel(mean)), ("variance", var), ("scale", ones if gamma is None else gamma),
+              ("shift", zeros if beta is None else beta))]
+    if any(part.ndim != 1 for part in parts) or not width:
+        raise InvalidInput(thing, "vectors of one length", f"shapes {[part.shape for part in parts]}"[:100])
+    m, v, g, s = parts
+    if not (np.isfinite(eps) and (v + eps > 0).all()):
+        raise InvalidInput(thing, "variances with variance + epsilon > 0", f"{float(v.min())!r} + {eps!r}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = g / np.sqrt(v + eps)
+        shift = s - scale * m
+    return Norm(label, inputs.vectors(thing, scale, width), inputs.vectors(thing, shift, width), assumed)

@@ -1,0 +1,117 @@
+"""``.mat`` of version 5 (MATLAB's ``-v6`` and ``-v7``): full real matrices by name.
+
+The format is read here rather than by scipy.io, which allocates what an element claims to hold.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from wdccheck.errors import InvalidInput
+from wdccheck.weights.readers import source as limits
+from wdccheck.weights.readers.source import Bounded, Room, kind, shown
+
+__all__ = ["read_mat"]
+
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
+_OTHERS = {1: "a cell array", 2: "a struct", 3: "an object", 4: "text", 5: "a sparse matrix"}
+_MATRIX, _COMPRESSED = 14, 15
+_ELEMENTS = 1024
+
+
+def read_mat(source: str, stream: Bounded, size: int) -> dict[str, np.ndarray]:
+    """The arrays of a file of `size` bytes, in its order."""
+    head = stream.read(128)
+    mark = head[124:128]
+    if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
+        raise InvalidInput(source, "a .mat file of version 5, as save(..., '-v7') writes", "version 7.3")
+    if not head.startswith(b"MATLAB") or mark not in (b"\x00\x01IM", b"\x01\x00MI"):
+        raise InvalidInput(source, "a .mat file of version 5, as save(..., '-v7') writes", kind(head[:8]))
+    order = "<" if mark.endswith(b"IM") else ">"
+    data = stream.read(size - 128)
+    room = Room()
+    found: dict[str, np.ndarray] = {}
+    for number, (code, body) in enumerate(_elements(source, data, order), 1):
+        if number > _ELEMENTS:
+            raise InvalidInput(source, f"at most {_ELEMENTS} arrays", "more")
+        if code == _COMPRESSED:
+            code, body = _inflated(source, body, order, room.left)
+        if code != _MATRIX:
+            raise InvalidInput(source, "matrices only", f"an element of type {code}")
+        name, array = _matrix(source, body, order, room)
+        if name in found:
+            raise InvalidInput(f"{source}: array {shown(name)}", "one array of this name", "two")
+        found[name] = array
+    if not found:
+        raise InvalidInput(source, "at least one array", "none")
+    return found
+
+
+def _elements(thing: str, data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Type and content of the elements side by side in `data`."""
+    at = 0
+    while at < len(data):
+        if len(data) - at < 8:
+            raise InvalidInput(thing, "whole elements", f"{len(data) - at} bytes after the last")
+        code, length = struct.unpack(f"{order}II", data[at:at + 8])
+        if code >> 16:  # a small element: length and type share a word, the content follows in the next
+            code, length, begin, until = code & 0xFFFF, code >> 16, at + 4, at + 8
+            if length > 4:
+                raise InvalidInput(thing, "at most 4 bytes in a small element", f"{length}")
+        else:
+            begin = at + 8
+            until = begin + length + (0 if code == _COMPRESSED else -length % 8)
+        if begin + length > len(data):
+            raise InvalidInput(thing, f"an element of {length} bytes", f"{len(data) - begin} bytes")
+        yield code, data[begin:begin + length]
+        at = until
+
+
+def _inflated(source: str, body: bytes, order: str, left: int) -> tuple[int, bytes]:
+    """The one element that a compressed element holds; no more than it claims is inflated."""
+    stream = zlib.decompressobj()
+    try:
+        head = stream.decompress(body, 8)
+        code, length = struct.unpack(f"{order}II", head)
+        if length > min(left + 4096, limits.LIMIT):
+            raise InvalidInput(source, f"arrays of at most {limits.LIMIT} bytes together",
+                               f"an element that claims {length} bytes")
+        data = stream.decompress(stream.unconsumed_tail, length) if length else b""
+        rest = stream.decompress(stream.unconsumed_tail, 8) + stream.unused_data
+    except (zlib.error, struct.error) as error:
+        raise InvalidInput(source, "an undamaged compressed element", limits.one_line(error)) from None
+    if len(data) != length or rest.strip(b"\0") or not stream.eof:
+        raise InvalidInput(source, f"a compressed element of {length} bytes", "fewer or more")
+    return code, data
+
+
+def _matrix(source: str, body: bytes, order: str, room: Room) -> tuple[str, np.ndarray]:
+    parts = list(_elements(source, body, order))
+    if len(parts) < 3 or [code for code, _ in parts[:3]] != [6, 5, 1] or len(parts[0][1]) != 8:
+        raise InvalidInput(source, "flags, dimensions and a name in every array", "others")
+    name = parts[2][1].decode("latin1")
+    thing = f"{source}: array {shown(name)}"
+    (flags,) = struct.unpack(f"{order}I", parts[0][1][:4])
+    sort = flags & 0xFF
+    if sort not in _CLASSES or flags & 0x0A00:  # complex, logical
+        raise InvalidInput(thing, "a full array of real numbers",
+                           _OTHERS.get(sort, "another kind, complex or logical"))
+    if len(parts) != 4 or parts[3][0] not in _NUMBERS or len(parts[1][1]) % 4:
+        raise InvalidInput(thing, "dimensions and one block of numbers", "others")
+    shape = tuple(int(n) for n in np.frombuffer(parts[1][1], f"{order}i4"))
+    if not 2 <= len(shape) <= 32 or min(shape) < 1:
+        raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
+                           f"shape {shown(shape)}")
+    room.take(thing, shape)
+    stored = np.dtype(order + _NUMBERS[parts[3][0]])  # integers are stored in fewer bytes where they fit
+    if math.prod(shape) * stored.itemsize != len(parts[3][1]):
+        raise InvalidInput(thing, f"{math.prod(shape) * stored.itemsize} bytes of data for shape {shape}",
+                           f"{len(parts[3][1])} bytes")
+    values = np.frombuffer(parts[3][1], stored)
+    return name, values.reshape(shape, order="F")
