@@ -45,7 +45,7 @@ def main() -> None:
     print("| condition | cap | lower (20 s) | engine | upper | nodes | seconds |")
     print("|---|---|---|---|---|---|---|")
     for name, condition in chosen.items():
-        cap = min(cap.value for cap in condition.caps())
+        cap = min(cap.value for cap in condition.theorems.caps())
         search = (wc.Spectral(), wc.MonteCarlo(), wc.Ascent())
         lower = wc.bracket(condition, *search, time_limit=20, workers=options.workers).lower
         for engine in (wc.BranchAndBound(), wc.SDP()):

@@ -69,10 +69,10 @@ def pairs(k: int, n: int, count: int) -> str:
     W, rng = gaussian(k, n), np.random.default_rng(1)
     with plain():
         slow = wc.WDC(W)
-        slow.freeze(points := spheres.sample(slow.spheres, rng, count))
+        slow.search.freeze(points := spheres.sample(slow.spheres, rng, count))
     fast = wc.WDC(W)
     r, s = points["r"], points["s"]
-    near, square, few = fast.freeze(points), rng.standard_normal((1024, 1024)), min(count, 8)
+    near, square, few = fast.search.freeze(points), rng.standard_normal((1024, 1024)), min(count, 8)
     opened = ((r @ W.T > 0) & (s @ W.T > 0)).sum()
 
     def gram() -> np.ndarray:
@@ -81,8 +81,8 @@ def pairs(k: int, n: int, count: int) -> str:
     took = seconds(
         matmul=lambda: square @ square,
         naive=lambda: [naive(W, r[i], s[i]) for i in range(few)],
-        reference=in_plain(lambda: slow.freeze(points, near)),
-        compiled=lambda: fast.freeze(points, near),
+        reference=in_plain(lambda: slow.search.freeze(points, near)),
+        compiled=lambda: fast.search.freeze(points, near),
         gram_reference=in_plain(gram),
         gram=gram,
     )
@@ -100,7 +100,7 @@ def circles(k: int, n: int, count: int = 64) -> str:
     points = spheres.sample(condition.spheres, rng, count)
     rows = condition.W
     tangent = spheres.unit_tangent(points["r"], rng.standard_normal((count, k)))
-    u = condition.freeze(points).u
+    u = condition.search.freeze(points).u
     numbers = expected_on_circle(points["r"], tangent, points["s"], u, -np.ones(count))
     along, across, all_rows = points["r"] @ rows.T, tangent @ rows.T, (u @ rows.T) ** 2
 

@@ -39,7 +39,7 @@ def test_slopes_are_derivatives_along_the_spheres(alpha):
 def test_climbing_pairs_are_far_above_the_others(k, n):
     condition = wc.WDC(gaussian(k, n))
     plain = condition.deviation(mixed_pairs(condition.W, np.random.default_rng(0), 256)).max()
-    found = condition.deviation(condition.seeds(np.random.default_rng(0), 256)).max()
+    found = condition.deviation(condition.search.seeds(np.random.default_rng(0), 256)).max()
     assert found > 1.15 * plain
 
 
@@ -48,7 +48,7 @@ def test_both_sides_climb_where_either_may_be_the_larger():
     pairs = seeds.annealed_pairs(W, 1.3, np.random.default_rng(0), 640)
     first = {x: p[:160:8] for x, p in pairs.items()}  # those that climbed
     values = wc.WDC(W, 1.3)
-    upper, lower = (values.freeze(first, sign=sign).value for sign in (1.0, -1.0))
+    upper, lower = (values.search.freeze(first, sign=sign).value for sign in (1.0, -1.0))
     assert (upper > lower).any() and (lower > upper).any()
 
 
@@ -56,7 +56,7 @@ def test_pairs_near_given_ones_rise_and_leave_them_as_they_were():
     condition, rng = wc.WDC(gaussian(10, 150)), np.random.default_rng(0)
     near = {x: unit(rng.standard_normal((16, 10))) for x in "rs"}
     before = {x: p.copy() for x, p in near.items()}
-    moved = condition.seeds(rng, 16, near=near)
+    moved = condition.search.seeds(rng, 16, near=near)
     assert all(np.array_equal(near[x], before[x]) for x in "rs")
     assert np.mean(condition.deviation(moved) > condition.deviation(near)) > 0.8
 

@@ -100,8 +100,8 @@ def test_bounds_only_rise_and_more_starts_never_lower_them():
 def test_a_sweep_never_lowers_the_deviation():
     condition = wc.WDC(gaussian(60, 6))
     rng = np.random.default_rng(0)
-    points = condition.seeds(rng, 40)
-    frozen = condition.freeze(points)
+    points = condition.search.seeds(rng, 40)
+    frozen = condition.search.freeze(points)
     for sweep in range(6):
         before = condition.deviation(points)
         points, frozen = ascent._sweep(condition, points, frozen, rng, None, free=sweep % 2 == 0)
@@ -148,9 +148,9 @@ def test_best_of_a_circle_is_attained_and_beats_a_grid():
     W = np.vstack([gaussian(25, 3), np.zeros((1, 3)), gaussian(2, 3)])
     condition = wc.WDC(W)
     points = spheres.sample(condition.spheres, rng, 30)
-    frozen = condition.freeze(points)
+    frozen = condition.search.freeze(points)
     tangent = spheres.unit_tangent(points["r"], rng.standard_normal((30, 3)))
-    best = condition.circle(points, ("r",), tangent, frozen)
+    best = condition.search.circle(points, ("r",), tangent, frozen)
 
     def form(r):
         open_both = (r @ W.T > 0) & (points["s"] @ W.T > 0)

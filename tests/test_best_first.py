@@ -124,7 +124,7 @@ def run_on(condition, run=None, tighten=None, **options):
     limits = Limits(engine, engine.nodes or 10**7, engine._goal)
     more = () if tighten is None else ((tighten,),)
     known = Bracket(condition.describe())
-    return list(best_first(condition, condition.regions(), known, run or Run(), limits, *more))
+    return list(best_first(condition, condition.proof.groups(), known, run or Run(), limits, *more))
 
 
 def test_the_toy_is_bounded():
@@ -197,7 +197,7 @@ def test_a_smaller_bound_known_before_is_kept():
     condition = table(4)
     engine = wc.BranchAndBound(rtol=0.0, nodes=1)
     known = replace(Bracket(condition.describe()), upper=condition.maximum * 1.01, upper_by="a theorem")
-    found = list(best_first(condition, condition.regions(), known, Run(), Limits(engine, 1, engine._goal)))
+    found = list(best_first(condition, condition.proof.groups(), known, Run(), Limits(engine, 1, engine._goal)))
     assert found[-1].upper == known.upper
     assert found[-1].upper_by == "a theorem"
 

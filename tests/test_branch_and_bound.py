@@ -79,14 +79,14 @@ def test_target_is_proved_without_closing_the_gap():
 def test_a_round_below_epsilon_never_succeeds():
     condition = wc.WDC(gaussian(30, 3))
     lower = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(20_000)).lower
-    *_, last = _round(condition, condition.regions(), lower * 0.999, Run(), 200_000)
+    *_, last = _round(condition, condition.proof.boxes(), lower * 0.999, Run(), 200_000)
     assert last.outcome == "refuted"
     assert last.value > lower * 0.999
 
 
 def test_an_expired_task_hands_everything_back():
     condition = wc.WDC(gaussian(30, 3))
-    roots = condition.regions()
+    roots = condition.proof.boxes()
     explored = _explore(condition, 0.5, 10**6, -math.inf, roots)
     assert explored.visited == 0
     assert sum(len(part) for part in explored.left) == len(roots)
@@ -97,7 +97,7 @@ def test_time_limit_zero_progress_keeps_the_cap():
     condition = wc.WDC(gaussian(30, 3))
     *_, last = wc.BranchAndBound().improve(condition, Bracket(condition.describe()), run)
     assert last.stopped["upper"].reason is Reason.TIME
-    assert last.upper == min(cap.value for cap in condition.caps())
+    assert last.upper == min(cap.value for cap in condition.theorems.caps())
 
 
 @pytest.mark.parametrize("bad", [

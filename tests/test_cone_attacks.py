@@ -45,7 +45,7 @@ def test_directions_that_round_to_zero_are_not_lost(kind):
 
 
 def single_pairs(condition):
-    roots = condition.regions()
+    roots = condition.proof.groups()
     tree = roots.trees[0]
     leaves = np.flatnonzero(tree.children[:, 0] < 0)
     i, j = np.triu_indices(len(leaves))

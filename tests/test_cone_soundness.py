@@ -156,7 +156,7 @@ def test_deviations_stay_below_the_bounds_of_any_two_regions_of_pairs(seed):
     rng, layers = network(seed, 3 if seed % 4 == 1 else 2, 2)
     A = measured(rng, len(layers[-1]))
     condition = wc.RRIC(A, wc.ReLUNetwork(layers))
-    roots = condition.regions()
+    roots = condition.proof.groups()
     if roots is None:
         return
     tree, k, points = roots.trees[0], condition.net.dims[0], []
@@ -183,7 +183,7 @@ def test_deviations_stay_below_the_bounds_of_regions_of_codes_and_pairs(seed):
     rng, layers = network(300 + seed, 2, 2)
     layers = [*layers, rng.standard_normal((3, len(layers[-1])))]
     condition = wc.R2WDC(wc.ReLUNetwork(layers), len(layers), float(rng.choice([0.1, 1.0, 10.0])))
-    roots = condition.regions()
+    roots = condition.proof.groups()
     if roots is None:
         return
     gated, pairs = roots.trees[0], roots.trees[2]

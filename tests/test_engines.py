@@ -105,11 +105,11 @@ def test_the_cones_of_any_number_of_workers(engine):
 def test_beyond_three_latent_dimensions_caps_remain(engine):
     rric, r2wdc = instance((4, 6, 8))
     for condition in (rric, r2wdc):
-        assert condition.regions() is None
+        assert condition.proof.groups() is None
         result, seen = wc.bracket(condition, engine), wc.bracket(condition, wc.MonteCarlo(1024)).lower
-        assert seen <= result.upper <= min(cap.value for cap in condition.caps())
+        assert seen <= result.upper <= min(cap.value for cap in condition.theorems.caps())
     result = wc.bracket(rric, engine)
-    assert result.upper == min(cap.value for cap in rric.caps())
+    assert result.upper == min(cap.value for cap in rric.theorems.caps())
     assert result.stopped["upper"].reason is Reason.CAP_ONLY
 
 
@@ -118,11 +118,11 @@ def test_beyond_three_latent_dimensions_what_dominates_is_searched():
     rng = np.random.default_rng(12)
     net = wc.ReLUNetwork([rng.standard_normal((3, 4)), rng.standard_normal((5, 3))])
     condition = wc.R2WDC(net, 2)
-    assert condition.regions() is None
+    assert condition.proof.groups() is None
     (wider,) = condition.dominated_by()
-    assert wider.regions() is not None
+    assert wider.proof.groups() is not None
     result = wc.bracket(condition, wc.BranchAndBound(nodes=20_000))
-    assert result.upper < min(cap.value for cap in condition.caps())
+    assert result.upper < min(cap.value for cap in condition.theorems.caps())
     assert result.upper_by.startswith("WDC of layer 2: BranchAndBound")
     assert wc.bracket(condition, wc.MonteCarlo(1024)).lower <= result.upper
 
@@ -132,9 +132,9 @@ def test_cones_that_are_not_found_in_time_leave_the_caps_and_may_be_found_later(
     for make in (lambda: instance((2, 6, 8))[0], lambda: instance((2, 6, 8))[1]):
         late, condition = Run(deadline=-math.inf), make()
         with pytest.raises(OutOfTime, match="cones"):
-            condition.regions(late.deadline)
+            condition.proof.groups(late.deadline)
         *_, last = engine.improve(condition, Bracket(condition.describe()), late)
-        cap = min(cap.value for cap in condition.caps())
+        cap = min(cap.value for cap in condition.theorems.caps())
         assert last.upper == cap
         assert last.stopped["upper"].reason is Reason.TIME
         assert wc.bracket(condition, engine).upper == wc.bracket(make(), engine).upper < cap
@@ -144,4 +144,4 @@ def test_the_default_engines_do_not_wait_for_cones():
     condition = instance((2, 6, 8))[1]
     assert type(default_engines(condition)[-1]) is wc.BranchAndBound
     with pytest.raises(OutOfTime):
-        condition.regions(-math.inf)
+        condition.proof.groups(-math.inf)

@@ -84,7 +84,7 @@ def held(condition, regions, rng, n=60):
 def lies(condition, regions, rng, forge=lambda forms: forms, forms_of=None):
     """How many regions are proved to stay below what they hold at one of their own points."""
     largest, found = held(condition, regions, rng), 0
-    forms = forge(list(condition.forms(regions) if forms_of is None else forms_of(regions)))
+    forms = forge(list(condition.proof.forms(regions) if forms_of is None else forms_of(regions)))
     for i in range(len(regions)):
         t = largest[i] * (1 - 1e-9)
         found += t > 0 and all(proved_below(one(form, i), t)[0] for form in forms)
@@ -189,8 +189,8 @@ def test_regions_cover_the_spheres_up_to_exchange(sides):
 
 
 def test_there_are_regions_in_small_dimensions_only():
-    assert wc.JointWDC(np.ones((2, 3)), np.ones((2, 1))).regions() is not None
-    assert wc.JointWDC(np.ones((2, 9)), np.ones((2, 1))).regions() is None
+    assert wc.JointWDC(np.ones((2, 3)), np.ones((2, 1))).proof.boxes() is not None
+    assert wc.JointWDC(np.ones((2, 9)), np.ones((2, 1))).proof.boxes() is None
 
 
 def test_a_round_below_epsilon_never_succeeds():
@@ -227,7 +227,7 @@ def exact_part(B, C, alpha, h, x, m, y):
 def test_lower_bounds_are_below_the_exact_deviation(kind):
     rng = np.random.default_rng(KINDS_OF_ROWS.index(kind))
     condition = attacked(rng, kind)
-    points = condition.seeds(rng, 4)
+    points = condition.search.seeds(rng, 4)
     points["m"] *= 1e-150
     for i in range(4):
         h, x, m, y = (points[letter][i] for letter in "hxmy")
@@ -343,7 +343,7 @@ def test_lower_bounds_hold_on_walls_and_at_every_scale(seed):
 def test_each_pair_of_letters_may_be_exchanged_alone():
     rng = np.random.default_rng(6)
     condition = wc.JointWDC(rng.standard_normal((7, 3)), rng.standard_normal((7, 2)))
-    points = condition.seeds(rng, 50)
+    points = condition.search.seeds(rng, 50)
     for a, b in ("hx", "my"):
         exchanged = condition.parts({**points, a: points[b], b: points[a]})
         for name, value in condition.parts(points).items():
@@ -354,7 +354,7 @@ def test_each_pair_of_letters_may_be_exchanged_alone():
 def test_caps_are_not_rounded_to_zero(alpha):
     """No row of B meets one of C, so epsilon is alpha/4, less than any positive float."""
     condition = wc.JointWDC([[1e-36, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1e-36]], alpha)
-    assert all(4 * fractions([cap.value])[0] >= fractions([alpha])[0] for cap in condition.caps())
+    assert all(4 * fractions([cap.value])[0] >= fractions([alpha])[0] for cap in condition.theorems.caps())
 
 
 # -- forged files -------------------------------------------------------------------------------------
@@ -404,18 +404,18 @@ def test_caps_are_above_what_a_search_exhibits(kind):
     rng = np.random.default_rng(7 + KINDS_OF_ROWS.index(kind))
     for _ in range(3):
         condition = attacked(rng, kind, largest=5)
-        B, C = condition._rows
+        B, C = condition.units.rows
         for V, W in ((B, C), (C, B)):
             found = largest_sum(V, W, rng)
             for s, steps in ((0.0, 0), (0.5, 2), (0.9375, 8), (1.0, 8)):
                 assert found <= _turned(V, W, s, steps) * (1 + 1e-12)
         lower = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(2048)).lower
-        assert all(cap.value >= lower for cap in condition.caps())
+        assert all(cap.value >= lower for cap in condition.theorems.caps())
 
 
 def test_the_cap_of_one_row_is_sharp():
     condition = wc.JointWDC([[3.0, 4.0]], [[1.0, 1.0]])
-    assert min(cap.value for cap in condition.caps()) == pytest.approx(50.0, rel=1e-9)
+    assert min(cap.value for cap in condition.theorems.caps()) == pytest.approx(50.0, rel=1e-9)
 
 
 def test_a_cap_by_a_matrix_that_is_not_zero_on_products_is_caught(monkeypatch):
@@ -480,6 +480,6 @@ def test_dependent_rows_close_and_stay_above_the_search(name):
         found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(4096),
                            wc.BranchAndBound(rtol=0.05, nodes=150_000))
         lower = wc.bracket(condition, wc.Ascent(starts=32)).lower if last else found.lower
-        values = condition.deviation(condition.seeds(rng, 2000))
+        values = condition.deviation(condition.search.seeds(rng, 2000))
         assert max(lower, values.max() * (1 - 1e-12)) <= found.upper, (B, C, condition.alpha)
         assert found.upper <= found.lower * 1.1, (B, C, condition.alpha)

@@ -82,8 +82,8 @@ def test_both_parts_are_the_definition(seed, kind, n, p, alpha):
 def test_lower_bounds_are_just_below_the_deviation(seed, kind, n, p, alpha):
     rng = np.random.default_rng(seed)
     condition = wc.JointWDC(*matched(rng, kind, n, p), alpha)
-    points = condition.seeds(rng, 6)
-    deviation, frozen = condition.deviation(points), condition.freeze(points)
+    points = condition.search.seeds(rng, 6)
+    deviation, frozen = condition.deviation(points), condition.search.freeze(points)
     for i in range(6):
         lower = condition.lower_bound(at(points, i))
         assert lower <= deviation[i] <= lower * (1 + 1e-9) + 1e-11 * (1 + alpha)
@@ -171,7 +171,7 @@ def test_both_sides_meet_in_small_dimensions(n, p, count):
     assert found.part == max(parts, key=parts.get)
     assert found.lower <= parts[found.part] * (1 + 1e-12)
     assert parts[found.part] <= found.lower * (1 + 1e-9)
-    points = condition.seeds(np.random.default_rng(0), 4000)
+    points = condition.search.seeds(np.random.default_rng(0), 4000)
     assert condition.deviation(points).max() <= found.upper
 
 
@@ -241,7 +241,7 @@ def test_bad_directions_are_refused(bad):
 def test_factors_far_apart_are_no_matter():
     B, C = gaussian(6, 2, 2)
     condition, far = wc.JointWDC(B, C), wc.JointWDC(2.0**500 * B, 2.0**-500 * C)
-    points = condition.seeds(np.random.default_rng(0), 5)
+    points = condition.search.seeds(np.random.default_rng(0), 5)
     np.testing.assert_array_equal(condition.deviation(points), far.deviation(points))
 
 
@@ -284,16 +284,16 @@ def test_results_are_verified_by_other_code(tmp_path, scale):
 def test_moving_both_weighing_letters_together_does_not_lower_aligned_points(count, n, p):
     rng = np.random.default_rng(count)
     condition = wc.JointWDC(rng.standard_normal((count, n)), rng.standard_normal((count, p)), 0.1)
-    points = condition.seeds(rng, 64)
+    points = condition.search.seeds(rng, 64)
     points["y"], points["x"] = points["m"], points["h"]
-    frozen = condition.freeze(points, sign=1.0)
-    moved = condition.freeze(condition.free_step(points, frozen), frozen, sign=1.0)
+    frozen = condition.search.freeze(points, sign=1.0)
+    moved = condition.search.freeze(condition.search.free_step(points, frozen), frozen, sign=1.0)
     assert np.all(moved.value >= frozen.value * (1 - 1e-9) - 1e-12)
 
 
 @pytest.mark.parametrize("B", [np.zeros((5, 2)), np.eye(5, 2) * 1e-140, np.ones((5, 2))])
 def test_seeds_are_directions_for_zero_and_tiny_rows(B):
     for condition in (wc.JointWDC(B, np.eye(5, 3)), wc.JointWDC(np.eye(5, 3), B)):
-        for letter, p in condition.seeds(np.random.default_rng(0), 40).items():
+        for letter, p in condition.search.seeds(np.random.default_rng(0), 40).items():
             assert p.shape == (40, condition.spheres[(letter,)])
             assert np.isfinite(p).all() and p.any(axis=1).all()

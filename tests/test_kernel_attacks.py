@@ -35,7 +35,7 @@ def layer(W, alpha):
 
 def posed(condition, t):
     """The problem of a condition at t."""
-    (gated,) = condition.gated()
+    gated = condition.proof.compiled
     return Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad, t / gated.scale,
                    MAX_DEPTH)
 
@@ -247,11 +247,11 @@ def test_nothing_is_proved_with_numbers_that_are_none(prove, fewer, where, value
 @compiled
 def test_a_search_that_is_stopped_keeps_everything():
     condition = layer(np.random.default_rng(0).standard_normal((12, 3)), 1.0)
-    roots = condition.regions()
+    roots = condition.proof.boxes()
     for budget, deadline in ((0, math.inf), (10**6, -math.inf)):
         found = subtree.prove_subtrees(condition, 1e9, budget, deadline, roots)
         assert found.visited == 0 and sum(map(len, found.left)) == len(roots)
-    caps = min(cap.value for cap in condition.caps())
+    caps = min(cap.value for cap in condition.theorems.caps())
     for nodes in (1, 20):
         found = wc.bracket(condition, wc.Spectral(), wc.BranchAndBound(nodes=nodes))
         assert found.upper == caps
@@ -268,7 +268,7 @@ def test_wide_layers_look_at_the_clock_as_often(monkeypatch):
 
     monkeypatch.setattr(_kernels, "prove", one_node)
     condition = layer(np.random.default_rng(0).standard_normal((3000, 4)), 1.0)
-    subtree.prove_subtrees(condition, 1.0, 10**6, math.inf, condition.regions().take(slice(1)))
+    subtree.prove_subtrees(condition, 1.0, 10**6, math.inf, condition.proof.boxes().take(slice(1)))
     assert max(asked) <= 2**29
 
 
@@ -296,8 +296,8 @@ def test_hard_boxes_are_kept_where_the_time_ends_among_them(monkeypatch, late):
     monkeypatch.setattr(subtree, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(subtree, "_FEW", 1)
     t = 1.05 * wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=2)).lower
-    found = subtree.prove_subtrees(condition, t, 10**5, late + 0.5, condition.regions())
-    (gated,) = condition.gated()
+    found = subtree.prove_subtrees(condition, t, 10**5, late + 0.5, condition.proof.boxes())
+    gated = condition.proof.compiled
     alone = _kernels.prove(posed(condition, t), *faces(3), 2**15, 2048)
     assert len(seen) == late + 1 < len(alone.hard[0])
     assert gated.scale > 0 and not found.stuck and found.value == 0

@@ -44,7 +44,7 @@ def weights(kind, n, k, seed):
 def problem(W, alpha, t):
     """A condition in its own units, its proof problem at t times their scale, and the root boxes."""
     condition = wc.WDC(W, alpha)
-    (gated,) = condition.gated()
+    gated = condition.proof.compiled
     roots = Boxes.cover({"r": W.shape[1], "s": W.shape[1]}, symmetric=("r", "s"))
     made = Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad, t, MAX_DEPTH)
     return condition, made, *(np.concatenate(x).T for x in (roots.center, roots.half))
@@ -73,7 +73,7 @@ def test_what_is_left_and_hard_and_proved_covers_everything(kind, k):
     W = weights(kind, 7, k, 3)
     t = 0.4
     condition, made, center, half = problem(W, 1.0, t)
-    scale = condition.gated()[0].scale
+    scale = condition.proof.compiled.scale
     points = {x: rng.standard_normal((4000, k)) for x in "rs"}
     points["s"][::2] = points["r"][::2] + 1e-3 * points["s"][::2]
     points["s"][::5] = -points["r"][::5] + 1e-6 * points["s"][::5]
@@ -129,7 +129,7 @@ def test_a_search_cut_into_pieces_proves_the_same():
     W = np.random.default_rng(0).standard_normal((12, 3)) / np.sqrt(12)
     condition, _, center, half = problem(W, 1.0, 1.0)
     low = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=32)).lower
-    _, made, center, half = problem(W, 1.0, 1.1 * low / condition.gated()[0].scale)
+    _, made, center, half = problem(W, 1.0, 1.1 * low / condition.proof.compiled.scale)
     whole = _kernels.prove(made, center, half, 10**7, 10**4)
     visited, pieces = 0, (center, half)
     while len(pieces[0]):
@@ -155,10 +155,10 @@ def test_subtrees_and_regions_agree(k):
     """The engine of the compiled kernel and the general one prove, and refute, the same numbers."""
     W = np.random.default_rng(k).standard_normal((12, k)) / np.sqrt(12)
     condition = wc.WDC(W)
-    roots = condition.regions()
+    roots = condition.proof.boxes()
     assert provable(condition, roots)
     low = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=32)).lower
-    high = next(iter(condition.caps())).value
+    high = next(iter(condition.theorems.caps())).value
     for t in (0.7 * low, high * 1.001):
         one = prove_subtrees(condition, t, 3000, float("inf"), roots)
         other = explore(condition, t, 3000, float("inf"), roots)

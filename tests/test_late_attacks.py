@@ -178,7 +178,7 @@ LAYERS = {
 def test_no_lower_bound_is_above_the_exact_deviation(kind):
     condition = wc.WDC(*LAYERS[kind])
     found = wc.bracket(condition, wc.Ascent(starts=1))
-    seeds = condition.seeds(np.random.default_rng(0), 40)
+    seeds = condition.search.seeds(np.random.default_rng(0), 40)
     points = [found.witness, *({x: seeds[x][i] for x in "rs"} for i in (0, 8, 39))]
     r = points[1]["r"]
     points += [{"r": r, "s": -r}, {"r": r * 1e-300, "s": r}]

@@ -110,4 +110,4 @@ def test_the_majorant_of_gates_holds_at_every_point_of_a_group(dims, alpha):
         D = (D + D.T) / 2
         assert top(D - H) <= lost + 1e-7  # as the caps above
         assert top(-D - H) <= lost + 1e-7
-    assert condition.regions().bound == np.inf
+    assert condition.proof.groups().bound == np.inf

@@ -136,24 +136,24 @@ def test_sparse_and_dense_agree(kept, shape):
     rng = np.random.default_rng(1)
     points = pairs(rng, 6, shape[1])
     assert np.allclose(dense.deviation(points), thin.deviation(points), rtol=1e-12)
-    one, other = dense.freeze(points), thin.freeze(points)
+    one, other = dense.search.freeze(points), thin.search.freeze(points)
     assert np.allclose(one.value, other.value, rtol=1e-9, atol=1e-9) and (one.sign == other.sign).all()
     tangent = rng.standard_normal((6, shape[1]))
     tangent -= np.sum(tangent * points["r"], axis=1, keepdims=True) * points["r"] / np.sum(
         points["r"] ** 2, axis=1, keepdims=True)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    assert np.allclose(dense.circle(points, ("r",), tangent, one).value,
-                       thin.circle(points, ("r",), tangent, one).value, rtol=1e-9)
-    for cap, same in zip(dense.caps(), thin.caps(), strict=True):
+    assert np.allclose(dense.search.circle(points, ("r",), tangent, one).value,
+                       thin.search.circle(points, ("r",), tangent, one).value, rtol=1e-9)
+    for cap, same in zip(dense.theorems.caps(), thin.theorems.caps(), strict=True):
         assert abs(cap.value - same.value) < 1e-9 * cap.value
-    for start, same in zip(dense.starts(), thin.starts(), strict=True):
+    for start, same in zip(dense.theorems.starts(), thin.theorems.starts(), strict=True):
         assert abs(dense.lower_bound(start.point) - thin.lower_bound(start.point)) < 1e-12
         assert abs(dense.lower_bound(start.point) - thin.lower_bound(same.point)) < 1e-6
-    for x, value in dense.free_step(points, one).items():
-        assert np.allclose(value, thin.free_step(points, one)[x])
-    one, other = (mixed_pairs(layer._rows, np.random.default_rng(2), 9) for layer in (dense, thin))
+    for x, value in dense.search.free_step(points, one).items():
+        assert np.allclose(value, thin.search.free_step(points, one)[x])
+    one, other = (mixed_pairs(layer.units.rows, np.random.default_rng(2), 9) for layer in (dense, thin))
     assert all(np.allclose(one[x], other[x], atol=1e-6) for x in one)
-    climbed = thin.seeds(np.random.default_rng(2), 33)
+    climbed = thin.search.seeds(np.random.default_rng(2), 33)
     assert all(np.isfinite(x).all() for x in climbed.values())
 
 
@@ -169,7 +169,7 @@ def test_gates_have_exact_signs(kept):
 @pytest.mark.parametrize("shape", [(80, 50), (30, 50)])
 def test_the_bracket_of_a_sparse_layer(kept, shape, tmp_path):
     thin = wc.WDC(sparse.csr_array(some(*shape)), layer=1)
-    assert thin.regions() is None and thin.gated() == ()
+    assert thin.proof.boxes() is None and thin.gated() == ()
     result = wc.bracket(thin, wc.Spectral(), wc.Ascent(starts=8))
     assert 0 < result.lower <= thin.deviation(result.witness) <= result.lower * (1 + 1e-9)
     assert result.lower <= result.upper
@@ -320,8 +320,8 @@ def test_the_top_vector(k):
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
 def test_wide_layers_promise_the_same(kept, monkeypatch, storage):
     condition = wc.WDC(storage(some(900, 600, density=0.05)))
-    points = [start.point for start in condition.starts()][:12]
-    seeds = mixed_pairs(condition._rows, np.random.default_rng(0), 8)
+    points = [start.point for start in condition.theorems.starts()][:12]
+    seeds = mixed_pairs(condition.units.rows, np.random.default_rng(0), 8)
     points += [{x: p[i] for x, p in seeds.items()} for i in range(8)]
     for point in points:
         lower, value = condition.lower_bound(point), float(condition.deviation(point))

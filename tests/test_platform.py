@@ -63,4 +63,4 @@ def test_the_units_of_a_condition_keep_everything_near_one():
     for factory in MATRICES.values():
         W = factory(rng, 3)
         condition = WDC(W, natural_alpha(W), layer=1)
-        assert np.abs(condition._rows).max() <= 1 and condition._alpha <= 2
+        assert np.abs(condition.units.rows).max() <= 1 and condition.units.alpha <= 2

@@ -116,7 +116,7 @@ def test_gates_on_a_wall_are_those_of_the_exact_image():
             true = exact(net, 2, 0.1, point)
             assert condition.lower_bound(point) <= true
             assert abs(condition.deviation(point) - true) <= 1e-11
-            assert condition.freeze({y: p[None] for y, p in point.items()}).value[0] <= true * (1 + 1e-12)
+            assert condition.search.freeze({y: p[None] for y, p in point.items()}).value[0] <= true * (1 + 1e-12)
 
 
 def test_the_first_layer_is_its_wdc():
@@ -138,7 +138,7 @@ def test_the_wdc_of_the_layer_bounds_it():
     whole = wc.bracket(wdc, wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(rtol=0.2, nodes=200_000))
     result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64),
                         wc.BranchAndBound(rtol=0.2, nodes=200_000))
-    cap = next(iter(condition.caps())).value
+    cap = next(iter(condition.theorems.caps())).value
     assert result.lower <= result.upper <= cap
     assert result.upper <= whole.upper * 1.3
     assert "WDC of layer 2: BranchAndBound" in result.upper_by
@@ -154,29 +154,29 @@ def circles(condition, points, block, base, tangent, frozen):
     else:
         held = condition._gated._held(block[0], points, frozen)
         whole = condition._gated.whole_circle(base, tangent, *held, frozen)
-    return whole.scaled(condition._scale), condition.circle(points, block, tangent, frozen)
+    return whole.scaled(condition._scale), condition.search.circle(points, block, tangent, frozen)
 
 
 @pytest.mark.parametrize("sign", [None, 1.0, -1.0])
 def test_the_best_point_of_a_circle(sign):
     rng, net = instance(6, (2, 16, 20))
     condition = wc.R2WDC(net, 2)
-    points = condition.seeds(rng, 12)
-    frozen = condition.freeze(points, sign=sign)
+    points = condition.search.seeds(rng, 12)
+    frozen = condition.search.freeze(points, sign=sign)
     for block in condition.spheres:
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
         (angle, value), (near, below) = ((found.angle, found.value) for found in circles(
             condition, points, block, base, tangent, frozen))
         assert (below <= value + 1e-3).all()
-        there = condition.freeze(
+        there = condition.search.freeze(
             {**points, **spheres.split_block(block, spheres.step(base, tangent, near))}, sign=1.0)
         np.testing.assert_allclose(there.value * frozen.sign, below, atol=1e-7)
         moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
-        np.testing.assert_allclose(condition.freeze(moved, sign=1.0).value * frozen.sign, value, atol=1e-7)
+        np.testing.assert_allclose(condition.search.freeze(moved, sign=1.0).value * frozen.sign, value, atol=1e-7)
         for phi in np.linspace(0, 2 * np.pi, 200):
             other = {**points, **spheres.split_block(block, spheres.step(base, tangent, np.full(12, phi)))}
-            there = condition.freeze(other, sign=1.0).value * frozen.sign
+            there = condition.search.freeze(other, sign=1.0).value * frozen.sign
             assert (there <= value + 1e-3).all()  # the top of the smooth part is that of a parabola
 
 
@@ -233,7 +233,7 @@ def test_dead_units_and_a_dead_layer():
     W1 = net.layers[0].copy()
     W1[2:] = 0.0
     dead_units = wc.R2WDC(wc.ReLUNetwork([W1, net.layers[1]]), 2)
-    cap = next(iter(dead_units.caps()))
+    cap = next(iter(dead_units.theorems.caps()))
     assert cap.value == pytest.approx(max(np.linalg.norm(net.layers[1][:, :2], 2) ** 2, 0.5))
     assert dead_units.deviation(random_points(rng, 2)).max() <= cap.value
     (wdc,) = dead_units.dominated_by()

@@ -65,8 +65,8 @@ def test_fact_12_caps_hold_at_random_points_and_r2wdc_never_contradicts_the_wdc(
         if layer == 1:
             assert whole.lower <= restricted.upper  # equal by definition
     for condition in conditions:
-        found = condition.deviation(condition.seeds(rng, 64))
-        for cap in condition.caps():
+        found = condition.deviation(condition.search.seeds(rng, 64))
+        for cap in condition.theorems.caps():
             assert found.max() <= cap.value * (1 + 1e-12) + 1e-300
 
 

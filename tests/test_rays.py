@@ -111,4 +111,4 @@ def test_scales_of_all_kinds_and_what_is_too_large():
         found = wc.bracket(wc.RRIC(scale * rng.standard_normal((3, 4)), wc.ReLUNetwork([W1])), wc.Spectral())
         assert found.lower <= found.upper <= found.lower * (1 + 1e-9)
     large = wc.RRIC(np.ones((300, 1000)), wc.ReLUNetwork([rng.standard_normal((1000, 1))]))
-    assert not any(cap.exact for cap in large.caps())
+    assert not any(cap.exact for cap in large.theorems.caps())

@@ -188,8 +188,8 @@ def test_regions_of_all_ranks(seed, k, rank):
 
 
 def test_no_regions_in_high_dimension():
-    assert GatedPair(np.eye(11), 1.0, 1.0).regions() is None
-    assert GatedPair(np.eye(10), 1.0, 1.0).regions() is not None
+    assert GatedPair(np.eye(11), 1.0, 1.0).proof.boxes() is None
+    assert GatedPair(np.eye(10), 1.0, 1.0).proof.boxes() is not None
 
 
 def test_apart_take_join_split():

@@ -118,41 +118,41 @@ def test_one_latent_dimension_is_a_problem_in_the_plane():
 def circles(condition, points, block, base, tangent, frozen):
     """What the search looks at, and all of it."""
     whole = condition._pairs.whole_circle(base, tangent, condition._target(block, frozen))
-    return condition.circle(points, block, tangent, frozen), whole
+    return condition.search.circle(points, block, tangent, frozen), whole
 
 
 @pytest.mark.parametrize("sign", [None, 1.0, -1.0])
 def test_the_best_point_of_a_circle(sign):
     rng, net, A = instance(4)
     condition = wc.RRIC(A, net)
-    points = condition.seeds(rng, 12)
-    frozen = condition.freeze(points, sign=sign)
+    points = condition.search.seeds(rng, 12)
+    frozen = condition.search.freeze(points, sign=sign)
     for block in condition.spheres:
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
         sampled, whole = circles(condition, points, block, base, tangent, frozen)
         (angle, value), (near, below) = ((x.angle, x.value) for x in (whole, sampled))
         assert (below <= value + 1e-9).all()
-        there = condition.freeze({**points, **spheres.split_block(block, spheres.step(base, tangent, near))})
+        there = condition.search.freeze({**points, **spheres.split_block(block, spheres.step(base, tangent, near))})
         np.testing.assert_allclose(there.value * there.sign * frozen.sign, below, atol=1e-7)
         moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
-        found = condition.freeze(moved)
+        found = condition.search.freeze(moved)
         np.testing.assert_allclose(found.value * found.sign * frozen.sign, value, atol=1e-7)
         for phi in np.linspace(0, 2 * np.pi, 200):
             other = {**points, **spheres.split_block(block, spheres.step(base, tangent, np.full(12, phi)))}
-            there = condition.freeze(other)
+            there = condition.search.freeze(other)
             assert (there.value * there.sign * frozen.sign <= value + 1e-9).all()
 
 
 def test_the_free_step_and_the_tangents_are_of_the_right_shape_and_the_step_pays():
     rng, net, A = instance(5)
     condition = wc.RRIC(A, net)
-    points = condition.seeds(rng, 64)
-    frozen = condition.freeze(points)
-    moved = condition.freeze(condition.free_step(points, frozen), sign=None)
+    points = condition.search.seeds(rng, 64)
+    frozen = condition.search.freeze(points)
+    moved = condition.search.freeze(condition.search.free_step(points, frozen), sign=None)
     assert np.mean(moved.value >= frozen.value - 1e-12) > 0.6
     for block in condition.spheres:
-        assert all(t.shape == (64, 4) for t in condition.tangents(points, block, frozen, rng))
+        assert all(t.shape == (64, 4) for t in condition.search.tangents(points, block, frozen, rng))
 
 
 def test_ascent_beats_sampling_and_the_witness_holds():
@@ -196,7 +196,7 @@ def test_dead_units_leave_the_cap():
     W = net.layers[1].copy()
     W[3:] = -np.abs(W[3:])
     dead = wc.ReLUNetwork([net.layers[0], W])
-    cap = next(iter(wc.RRIC(A, dead).caps()))
+    cap = next(iter(wc.RRIC(A, dead).theorems.caps()))
     P = A[:, :3]
     assert cap.value == pytest.approx(np.linalg.norm(P.T @ P - np.eye(3), 2))
     assert wc.RRIC(A, dead).deviation(random_points(rng, 2)).max() <= cap.value

@@ -21,7 +21,7 @@ def test_operators_of_every_kind_agree():
         np.testing.assert_allclose(condition.deviation(points), dense.deviation(points), atol=1e-13)
         one = {x: p[0] for x, p in points.items()}
         assert condition.lower_bound(one) == pytest.approx(dense.lower_bound(one), rel=1e-10)
-        assert next(iter(condition.caps())).value == pytest.approx(next(iter(dense.caps())).value)
+        assert next(iter(condition.theorems.caps())).value == pytest.approx(next(iter(dense.theorems.caps())).value)
     assert wc.RRIC(aslinearoperator(A), net).describe()["sha256"] == dense.describe()["sha256"]
 
 
@@ -52,7 +52,7 @@ def test_a_large_operator_is_never_formed():
     condition = wc.RRIC(Subsampled(n, n - 1), net)
     result = wc.bracket(condition, wc.MonteCarlo(samples=16))
     assert result.lower == pytest.approx(3.0, abs=0.1)
-    assert not list(condition.caps())
+    assert not list(condition.theorems.caps())
 
 
 def test_bad_products_and_points():

@@ -96,7 +96,7 @@ def descended(condition, rng, depth, count=8):
     r = np.array([on_flat(rng, W) for _ in range(count)])
     s = np.where(np.arange(count)[:, None] % 2, np.array([on_flat(rng, W) for _ in range(count)]),
                  rng.choice([1.0, -1.0], (count, 1)) * r)
-    points, roots = {"r": r, "s": s}, condition.regions()
+    points, roots = {"r": r, "s": s}, condition.proof.boxes()
     chosen = []
     for b in range(count):
         found = covering(roots, r[b], s[b])
@@ -147,7 +147,7 @@ def lies(condition, rng, depths, count=8):
             if highest < 1e-9 * scale:
                 continue  # the float deviation itself errs by about 1e-15 scale
             t, one = float(highest) * (1 - 1e-11) - 1e-13 * scale, regions.take(np.array([b]))
-            found += all(proved_below(form, t).all() for form in condition.forms(one))
+            found += all(proved_below(form, t).all() for form in condition.proof.forms(one))
             found += bool(proved_finer(condition, one, t)[0])
     return found, tried
 
@@ -189,7 +189,7 @@ def survived(matrices, deviations):
         condition = attacked(rng, list(KINDS)[i % len(KINDS)], k)
         known = wc.bracket(condition, wc.Spectral(), wc.BranchAndBound(rtol=1e-3, nodes=1500))
         points = pairs(rng, condition.W, deviations)
-        seeds = condition.seeds(rng, 200)
+        seeds = condition.search.seeds(rng, 200)
         points = {x: np.concatenate([seeds[x], p[200:]]) for x, p in points.items()}
         values = condition.deviation(points)
         best = {x: p[int(np.argmax(values))] for x, p in points.items()}

@@ -223,7 +223,7 @@ def test_fact_09_trivial_upper_bound(seed, kind, k, factor):
     bound = max(np.linalg.norm(W, 2) ** 2, alpha / 2)
     for r, s in zip(directions(rng, k, 10), directions(rng, k, 10), strict=True):
         assert plain_deviation(W, alpha, r, s) <= bound * (1 + 1e-12)
-    (cap,) = condition(W, alpha).caps()
+    (cap,) = condition(W, alpha).theorems.caps()
     assert cap.value <= bound * (1 + 1e-9)
     assert k == 1 or cap.value >= bound * (1 - 1e-14)  # epsilon itself for k = 1
 

@@ -61,9 +61,9 @@ def test_fact_11_the_best_point_of_the_circle(seed, kind, k):
     r, s, t = directions(rng, k, 3)
     t = unit(t - (t @ r) * r)
     points = {"r": r[None], "s": s[None]}
-    frozen = layer.freeze(points)
+    frozen = layer.search.freeze(points)
     u, sign = frozen.u[0], frozen.sign[0]
-    value = layer.circle(points, ("r",), t[None], frozen).value
+    value = layer.search.circle(points, ("r",), t[None], frozen).value
     for phi in np.concatenate([np.linspace(0, TWO_PI, 200), np.arctan2(W @ t, W @ r) + np.pi / 2 + 1e-7,
                                np.arctan2(W @ t, W @ r) + np.pi / 2 - 1e-7]):
         x = np.cos(phi) * r + np.sin(phi) * t

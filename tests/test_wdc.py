@@ -178,7 +178,7 @@ def test_it_is_a_condition():
     assert condition.spheres == {("r",): 2, ("s",): 2} and not list(condition.dominated_by())
     other = condition.with_alpha(3.0)
     assert other.alpha == 3.0 and other.W.tolist() == condition.W.tolist()
-    (gated,) = condition.gated()
+    gated = condition.proof.compiled
     assert gated.letters == ("r", "s") and gated.scale * gated.alpha == 1.0
 
 
@@ -236,7 +236,7 @@ def test_powers_of_two_scale_exactly(seed, kind, k, exponent):
     np.testing.assert_array_equal(back(scaled.deviation(points)), condition.deviation(points))
     point = {x: v[0] for x, v in points.items()}
     assert back(scaled.lower_bound(point)) == pytest.approx(condition.lower_bound(point), rel=1e-14)
-    for ours, theirs in zip(scaled.caps(), condition.caps(), strict=True):
+    for ours, theirs in zip(scaled.theorems.caps(), condition.theorems.caps(), strict=True):
         assert back(ours.value) == pytest.approx(theirs.value, rel=1e-14)
 
 
@@ -249,9 +249,9 @@ def test_extreme_scales_neither_overflow_nor_underflow(scale, alpha):
     values = condition.deviation(points)
     for r, s, value in zip(points["r"], points["s"], values, strict=True):
         assert value == pytest.approx(plain_deviation(W, condition.alpha, r, s), rel=1e-10)
-    frozen = condition.freeze(points)
+    frozen = condition.search.freeze(points)
     np.testing.assert_allclose(frozen.value, values, rtol=1e-9)
-    (cap,) = condition.caps()
+    (cap,) = condition.theorems.caps()
     assert np.isfinite(cap.value) and (values <= cap.value).all()
 
 
@@ -305,13 +305,13 @@ def test_measured_terms_hold_for_every_alpha(seed, kind, k):
 @pytest.mark.parametrize("known", KNOWN_VALUES, ids=lambda known: known.name)
 def test_known_values(known):
     condition = WDC(known.W, known.alpha, layer=1)
-    starts = [condition.lower_bound(start.point) for start in condition.starts()]
+    starts = [condition.lower_bound(start.point) for start in condition.theorems.starts()]
     assert known.epsilon * (1 - 1e-6) <= max(starts) <= known.epsilon * (1 + 1e-12)
-    assert all(cap.value >= known.epsilon * (1 - 1e-12) for cap in condition.caps())
+    assert all(cap.value >= known.epsilon * (1 - 1e-12) for cap in condition.theorems.caps())
     if "Fact 9 caps it" in known.reason:
-        assert min(cap.value for cap in condition.caps()) <= known.epsilon * (1 + 1e-9)
+        assert min(cap.value for cap in condition.theorems.caps()) <= known.epsilon * (1 + 1e-9)
     for points in (spheres.sample(condition.spheres, np.random.default_rng(0), 300),
-                   condition.seeds(np.random.default_rng(0), 300)):
+                   condition.search.seeds(np.random.default_rng(0), 300)):
         assert condition.deviation(points).max() <= known.epsilon * (1 + 1e-12)
 
 
@@ -322,7 +322,7 @@ def test_known_values(known):
 def test_freeze_is_the_deviation_of_small_layers(seed, kind, k):
     condition, rng = layer(seed, kind, k)
     points = spheres.sample(condition.spheres, rng, 6)
-    frozen = condition.freeze(points)
+    frozen = condition.search.freeze(points)
     np.testing.assert_allclose(frozen.value, condition.deviation(points), rtol=1e-10,
                                atol=1e-13 * top_scale(condition))
     np.testing.assert_allclose(np.linalg.norm(frozen.u, axis=1), 1.0, rtol=1e-12)
@@ -338,12 +338,12 @@ def test_freeze_of_large_layers_never_exceeds_the_deviation(k):
     condition, rng = layer(k, "gaussian", k)
     points = spheres.sample(condition.spheres, rng, 8)
     exact = condition.deviation(points)
-    first = condition.freeze(points)
-    second = condition.freeze(points, near=first)
+    first = condition.search.freeze(points)
+    second = condition.search.freeze(points, near=first)
     assert (first.value <= exact * (1 + 1e-12)).all() and (second.value <= exact * (1 + 1e-12)).all()
     assert (second.value >= first.value * (1 - 1e-9)).all() and (first.value > 0.5 * exact).all()
     for _ in range(20):
-        second = condition.freeze(points, near=second)
+        second = condition.search.freeze(points, near=second)
     np.testing.assert_allclose(second.value, exact, rtol=1e-3)
 
 
@@ -358,9 +358,9 @@ def frozen_form(condition, frozen, r, s):
 def test_circle_against_direct_evaluation(seed, kind, k, letter):
     condition, rng = layer(seed, kind, k)
     points = spheres.sample(condition.spheres, rng, 4)
-    frozen = condition.freeze(points)
+    frozen = condition.search.freeze(points)
     tangent = spheres.unit_tangent(points[letter], rng.standard_normal((4, k)))
-    best = condition.circle(points, (letter,), tangent, frozen)
+    best = condition.search.circle(points, (letter,), tangent, frozen)
     angle, value = best.angle, best.value
     scale = top_scale(condition)
 
@@ -381,21 +381,21 @@ def test_circle_against_direct_evaluation(seed, kind, k, letter):
 def test_circle_through_the_other_direction_passes_both_poles(seed, kind, k):
     condition, rng = layer(seed, kind, k)
     points = spheres.sample(condition.spheres, rng, 3)
-    frozen = condition.freeze(points)
+    frozen = condition.search.freeze(points)
     tangent = spheres.unit_tangent(points["r"], points["s"])
-    best = condition.circle(points, ("r",), tangent, frozen)
+    best = condition.search.circle(points, ("r",), tangent, frozen)
     assert np.isfinite(best.angle).all() and np.isfinite(best.value).all()
 
 
 @given(SEEDS, KINDS, st.integers(1, 5))
 def test_tangents_and_seeds_are_usable(seed, kind, k):
     condition, rng = layer(seed, kind, k)
-    points = condition.seeds(rng, 16)
+    points = condition.search.seeds(rng, 16)
     assert {x: v.shape for x, v in points.items()} == {"r": (16, k), "s": (16, k)}
     np.testing.assert_allclose(np.linalg.norm(points["r"], axis=1), 1.0, rtol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(points["s"], axis=1), 1.0, rtol=1e-9)
-    frozen = condition.freeze(points)
-    for tangent in condition.tangents(points, ("r",), frozen, rng):
+    frozen = condition.search.freeze(points)
+    for tangent in condition.search.tangents(points, ("r",), frozen, rng):
         assert tangent.shape == (16, k) and np.isfinite(tangent).all()
 
 
@@ -404,8 +404,8 @@ def test_tangents_and_seeds_are_usable(seed, kind, k):
 def test_the_free_step_is_never_worse(seed, kind, k, factor):
     condition, rng = layer(seed, kind, k, factor)
     points = spheres.sample(condition.spheres, rng, 16)
-    frozen = condition.freeze(points)
-    moved = condition.free_step(points, frozen)
+    frozen = condition.search.freeze(points)
+    moved = condition.search.free_step(points, frozen)
     assert all(np.isfinite(v).all() and v.any(axis=1).all() for v in moved.values())
     assert (condition.deviation(moved) >= frozen.value - 1e-12 * top_scale(condition)).all()
     before = expectation.angle(points["r"], points["s"])
@@ -431,7 +431,7 @@ def claimed(form):
 
 
 def some_regions(condition, rng, count=40, most=16):
-    regions = condition.regions()
+    regions = condition.proof.boxes()
     for _ in range(int(rng.integers(0, most))):
         regions = regions.split()
         regions = regions.take(rng.permutation(len(regions))[:count])
@@ -451,7 +451,7 @@ def test_forms_dominate_the_deviation(seed, kind, k, factor):
     regions = some_regions(condition, rng)
     points = regions.sample(rng, 25)
     values = condition.deviation(points).max(axis=1)
-    (form,) = condition.forms(regions)
+    (form,) = condition.proof.forms(regions)
     assert len(form) == len(regions)
     bound = claimed(form)
     assert (values <= bound * (1 + 1e-12)).all()
@@ -474,15 +474,15 @@ def test_every_inequality_of_a_sandwich(seed, kind, k, factor):
     regions = some_regions(condition, rng)
     if isinstance(regions, Apart):
         return
-    (form,) = condition.forms(regions)
+    (form,) = condition.proof.forms(regions)
     points = regions.sample(rng, 8)
     tolerance = 1e-14 * len(condition.W)
     eye = np.eye(k)
     low, high, mean = (_kernels.symmetric(x, k) for x in (form.low, form.high, form.mean))
     for i in range(8):
         r, s = points["r"][:, i], points["s"][:, i]
-        A = expectation.gated_gram(condition._rows, r, s)
-        E = condition._alpha * expectation.expected_gram(r, s)
+        A = expectation.gated_gram(condition.units.rows, r, s)
+        E = condition.units.alpha * expectation.expected_gram(r, s)
         pad = form.pad[:, None, None] * eye
         for smaller, larger in ((low - pad, A), (A, high + pad)):
             assert np.linalg.eigvalsh(larger - smaller)[:, 0].min() >= -tolerance
@@ -502,8 +502,8 @@ def test_refined_forms_dominate_too(seed, kind):
         base = condition.W[:2]  # a pencil: four lines through one flat
         condition = WDC(np.vstack([condition.W, base[:1] + base[1:], base[:1] - base[1:]]), condition.alpha)
     # regions about pairs on a flat of rows, where lines crowd
-    regions = condition.regions()
-    starts = list(condition.starts())
+    regions = condition.proof.boxes()
+    starts = list(condition.theorems.starts())
     focus = starts[int(rng.integers(len(starts)))].point
     for _ in range(int(rng.integers(10, 30))):
         regions = regions.split()
@@ -511,8 +511,8 @@ def test_refined_forms_dominate_too(seed, kind):
         regions = regions.take(np.flatnonzero(kept)[:20]) if kept.any() else regions.take(slice(0, 20))
     points = regions.sample(rng, 25)
     values = condition.deviation(points).max(axis=1)
-    plain = claimed(condition.forms(regions)[0])
-    for owners, (form,) in condition.refine(regions):
+    plain = claimed(condition.proof.forms(regions)[0])
+    for owners, (form,) in condition.proof.finer(regions):
         bound = np.full(len(regions), -np.inf)
         np.maximum.at(bound, owners, claimed(form))
         touched = np.unique(owners)
@@ -524,14 +524,14 @@ def test_refine_gains_where_lines_crowd():
     # x, y and -(x + y) all vanish on the z axis: plainly all three might be open there
     W = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, 0.25]])
     condition = WDC(W)
-    regions = condition.regions()
+    regions = condition.proof.boxes()
     focus = {"r": np.array([1e-6, 2e-6, 1.0]), "s": np.array([3e-6, 1e-6, 1.0])}
     for _ in range(24):
         regions = regions.split()
         regions = regions.take(regions.contains({x: np.tile(v, (len(regions), 1)) for x, v in focus.items()}))
-    plain = claimed(condition.forms(regions)[0])
+    plain = claimed(condition.proof.forms(regions)[0])
     refined = np.full(len(regions), -np.inf)
-    for owners, (form,) in condition.refine(regions):
+    for owners, (form,) in condition.proof.finer(regions):
         np.maximum.at(refined, owners, claimed(form))
     assert len(regions) and (refined < 0.95 * plain).any() and (refined > 0).all()
 
@@ -541,11 +541,11 @@ def test_rows_that_do_not_span_are_dominated_as_a_whole(seed, k, rank, splits):
     rng = np.random.default_rng(seed)
     W = rng.integers(-3, 4, (k + 2, min(rank, k - 1))) @ rng.integers(-3, 4, (min(rank, k - 1), k)) / 4.0
     condition = WDC(W, natural_alpha(W) * 10.0 ** rng.uniform(-1, 1))
-    regions = condition.regions()
+    regions = condition.proof.boxes()
     for _ in range(splits):
         regions = regions.split()
-    bound = max(claimed(form).max() for form in condition.forms(regions))
-    points = condition.seeds(rng, 60)
+    bound = max(claimed(form).max() for form in condition.proof.forms(regions))
+    points = condition.search.seeds(rng, 60)
     assert condition.deviation(points).max() <= bound * (1 + 1e-12)
     if isinstance(regions, Apart):
         assert condition.deviation(regions.centers()).max() <= bound * (1 + 1e-12)
@@ -559,7 +559,7 @@ def test_forms_dominate_at_length(kind):
             condition, rng = layer(seed, kind, k, 10.0 ** np.random.default_rng(seed).uniform(-1, 1))
             regions = some_regions(condition, rng, 200, 30)
             values = condition.deviation(regions.sample(rng, 40)).max(axis=1)
-            assert (values <= claimed(condition.forms(regions)[0]) * (1 + 1e-12)).all()
+            assert (values <= claimed(condition.proof.forms(regions)[0]) * (1 + 1e-12)).all()
 
 
 def test_a_layer_at_fault_is_named():

@@ -21,7 +21,8 @@ class Toy:
     """sup |f| for f smooth, on every circle ``a + b cos(d t) + c sin(d t)`` with d = degree."""
 
     degree: int
-    inequalities = ("toy",)
+    compiled = None
+    limit = "regions at the depth limit stay undecided"
 
     def f(self, points):
         raise NotImplementedError
@@ -37,8 +38,17 @@ class Toy:
     def lower_bound(self, point):
         return max(float(self.deviation(point)) - ROUNDING * self.maximum, 0.0)
 
-    def parts(self, points):
-        return {"toy": self.deviation(points)}
+    @property
+    def search(self):
+        return self
+
+    @property
+    def theorems(self):
+        return self
+
+    @property
+    def proof(self):
+        return self
 
     def freeze(self, points, near=None, sign=None):
         value = self.f(points)
@@ -71,10 +81,7 @@ class Toy:
     def caps(self):
         yield Cap(2 * self.maximum, "twice the maximum")
 
-    def dominated_by(self):
-        yield from ()
-
-    def regions(self, deadline=np.inf):
+    def boxes(self):
         return Boxes.cover({x: d for (x,), d in self.spheres.items()})
 
     def forms(self, regions):
@@ -85,11 +92,8 @@ class Toy:
         pad = np.full(len(regions), ROUNDING * self.maximum)
         return (Sandwich((value - reach)[None], (value + reach)[None], zero[None], zero, zero, zero, pad),)
 
-    def refine(self, regions):
+    def finer(self, regions):
         yield from ()
-
-    def gated(self):
-        return ()
 
     def describe(self):
         return {"kind": type(self).__name__, "alpha": None, "layer": None, "options": {},

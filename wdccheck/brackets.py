@@ -146,6 +146,11 @@ class Bracket:
         """``upper - lower``."""
         return self.upper - self.lower
 
+    @property
+    def closed(self) -> bool:
+        """Whether both sides meet, to one part in 10**9."""
+        return self.upper <= self.lower * (1 + 1e-9)
+
     def verdict(self, eps: float) -> Verdict:
         """Whether the condition holds with constant `eps`: holds, violated, or not known."""
         if not eps >= 0:

@@ -15,8 +15,8 @@ from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
 from wdccheck.geometry.spheres import Points
-from wdccheck.protocol.condition import Condition
-from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.condition import Condition, search_of
+from wdccheck.protocol.search import Frozen, Search
 from wdccheck.running.run import Run, raised
 
 __all__ = ["Ascent"]
@@ -74,6 +74,7 @@ class Ascent:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield a bracket per block; `lower` rises, each time with a witness."""
+        search_of(condition, "freeze", "circle", "tangents", "free_step", "seeds")
         plan = _plan(condition, run)
         size = plan.size
         rounds = None if self.starts is None else -(-self.starts // (size * _ISLANDS))
@@ -163,14 +164,15 @@ def _plan(condition: Condition, run: Run) -> _Plan:
     products with the rows, some percent of each per dimension.
     """
     rng = np.random.default_rng(run.block_seed(0, _ISLANDS))
-    points = condition.seeds(rng, 1)
-    frozen = condition.freeze(points)
+    search = search_of(condition)
+    points = search.seeds(rng, 1)
+    frozen = search.freeze(points)
     breaks = 0.0
     for block, dimension in condition.spheres.items():
         base = spheres.join(points, block)
         tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
         if dimension > 1:
-            found = condition.circle(points, block, tangent, frozen)
+            found = search.circle(points, block, tangent, frozen)
             breaks += max(found.breaks * (1 + dimension / 50), found.work)
     work = 200 + breaks
     size = int(np.clip(2**17 // work, 8 if 8 * work <= _LARGE else 4, 64))
@@ -207,6 +209,7 @@ def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> 
     first islands finish all the same.
     """
     seed, sign, island, pool = item
+    search = search_of(condition)
     deadline = deadline if len(pool.values) else math.inf
     size = plan.size
     rng = np.random.default_rng(seed)
@@ -215,12 +218,12 @@ def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> 
         before, calm, sign = float(island.values[0]), island.calm, island.sign
         points = _take(island.points, _survivors(size))
     elif len(pool.values) and rng.random() < _HOPS:
-        points, sign = condition.seeds(rng, size, _shaken(condition, pool, size, rng), deadline), None
+        points, sign = search.seeds(rng, size, _shaken(condition, pool, size, rng), deadline), None
     else:
-        points = condition.seeds(rng, plan.screen * size, None, deadline)
-        values = condition.freeze(points, sign=sign).value
+        points = search.seeds(rng, plan.screen * size, None, deadline)
+        values = search.freeze(points, sign=sign).value
         points = _take(points, np.argsort(-values, kind="stable")[:size])
-    frozen = condition.freeze(points, sign=sign)
+    frozen = search.freeze(points, sign=sign)
     for sweep in range(plan.sweeps):
         if time.monotonic() > deadline:
             return None
@@ -261,27 +264,28 @@ def _sweep(
     free: bool,
 ) -> tuple[Points, Frozen]:
     """A circle step in every block, and the free step of Fact 17."""
+    search = search_of(condition)
     for block, dimension in condition.spheres.items():
         if dimension == 1:  # S^0 has no circles
             continue
         base = spheres.join(points, block)
-        toward = np.stack([*condition.tangents(points, block, frozen, rng), base[rng.permutation(len(base))]])
+        toward = np.stack([*search.tangents(points, block, frozen, rng), base[rng.permutation(len(base))]])
         member = np.arange(len(base))
         tangent = spheres.unit_tangent(base, toward[rng.integers(len(toward), size=len(base)), member])
-        found = condition.circle(points, block, tangent, frozen)
+        found = search.circle(points, block, tangent, frozen)
         angle = np.where(found.value >= frozen.value, found.angle, 0.0)
         moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
-        points, frozen = _better(condition, points, frozen, moved, sign)
+        points, frozen = _better(search, points, frozen, moved, sign)
     if free:
-        points, frozen = _better(condition, points, frozen, condition.free_step(points, frozen), sign)
+        points, frozen = _better(search, points, frozen, search.free_step(points, frozen), sign)
     return points, frozen
 
 
 def _better(
-    condition: Condition, points: Points, frozen: Frozen, moved: Points, sign: float | None
+    search: Search, points: Points, frozen: Frozen, moved: Points, sign: float | None
 ) -> tuple[Points, Frozen]:
     """The moved points where they are no worse, the old ones elsewhere."""
-    new = condition.freeze(moved, frozen, sign)
+    new = search.freeze(moved, frozen, sign)
     up = new.value >= frozen.value
     u = np.where(up[:, None], new.u, frozen.u)
     v = u if new.v is new.u else np.where(up[:, None], new.v, frozen.v)

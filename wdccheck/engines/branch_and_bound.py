@@ -15,15 +15,17 @@ from wdccheck.engines.proving.best_first import Limits, best_first
 from wdccheck.engines.proving.closing import (
     capped,
     check_budget,
+    ended,
     goal_of,
+    groups_in_time,
+    latest,
     node_limit,
-    roots_in_time,
     stopped,
 )
 from wdccheck.engines.proving.explore import Explored, explore
 from wdccheck.engines.proving.subtree import provable, prove_subtrees
-from wdccheck.protocol.condition import Condition
-from wdccheck.protocol.proof import Bounded, Regions
+from wdccheck.protocol.condition import Condition, dominating, proof_of
+from wdccheck.protocol.proof import BoxProof, Regions
 from wdccheck.rounded_text import between
 from wdccheck.running.run import Run, raised
 
@@ -71,40 +73,43 @@ class BranchAndBound:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller uppers, and larger lowers where centers give them."""
-        limit = node_limit(self.nodes, run)
-        for found in capped(condition, known):
-            known = found
-            yield known
-        roots = roots_in_time(condition, run)
-        if isinstance(roots, Stop):
-            yield stopped(known, roots)
+        known = yield from latest(capped(condition, known), known)
+        proof = proof_of(condition)
+        if isinstance(proof, BoxProof):
+            yield from self._by_halving(condition, proof, known, run)
             return
-        finite = isinstance(roots, Bounded)
-        if isinstance(roots, Bounded):
-            for found in best_first(condition, roots, known, run, Limits(self, limit, self._goal)):
-                known = found
-                yield known
-        others = [x for x in condition.dominated_by() if x.regions() is not None]
-        enough = known.upper <= self._goal(known) or run.decided(known)
-        if others and (finite or roots is None) and not enough:
-            yield from self._bounded(others[0], known, run)
-        if finite or (others and roots is None):
-            return
-        if roots is None:
-            sizes = "+".join(str(d) for d in condition.spheres.values())
-            yield _stopped(known, Reason.CAP_ONLY, f"dimension {sizes} is beyond branch and bound; "
-                           "the upper bound is a closed formula")
-            return
+        if proof is not None:
+            groups = groups_in_time(proof, run)
+            if isinstance(groups, Stop):
+                yield stopped(known, groups)
+                return
+            if groups is not None:
+                limits = Limits(self, node_limit(self.nodes, run), self._goal)
+                known = yield from latest(best_first(condition, groups, known, run, limits), known)
+            else:
+                proof = None
+        above = next((one for one in dominating(condition) if isinstance(proof_of(one), BoxProof)), None)
+        if above is not None:
+            if known.upper > self._goal(known) and not run.decided(known):
+                yield from self._through(above, known, run)
+        elif proof is None:
+            yield _stopped(known, Reason.CAP_ONLY, f"dimension {_sizes(condition)} is beyond branch and "
+                           "bound; the upper bound is a closed formula")
+
+    def _by_halving(
+        self, condition: Condition, proof: BoxProof, known: Bracket, run: Run
+    ) -> Iterator[Bracket]:
+        """Rounds "prove deviation <= t" for smaller and smaller t."""
+        roots, limit = proof.boxes(), node_limit(self.nodes, run)
         visited, stuck = 0, 0.0
         finished: list[tuple[float, int]] = []  # t and the nodes of its round
         while (goal := self._goal(known)) < known.upper and not run.decided(known):
             t = run.target if run.target is not None else _next(
                 max(known.lower, stuck), goal, known.upper, finished, visited)
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
-                yield _stopped(known, Reason.NODES, "regions at the depth limit stay undecided: too "
-                               "many dependent hyperplanes meet there")
+                yield _stopped(known, Reason.NODES, proof.limit)
                 return
-            for state in _round(condition, roots, t, run, limit - visited):
+            for state in _round(condition, proof, roots, t, run, limit - visited):
                 run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
                 yield replace(known, engines=(run.work(self, visited + state.visited),))
             visited += state.visited
@@ -122,21 +127,16 @@ class BranchAndBound:
                 yield _stopped(known, reason, _shortfall(condition, promising, t, visited))
                 return
             yield known
-        if run.decided(known):
-            yield _stopped(known, Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
-            return
-        exact = known.upper <= known.lower * (1 + 1e-9)
-        yield _stopped(known, Reason.EXACT if exact else Reason.GAP,
-                       f"gap {known.gap:.3g} after {visited:,} nodes")
+        yield stopped(known, ended(known, run, visited))
 
-    def _bounded(self, other: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+    def _through(self, above: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Upper bounds of a condition that dominates: they hold for the dominated one, too.
 
         A lower bound of the dominated condition is one of the other; no witness is passed either way.
         """
-        layer = other.describe()["layer"]
-        name = f"{other.describe()['kind']}{'' if layer is None else f' of layer {layer}'}"
-        for found in self.improve(other, Bracket(other.describe(), lower=known.lower), run):
+        layer = above.describe()["layer"]
+        name = f"{above.describe()['kind']}{'' if layer is None else f' of layer {layer}'}"
+        for found in self.improve(above, Bracket(above.describe(), lower=known.lower), run):
             if found.upper < known.upper:
                 known = replace(known, upper=found.upper, upper_by=f"{name}: {found.upper_by}")
             known = replace(known, engines=found.engines)
@@ -189,9 +189,11 @@ class _State:
     witness: Mapping[str, np.ndarray] | None = None
 
 
-def _round(condition: Condition, roots: Regions, t: float, run: Run, nodes: float) -> Iterator[_State]:
+def _round(
+    condition: Condition, proof: BoxProof, roots: Regions, t: float, run: Run, nodes: float
+) -> Iterator[_State]:
     """Prove deviation <= t below `roots`, a wave of tasks at a time."""
-    method = _SUBTREES if provable(condition, roots) else _REGIONS
+    method = _SUBTREES if provable(proof, roots) else _REGIONS
     stack: list[Regions] = method.pieces([roots])
     visited = 0
     while stack:
@@ -254,6 +256,9 @@ def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
 def _shortfall(condition: Condition, promising: bool, t: float, visited: int) -> str:
     if promising:
         return f"{visited:,} nodes; the round for {t:.6g} was not finished"
-    sizes = "+".join(str(d) for d in condition.spheres.values())
-    return (f"no progress in {visited:,} nodes: dimension {sizes} is too large for branch and bound "
-            f"within this budget; the upper bound is a closed formula")
+    return (f"no progress in {visited:,} nodes: dimension {_sizes(condition)} is too large for branch and "
+            f"bound within this budget; the upper bound is a closed formula")
+
+
+def _sizes(condition: Condition) -> str:
+    return "+".join(str(d) for d in condition.spheres.values())

@@ -18,7 +18,7 @@ from wdccheck.engines.solve import Rng, seed_sequence
 from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg.inputs import alpha_value
-from wdccheck.protocol.condition import Measured, Scaled
+from wdccheck.protocol.condition import Measured, Scaled, search_of, theorems_of
 from wdccheck.running import parallel
 from wdccheck.running.run import Run
 
@@ -141,7 +141,8 @@ def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) 
 
 def _safe(condition: Scaled, alpha: float) -> float:
     """Where the cap is the vacuous value: a cap is max(something, vacuous * alpha) (Fact 9)."""
-    caps = [cap.value for cap in condition.with_alpha(alpha).caps()]
+    theorems = theorems_of(condition.with_alpha(alpha))
+    caps = [] if theorems is None else [cap.value for cap in theorems.caps()]
     return max(alpha, min(caps, default=0.0) / condition.vacuous)
 
 
@@ -192,7 +193,8 @@ def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measur
     """Points of theorems, and the highest of many seeds at alphas around the scale they give."""
     points: list[Points] = []
     lines: list[Measured] = []
-    for start in condition.starts():
+    theorems = theorems_of(condition)
+    for start in () if theorems is None else theorems.starts():
         points.append(start.point)
         lines.append(condition.measure(start.point))
         if run.expired():
@@ -200,11 +202,11 @@ def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measur
     scale = max(line.gram for line in lines)
     if not (scale > 0 and math.isfinite(4 * scale)):
         return points, lines
-    seeds = condition.seeds(np.random.default_rng(run.block_seed(_ROUNDS)), _SEEDS)
+    seeds = search_of(condition, "seeds").seeds(np.random.default_rng(run.block_seed(_ROUNDS)), _SEEDS)
     for factor in (0.25, 1.0, 4.0):
         if run.expired():
             break
-        frozen = condition.with_alpha(scale * factor).freeze(seeds)
+        frozen = search_of(condition.with_alpha(scale * factor), "freeze").freeze(seeds)
         for sign in (1.0, -1.0):
             best = int(np.argmax(np.where(frozen.sign == sign, frozen.value, -np.inf)))
             points.append({letter: value[best] for letter, value in seeds.items()})

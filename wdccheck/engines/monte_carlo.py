@@ -11,7 +11,7 @@ import numpy as np
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
-from wdccheck.protocol.condition import Condition
+from wdccheck.protocol.condition import Condition, search_of
 from wdccheck.running.run import Run, raised
 
 __all__ = ["MonteCarlo"]
@@ -46,6 +46,7 @@ class MonteCarlo:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield a bracket per block that raises the lower bound."""
+        search_of(condition, "freeze")
         dimension = sum(condition.spheres.values())
         block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
         blocks = -(-self.samples // block)
@@ -70,6 +71,6 @@ def _draw(
     condition: Condition, block: int, seed: np.random.SeedSequence
 ) -> tuple[float, Mapping[str, np.ndarray]]:
     points = spheres.sample(condition.spheres, np.random.default_rng(seed), block)
-    best = int(np.argmax(condition.freeze(points).value))
+    best = int(np.argmax(search_of(condition).freeze(points).value))
     witness = {letter: value[best] for letter, value in points.items()}
     return condition.lower_bound(witness), witness

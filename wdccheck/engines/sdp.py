@@ -16,16 +16,17 @@ from wdccheck.engines.proving.closing import (
     capped,
     check_budget,
     goal_of,
+    groups_in_time,
+    latest,
     node_limit,
-    roots_in_time,
     stopped,
 )
 from wdccheck.engines.proving.multipliers import tightened, whitened, with_multipliers
 from wdccheck.engines.proving.relax import proved_bound
 from wdccheck.errors import InvalidInput
-from wdccheck.protocol.condition import Condition
+from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm
-from wdccheck.protocol.proof import Bounded
+from wdccheck.protocol.proof import GroupProof
 from wdccheck.running.run import Run
 
 __all__ = ["SDP"]
@@ -83,18 +84,17 @@ class SDP:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller uppers."""
-        for found in capped(condition, known):
-            known = found
-            yield known
-        roots = roots_in_time(condition, run)
-        if not isinstance(roots, Bounded):
+        known = yield from latest(capped(condition, known), known)
+        proof = proof_of(condition)
+        groups = groups_in_time(proof, run) if isinstance(proof, GroupProof) else None
+        if groups is None or isinstance(groups, Stop):
             none = Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
-            yield stopped(known, roots if isinstance(roots, Stop) else none)
+            yield stopped(known, none if groups is None else groups)
             return
         missing = _missing(self.solver)
         limits = Limits(self, node_limit(self.nodes, run), self._goal)
         efforts = (tightened,) if missing else (tightened, self._tightened)
-        for found in best_first(condition, roots, known, run, limits, efforts):
+        for found in best_first(condition, groups, known, run, limits, efforts):
             if missing and "upper" in found.stopped:
                 stop = found.stopped["upper"]
                 found = stopped(found, replace(

@@ -19,7 +19,8 @@ from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.monte_carlo import MonteCarlo
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound, WorkersLost
-from wdccheck.protocol.condition import Condition, checked
+from wdccheck.protocol.condition import Condition, checked, dominating, proof_of
+from wdccheck.protocol.proof import BoxProof
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
@@ -123,7 +124,7 @@ def default_engines(
     """
     samples = max(64, min(MonteCarlo().samples, _NUMBERS // sum(condition.spheres.values())))
     search: tuple[Engine, ...] = (Spectral(), MonteCarlo(samples=samples), Ascent())
-    if not any(map(_divisible, (condition, *condition.dominated_by()))):
+    if not any(map(_provable, (condition, *dominating(condition)))):
         return search
     proof = BranchAndBound() if proof is None else proof
     if target is not None:
@@ -131,10 +132,11 @@ def default_engines(
     return (*search, proof)
 
 
-def _divisible(condition: Condition) -> bool:
-    """Whether there are regions, or may be once they are enumerated."""
+def _provable(condition: Condition) -> bool:
+    """Whether there is a proof region by region, or may be once groups are enumerated."""
+    proof = proof_of(condition)
     try:
-        return condition.regions(deadline=-math.inf) is not None
+        return isinstance(proof, BoxProof) or (proof is not None and proof.groups(-math.inf) is not None)
     except OutOfTime:
         return True
 
@@ -192,7 +194,7 @@ def _merged(known: Bracket, found: Bracket) -> Bracket:
 
 def _closed(known: Bracket) -> bool:
     """Whether both sides meet; a supremum over nothing is 0 without a witness."""
-    return known.upper <= known.lower * (1 + 1e-9) and (known.witness is not None or known.upper == 0)
+    return known.closed and (known.witness is not None or known.upper == 0)
 
 
 def _explained(known: Bracket, run: Run) -> Bracket:

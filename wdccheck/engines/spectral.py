@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.protocol.condition import Condition
+from wdccheck.errors import InvalidInput
+from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.running.run import Run, raised
 
 __all__ = ["Spectral"]
@@ -28,8 +29,11 @@ class Spectral:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield one bracket with the best cap and the best start."""
+        theorems = theorems_of(condition)
+        if theorems is None:
+            raise InvalidInput(type(condition).__name__, "theorems", "none: Spectral has nothing to evaluate")
         done = 0
-        for cap in condition.caps():
+        for cap in theorems.caps():
             done += 1
             if cap.empty:
                 nothing = Stop(Reason.EMPTY, cap.reason)
@@ -41,7 +45,7 @@ class Spectral:
             if cap.value == known.upper:  # also where a run is resumed
                 stop = Stop(Reason.CAP_ONLY, "a closed formula, not searched")
                 known = replace(known, stopped={**known.stopped, "upper": stop})
-        for start in condition.starts():
+        for start in theorems.starts():
             done += 1
             value = condition.lower_bound(start.point)
             if value > known.lower or known.witness is None:
@@ -49,8 +53,7 @@ class Spectral:
             if run.expired():
                 break
         run.report("Spectral", known, done, None, self.unit)
-        exact = known.upper <= known.lower * (1 + 1e-9)
-        if exact:
+        if known.closed:
             both = Stop(Reason.EXACT, "the two formulas meet")
             known = replace(known, stopped={"lower": both, "upper": both})
         elif "lower" not in known.stopped:

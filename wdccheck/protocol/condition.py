@@ -1,31 +1,67 @@
-"""The protocol of a condition: the supremum of a deviation over a product of spheres.
+"""A condition: the supremum of a deviation over a product of spheres, and what an engine may ask of it.
 
-Engines know this file and no condition; conditions know this file and no engine.
-Points are mappings from a letter to an array of shape (..., dim); all methods that take
-points are batched over the leading axes unless they say otherwise.
+Engines know this wing and no condition; conditions know this wing and no engine. What a condition has to
+have is its statement (:class:`Condition`). What is known besides stands in three aspects: `search` (how
+to climb), `theorems` (points and caps in closed form), `proof` (regions, and bounds on each). An engine
+gets at an aspect through the functions below, which name a member that is missing.
+
+Points are mappings from a letter to an array of shape (..., dim); all methods that take points are
+batched over the leading axes unless they say otherwise.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.geometry.profiles import Best
 from wdccheck.geometry.spheres import Block, Points
-from wdccheck.protocol.forms import Form, Gated
-from wdccheck.protocol.proof import Refinement, Regions
-from wdccheck.protocol.search import Frozen
-from wdccheck.protocol.theorems import Cap, Start
+from wdccheck.linalg.rounding import round_down
+from wdccheck.protocol.proof import BoxProof, GroupProof
+from wdccheck.protocol.search import Search
+from wdccheck.protocol.theorems import Theorems
 
 __all__ = [
-    "Condition", "Measured", "Scaled", "checked",
+    "Condition", "Dominated", "Measured", "Parted", "Scaled", "checked", "dominating", "proof_of",
+    "search_of", "theorems_of",
 ]
 
+
+@runtime_checkable
+class Condition(Protocol):
+    """The statement: all that a sampled lower bound needs, with ``search.freeze``."""
+
+    @property
+    def spheres(self) -> Mapping[Block, int]:
+        """Block of letters to the dimension of the space its sphere lives in."""
+
+    def deviation(self, points: Points) -> np.ndarray:
+        """The exact deviation, gates decided by exact sign; points need not be unit."""
+
+    def lower_bound(self, point: Points) -> float:
+        """The deviation at one point, rounded down by its error: a proved lower bound."""
+
+    def describe(self) -> dict[str, Any]:
+        """``kind, alpha, layer, shape, sha256, options`` and, if small, the weights."""
+
+
+@runtime_checkable
+class Parted(Condition, Protocol):
+    """A condition of several inequalities."""
+
+    def parts(self, points: Points) -> Mapping[str, np.ndarray]:
+        """The values whose maximum is the deviation, by the name of the inequality."""
+
+
+@runtime_checkable
+class Dominated(Condition, Protocol):
+    """A condition that others bound from above."""
+
+    def dominated_by(self) -> Iterable[Condition]:
+        """Conditions whose upper bound bounds this one."""
 
 
 @dataclass(frozen=True)
@@ -41,83 +77,11 @@ class Measured:
     expectation: float
     expectation_error: float
 
-
-@runtime_checkable
-class Condition(Protocol):
-    """What every condition offers."""
-
-    @property
-    def inequalities(self) -> tuple[str, ...]:
-        """Names of the parts; one where the condition is one inequality."""
-
-    @property
-    def spheres(self) -> Mapping[Block, int]:
-        """Block of letters to the dimension of the space its sphere lives in."""
-
-    def deviation(self, points: Points) -> np.ndarray:
-        """The exact deviation, gates decided by exact sign; points need not be unit."""
-
-    def lower_bound(self, point: Points) -> float:
-        """The deviation at one point, rounded down by its error: a proved lower bound."""
-
-    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
-        """The inner maximizer, of one sign only if `sign` is +-1; `near` warm-starts large layers."""
-
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
-        """The best point of the frozen form on the great circle from `block` through `tangent`."""
-
-    def tangents(
-        self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
-    ) -> Sequence[np.ndarray]:
-        """Promising tangents of `block`, each (B, dim), unit and orthogonal to the block."""
-
-    def free_step(self, points: Points, frozen: Frozen) -> Points:
-        """A move that never lowers the frozen form (Fact 17); the points where none is known."""
-
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
-              deadline: float = math.inf) -> Points:
-        """`n` random points from where the supremum tends to be, letters to (n, dim).
-
-        Or, of the n points `near`, some led over walls to higher ground; all as they are where
-        the condition knows no way. What takes seconds ends early at the deadline (of `time.monotonic`).
-        """
-
-    def starts(self) -> Iterable[Start]:
-        """Points that theorems give."""
-
-    def caps(self) -> Iterable[Cap]:
-        """Closed upper bounds."""
-
-    def dominated_by(self) -> Iterable[Condition]:
-        """Conditions whose upper bound bounds this one."""
-
-    def parts(self, points: Points) -> Mapping[str, np.ndarray]:
-        """The values whose maximum is the deviation, by name; one entry where there is one."""
-
-    def regions(self, deadline: float = math.inf) -> Regions | None:
-        """Root regions that cover the spheres up to symmetry; None where there are none.
-
-        Raises
-        ------
-        OutOfTime
-            They take an enumeration that was not finished at the deadline (of `time.monotonic`).
-        """
-
-    def forms(self, regions: Regions) -> Sequence[Form]:
-        """Forms whose maximum bounds the deviation on each region."""
-
-    def refine(self, regions: Regions) -> Refinement:
-        """For some of the regions, other forms whose maximum bounds the deviation there too.
-
-        Each item is an array `owners` and forms of the same batch length: form entry i covers
-        part of region ``owners[i]``, and all entries of one owner in an item together cover it.
-        """
-
-    def gated(self) -> Sequence[Gated]:
-        """The gated sums as plain data."""
-
-    def describe(self) -> dict[str, Any]:
-        """``kind, alpha, layer, shape, sha256, options`` and, if small, the weights."""
+    def lower_bound(self, alpha: float, margin: float, times: float = 1.0) -> float:
+        """A float below the deviation: both errors, `times` what was measured, and `margin` taken off."""
+        value = abs(self.gram - alpha * self.expectation)
+        error = times * (self.gram_error + alpha * self.expectation_error) + margin
+        return round_down(value - error, 4) if value > error else 0.0
 
 
 @runtime_checkable
@@ -140,7 +104,72 @@ class Scaled(Condition, Protocol):
 
 
 def checked(condition: Any) -> Condition:
-    """`condition`, if it is one; a bare matrix is the usual mistake."""
-    if not isinstance(condition, Condition):
+    """`condition`, if it is one; a bare matrix is the usual mistake.
+
+    Raises
+    ------
+    InvalidInput
+        It is none. One that lacks a single member of the statement is told which.
+    """
+    if isinstance(condition, Condition):
+        return condition
+    members = [name for name in ("spheres", "deviation", "lower_bound", "describe")
+               if getattr(condition, name, None) is None]
+    if len(members) == 4:
         raise InvalidInput("condition", "a condition such as WDC(W)", type(condition).__name__)
-    return condition
+    raise _missing(condition, members[0])
+
+
+def search_of(condition: Condition, *members: str) -> Search:
+    """How to climb, with these members of :class:`Search`.
+
+    Raises
+    ------
+    InvalidInput
+        One is missing, by name.
+    """
+    found = getattr(condition, "search", None)
+    for name in members:
+        if getattr(found, name, None) is None:
+            raise _missing(condition, f"search.{name}")
+    return found  # type: ignore[return-value]  # what is used of it has been looked for
+
+
+def theorems_of(condition: Condition) -> Theorems | None:
+    """What is known in closed form; None where nothing is.
+
+    Raises
+    ------
+    InvalidInput
+        There are theorems without `starts` or `caps`.
+    """
+    found = getattr(condition, "theorems", None)
+    for name in ("starts", "caps") if found is not None else ():
+        if getattr(found, name, None) is None:
+            raise _missing(condition, f"theorems.{name}")
+    return found
+
+
+def proof_of(condition: Condition) -> BoxProof | GroupProof | None:
+    """How to prove an upper bound region by region; None where the size is beyond it.
+
+    Raises
+    ------
+    InvalidInput
+        There is a proof that lacks a member of both kinds.
+    """
+    found = getattr(condition, "proof", None)
+    if found is None or isinstance(found, BoxProof | GroupProof):
+        return found
+    wanted = ("groups", "forms", "limit") if hasattr(found, "groups") else (
+        "boxes", "forms", "finer", "compiled", "limit")
+    raise _missing(condition, f"proof.{next(name for name in wanted if not hasattr(found, name))}")
+
+
+def dominating(condition: Condition) -> tuple[Condition, ...]:
+    """Conditions whose upper bound bounds this one; mostly none."""
+    return tuple(condition.dominated_by()) if isinstance(condition, Dominated) else ()
+
+
+def _missing(condition: Any, member: str) -> InvalidInput:
+    return InvalidInput(type(condition).__name__, member, "no such member (see wdccheck.protocol)")

@@ -1,18 +1,29 @@
-"""Regions."""
+"""How an upper bound is proved region by region. There are two kinds of proofs.
+
+A :class:`BoxProof` halves boxes for ever: each round asks "is deviation <= t everywhere?", and only depth
+ends it. A :class:`GroupProof` has finitely many pieces, held together in groups: every region keeps the
+bound that was proved for it, and the largest is split first.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from wdccheck.geometry.spheres import Points
-from wdccheck.protocol.forms import Form
+from wdccheck.protocol.forms import Form, Gated
 
-__all__ = ["Bounded", "Refinement", "Regions"]
+__all__ = ["Bounded", "BoxProof", "GroupProof", "Refinement", "Regions"]
 
 Refinement = Iterator[tuple[np.ndarray, Sequence[Form]]]
+"""For some of the regions, forms whose maximum bounds the deviation there.
+
+Each item is an array `owners` and forms of the same batch length: form entry i covers part of region
+``owners[i]``, and all entries of one owner in an item together cover it.
+"""
 
 
 class Regions(Protocol):
@@ -75,3 +86,46 @@ class Bounded(Regions, Protocol):
 
     def finer(self) -> Bounded | None:
         """Roots that cover everything in more detail, for a new search when this one is at its end."""
+
+
+@runtime_checkable
+class BoxProof(Protocol):
+    """By regions that can be halved for ever."""
+
+    @property
+    def limit(self) -> str:
+        """Why regions may stay undecided however small they are, for the reason of a stop."""
+
+    @property
+    def compiled(self) -> Gated | None:
+        """The same as plain data, for a kernel that proves whole subtrees; None where there is none."""
+
+    def boxes(self) -> Regions:
+        """Root regions that cover the spheres up to symmetry."""
+
+    def forms(self, regions: Any) -> Sequence[Form]:
+        """Forms whose maximum bounds the deviation on each region."""
+
+    def finer(self, regions: Any) -> Refinement:
+        """Other forms of some of the regions, tried where :meth:`forms` prove too little."""
+
+
+@runtime_checkable
+class GroupProof(Protocol):
+    """By groups of finitely many pieces."""
+
+    @property
+    def limit(self) -> str:
+        """Why single pieces may allow no smaller bound, for the reason of a stop."""
+
+    def groups(self, deadline: float = math.inf) -> Bounded | None:
+        """Root regions that cover everything; None where the pieces are too many.
+
+        Raises
+        ------
+        OutOfTime
+            They take an enumeration that was not finished at the deadline (of `time.monotonic`).
+        """
+
+    def forms(self, regions: Any) -> Refinement:
+        """Forms of the regions, as far as any are known."""

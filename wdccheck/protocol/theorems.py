@@ -1,13 +1,14 @@
-"""Theorems."""
+"""What theorems say of a condition: points where the deviation is large, and closed upper bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Cap", "Start"]
+__all__ = ["Cap", "Start", "Theorems"]
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,13 @@ class Start:
 
     point: Mapping[str, np.ndarray]
     reason: str
+
+
+class Theorems(Protocol):
+    """What is known without searching."""
+
+    def starts(self) -> Iterable[Start]:
+        """Points that theorems give."""
+
+    def caps(self) -> Iterable[Cap]:
+        """Closed upper bounds."""

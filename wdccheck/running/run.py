@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from wdccheck.brackets import Bracket, Work
-from wdccheck.protocol.condition import Condition
+from wdccheck.protocol.condition import Condition, Parted
 from wdccheck.running import parallel
 from wdccheck.running.parcels import Shared
 from wdccheck.running.progress import Event, Progress, Silent
@@ -121,7 +121,7 @@ def raised(
 ) -> Bracket:
     """`known` with the lower bound `value` at `witness`, and which inequality attains it."""
     part = None
-    if len(condition.inequalities) > 1:
+    if isinstance(condition, Parted):
         parts = condition.parts(witness)
         part = max(parts, key=lambda name: float(parts[name]))
     return replace(known, lower=value, witness=witness, part=part, lower_by=by)

@@ -1,9 +1,8 @@
-"""One inequality of the joint-WDC: a gated Gram matrix whose rows carry weights (c.m)_+ (c.y)_+."""
+"""The inequalities of the joint-WDC: gated Gram matrices whose rows carry weights (c.m)_+ (c.y)_+."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,16 +10,16 @@ import numpy as np
 
 from wdccheck import _kernels
 from wdccheck.conditions.maximizer import extremes
+from wdccheck.errors import InvalidInput
 from wdccheck.geometry.expectation import angle, expected_gram, expected_inner, unit
+from wdccheck.geometry.spheres import Points
 from wdccheck.linalg import rounding
 from wdccheck.protocol.condition import Measured
 
-__all__ = ["Sums", "WeightedPair", "balanced_exponents"]
+__all__ = ["Inequalities", "Sums", "WeightedPair"]
 
 _BLOCK = 2**22  # entries of one temporary array
 _TINY = math.ulp(0.0)
-
-Points = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +147,65 @@ class WeightedPair:
         return _kernels.tabulated(self.rows)
 
 
-def balanced_exponents(largest: list[float], alpha: float) -> tuple[int, int]:
+@dataclass(frozen=True, eq=False)
+class Inequalities:
+    """Both inequalities, in units in which B, C and alpha are at most 1 (Fact 3: powers of two).
+
+    Attributes
+    ----------
+    B : ndarray of shape (l, n)
+    C : ndarray of shape (l, p)
+    alpha : float
+    scale : int
+        Deviations are ``2**scale`` times as large in the units of the caller.
+    """
+
+    B: np.ndarray
+    C: np.ndarray
+    alpha: float
+    scale: int
+
+    @staticmethod
+    def of(B: np.ndarray, C: np.ndarray, alpha: float) -> Inequalities:
+        """Those of a pair as the caller has it.
+
+        Raises
+        ------
+        InvalidInput
+            Epsilon itself is no float64, or entries are too far apart.
+        """
+        largest = [float(np.abs(W).max()) for W in (B, C)]
+        exponents = _balanced_exponents(largest, alpha)
+        if not -480 <= sum(exponents) <= 480:
+            raise InvalidInput(
+                "B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, or epsilon is no float",
+                f"max |B| = {largest[0]:g}, max |C| = {largest[1]:g}, alpha = {alpha:g}")
+        for name, W, e in (("B", B, exponents[0]), ("C", C, exponents[1])):
+            if not np.array_equal(np.ldexp(np.ldexp(W, -e), e), W):
+                raise InvalidInput(name, "nonzero entries that stay normal floats once scaled by the "
+                                   "largest", f"smallest {np.abs(W[W != 0]).min():g}")
+        scale = 2 * sum(exponents)
+        return Inequalities(np.ldexp(B, -exponents[0]), np.ldexp(C, -exponents[1]),
+                            math.ldexp(alpha, -scale), scale)
+
+    @property
+    def letters(self) -> dict[str, int]:
+        """h and x in R^n, m and y in R^p."""
+        n, p = self.B.shape[1], self.C.shape[1]
+        return {"h": n, "x": n, "m": p, "y": p}
+
+    @cached_property
+    def parts(self) -> dict[str, WeightedPair]:
+        """By name: "B", [HJ] eq. 6, and "C", eq. 7."""
+        return {"B": WeightedPair(self.B, self.C, ("h", "x"), ("m", "y"), self.alpha),
+                "C": WeightedPair(self.C, self.B, ("m", "y"), ("h", "x"), self.alpha)}
+
+    def deviations(self, points: Points) -> dict[str, np.ndarray]:
+        """Both deviations (B,) in the units of the caller, gates by exact sign; points (B, dim)."""
+        return {name: np.ldexp(pair.deviation(points), self.scale) for name, pair in self.parts.items()}
+
+
+def _balanced_exponents(largest: list[float], alpha: float) -> tuple[int, int]:
     """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
     half = -(-math.frexp(alpha)[1] // 2)
     b, c = (math.frexp(x)[1] for x in largest)

@@ -1,25 +1,79 @@
-"""Regions of the joint-WDC: each side of each part is a problem with its own letters."""
+"""The proof of an upper bound of the joint-WDC: each side of each part is a problem with its own letters."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from wdccheck.conditions.joint_wdc.forms import WeightedForms, scattered
+from wdccheck.conditions.joint_wdc.inequality import Inequalities
+from wdccheck.conditions.joint_wdc.seeds import joint_seeds
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 from wdccheck.geometry.expectation import unit
+from wdccheck.protocol.forms import Sandwich
+from wdccheck.protocol.proof import Refinement
 
-__all__ = ["KINDS", "Sides"]
+__all__ = ["KINDS", "Proof", "Sides"]
 
 KINDS = (("B", "bisected"), ("C", "bisected"), ("B", "below"), ("C", "below"), ("B", "both"), ("C", "both"),
          ("B", "cap"))
 """Part and side: see the forms of that name. "bisected": A - E with the bisector of the weighing letters."""
 
+_LARGEST = 4  # dimension beyond which boxes are hopeless
+_SAMPLES = 1024  # points of the first lower bound
 _FREE = 0.15  # a gate letter is left free until the edges of the others are as short
 _STOP = 2.0**-MAX_DEPTH
 _PAIRS = (("h", "x"), ("m", "y"))
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Boxes of h, x, m, y for the sides that have to be bounded."""
+
+    both: Inequalities
+
+    limit = "regions at the depth limit stay undecided: too many dependent hyperplanes meet there"
+    compiled = None  # weights that depend on the point are no plain data yet
+
+    @staticmethod
+    def of(both: Inequalities) -> Proof | None:
+        """The proof for a pair; None beyond dimension 4."""
+        return None if max(both.letters.values()) > _LARGEST else Proof(both)
+
+    def boxes(self) -> Sides:
+        """Both sides of both parts, see :class:`Sides`."""
+        return Sides.cover(self.both.B.shape[1], self.both.C.shape[1], self._sides)
+
+    def forms(self, regions: Sides) -> Sequence[Sandwich]:
+        """Fact 10 for the part and the side of each region, with weights caught at the corners."""
+        result: list[Sandwich] = []
+        for kind in np.unique(regions.kind):
+            (part, side), some = KINDS[kind], np.flatnonzero(regions.kind == kind)
+            made = self._forms[part].of(side, regions.boxes.take(some), fine="cap" not in self._sides)
+            result += made if len(some) == len(regions) else [scattered(f, some, len(regions)) for f in made]
+        return result
+
+    def finer(self, regions: Sides) -> Refinement:
+        """None are known."""
+        yield from ()
+
+    @cached_property
+    def _sides(self) -> tuple[str, ...]:
+        """The sides to bound, any choice is valid: from alpha/4 on only A - E, bisectors from alpha/20 on."""
+        both = self.both
+        points = joint_seeds(both.B, both.C, np.random.default_rng(0), _SAMPLES)
+        ratio = np.maximum(*both.deviations(points).values()).max() / math.ldexp(both.alpha, both.scale)
+        return ("both",) if ratio < 0.05 else ("bisected", "cap" if ratio > 0.25 * (1 - 1e-9) else "below")
+
+    @cached_property
+    def _forms(self) -> dict[str, WeightedForms]:
+        scale = math.ldexp(1.0, self.both.scale)
+        return {part: WeightedForms(pair, scale) for part, pair in self.both.parts.items()}
 
 
 @dataclass(frozen=True, eq=False)

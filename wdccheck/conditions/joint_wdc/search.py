@@ -1,23 +1,105 @@
-"""One inequality of the joint-WDC along the great circle of one letter, for the search (Fact 11)."""
+"""How a search climbs in the joint-WDC: the larger part, along the circle of one letter (Fact 11)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from wdccheck.conditions.joint_wdc.inequality import WeightedPair
-from wdccheck.geometry import step_sums
+from wdccheck.conditions.joint_wdc.inequality import Inequalities, WeightedPair
+from wdccheck.conditions.joint_wdc.seeds import joint_seeds
+from wdccheck.geometry import step_sums, tangents
 from wdccheck.geometry.expectation import angle, expected_apply, expected_inner, unit
-from wdccheck.geometry.profiles import Best
+from wdccheck.geometry.profiles import Best, gathered
+from wdccheck.geometry.spheres import Block, Points
 from wdccheck.geometry.step_sums import expected_on_circle
 from wdccheck.geometry.wave_sums import best_of_wave
+from wdccheck.protocol.search import Frozen
 
-__all__ = ["circle_of", "coefficients_of", "together"]
+__all__ = ["Search", "circle_of", "coefficients_of", "together"]
 
+_PARTNER = {"h": "x", "x": "h", "m": "y", "y": "m"}
 _POWER = 8  # steps of a power iteration that starts close
 
-Points = Mapping[str, np.ndarray]  # unit vectors, (B, dim)
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """sign u^T (A - alpha kappa Q) u of the part that is larger at a point, u frozen."""
+
+    both: Inequalities
+
+    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
+        """The extreme eigenvector of the larger part, padded with zeros where the other part's would be."""
+        n = self.both.B.shape[1]
+        sides = (None, None) if near is None else (near.u[:, :n], near.u[:, n:])
+        (u, first), (v, second) = (pair.extreme(points, side, sign)
+                                   for pair, side in zip(self.both.parts.values(), sides, strict=True))
+        by_first = np.abs(first) >= np.abs(second) if sign is None else sign * first >= sign * second
+        both = np.concatenate([u * by_first[:, None], v * ~by_first[:, None]], axis=1)
+        value = np.where(by_first, first, second)
+        signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(value), sign)
+        return Frozen(both, both, signs, np.ldexp(signs * value, self.both.scale))
+
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
+        """The frozen form along the circle of one letter: a gated sum, or one of sinusoids (Fact 11)."""
+        (letter,) = block
+        parts, members = [], []
+        for pair, some, here, u in self._split(points, frozen):
+            parts.append(circle_of(pair, here, letter, tangent[some], u, frozen.sign[some]))
+            members.append(some)
+        found = gathered(parts, members)
+        return replace(found, work=found.breaks + self._work).scaled(self.both.scale)
+
+    def tangents(
+        self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
+    ) -> Sequence[np.ndarray]:
+        """Toward gates of large coefficient, or along the gradient; toward the partner; anywhere."""
+        (letter,) = block
+        base, other = unit(points[letter]), unit(points[_PARTNER[letter]])
+        rows = self.both.B if letter in "hx" else self.both.C
+        along, toward = base @ rows.T, np.empty_like(base)
+        for pair, some, here, u in self._split(points, frozen):
+            coefficients = coefficients_of(pair, here, letter, u)
+            if letter in pair.gating:
+                toward[some] = tangents.soft_gradient(rows, along[some], coefficients, rng)
+            else:
+                toward[some] = (coefficients * (along[some] > 0)) @ rows
+        choice = rng.random((len(base), 1))
+        astray = np.where(choice < 0.75, other, rng.standard_normal(base.shape))
+        return toward, tangents.off_walls(rows, along, np.where(choice < 0.5, toward, astray), rng), other
+
+    def free_step(self, points: Points, frozen: Frozen) -> Points:
+        """The weighing letters of the larger part moved together, see :func:`together`."""
+        moved = {x: p.copy() for x, p in points.items()}
+        for pair, some, here, u in self._split(points, frozen):
+            first, second = pair.weighing
+            moved[first][some] = moved[second][some] = together(pair, here, u)
+        return moved
+
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
+        """Pairs as of the WDC on both sides, many of them aligned."""
+        return joint_seeds(self.both.B, self.both.C, rng, n) if near is None else near
+
+    def _split(
+        self, points: Points, frozen: Frozen
+    ) -> Iterator[tuple[WeightedPair, np.ndarray, Points, np.ndarray]]:
+        """Each part with the members of the batch that it maximizes, as unit vectors, and their u."""
+        n = self.both.B.shape[1]
+        second = frozen.u[:, n:].any(axis=1)
+        for name, chosen, u in (("B", ~second, frozen.u[:, :n]), ("C", second, frozen.u[:, n:])):
+            some = np.flatnonzero(chosen)
+            if len(some):
+                yield self.both.parts[name], some, {x: unit(p[some]) for x, p in points.items()}, u[some]
+
+    @cached_property
+    def _work(self) -> float:
+        """What the eigenvectors of both parts at a point cost, in breakpoints of a gated sum."""
+        B, C = self.both.B, self.both.C
+        return sum(1.5 * len(B) + 2 * min(k, 40) ** 2 for k in (B.shape[1], C.shape[1]))
 
 
 def coefficients_of(pair: WeightedPair, points: Points, letter: str, u: np.ndarray) -> np.ndarray:

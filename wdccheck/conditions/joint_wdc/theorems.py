@@ -1,24 +1,81 @@
-"""Closed upper bounds of the joint-WDC, valid for every size; for n = p = 1 the supremum itself."""
+"""What is known of the joint-WDC without searching: points that theorems give, and caps for every size."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from functools import cached_property
+from itertools import islice, product
 
 import numpy as np
 
+from wdccheck.conditions.gated_pairs import antipodal_pair, theorem_pairs
+from wdccheck.conditions.joint_wdc.inequality import Inequalities
+from wdccheck.geometry.expectation import unit
 from wdccheck.linalg import rounding
 from wdccheck.linalg.norms import proved_norm
 from wdccheck.linalg.rounding import rounded_up
+from wdccheck.protocol.theorems import Cap, Start
 
-__all__ = ["line_pair_value", "square_caps"]
+__all__ = ["Theorems", "joint_points", "line_pair_value", "square_caps"]
 
+_SMALL = 16  # dimensions together up to which every pair of starts is tried
+_FEW = 4  # the first starts: along singular vectors, or for k = 1 all pairs
 _PRODUCTS = 2**24  # entries up to which the rows b_i (x) c_i are formed
 _ROWS = 2048  # of a Gram matrix of rows
 _TURNED = 512  # order up to which a Gram matrix of such rows is turned, step by step
 _SHARES = (15 / 16, 31 / 32, 7 / 8, 3 / 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Theorems:
+    """Facts 7 and 8 and the caps; B, C and alpha as the caller has them, for what is exact in these units."""
+
+    both: Inequalities
+    B: np.ndarray
+    C: np.ndarray
+    alpha: float
+
+    def starts(self) -> Iterator[Start]:
+        """The starts of one part's gated matrix, with aligned directions on the other side."""
+        yield from joint_points(self.both.B, self.both.C)
+
+    def caps(self) -> Iterator[Cap]:
+        """epsilon <= max(l s, alpha/4), see square_caps; for n = p = 1 epsilon itself (Fact 8)."""
+        if self.B.shape[1] == self.C.shape[1] == 1:
+            yield Cap(line_pair_value(self.B, self.C, self.alpha), "Fact 8: n = p = 1, all signs", exact=True)
+        for square, reason in self._square_caps:
+            # exact where normal; what rounds below the smallest normal float is at most that
+            value = max(math.ldexp(square, self.both.scale), self.alpha / 4, float(np.finfo(float).tiny))
+            yield Cap(value, f"trivial cap {reason}, or alpha/4")
+
+    @cached_property
+    def _square_caps(self) -> list[tuple[float, str]]:
+        return list(square_caps(self.both.B, self.both.C))
+
+
+def joint_points(B: np.ndarray, C: np.ndarray) -> Iterator[Start]:
+    """The starts of the WDC of B with aligned m, y, and of that of C with aligned h, x.
+
+    Besides, over one row i: h, x antipodal and m = y along c_i, where A is at least l |b_i|^2 |c_i|^2
+    while Q is near 0, as in Fact 7; and the mirrored one. If n = p = 1 these are all sixteen points.
+    """
+    first = _SMALL if B.shape[1] + C.shape[1] <= _SMALL else 1
+    few = _FEW if first > 1 or min(B.shape[1], C.shape[1]) == 1 else 1
+    strong = np.argsort(-np.sum(B * B, axis=1) * np.sum(C * C, axis=1), kind="stable")[:3]
+    for i in strong:
+        for gating, weighing, pair in (("hx", "my", (B, C)), ("my", "hx", (C, B))):
+            apart = antipodal_pair(pair[0], np.array([i])) if pair[0][i].any() else None
+            if apart is not None and pair[1][i].any():
+                yield Start({gating[0]: apart["r"], gating[1]: apart["s"],
+                             weighing[0]: unit(pair[1][i]), weighing[1]: unit(pair[1][i])},
+                            "Fact 7, weighted: antipodal on the wall of a row, aligned with its partner")
+    seen_b, seen_c = list(theorem_pairs(B)), list(theorem_pairs(C))
+    for one, other in (*product(seen_b, islice(seen_c, few)), *product(islice(seen_b, few), seen_c[few:])):
+        yield Start({"h": one.point["r"], "x": one.point["s"], "m": other.point["r"], "y": other.point["s"]},
+                    f"{one.reason}; {other.reason}")
 
 
 def line_pair_value(B: np.ndarray, C: np.ndarray, alpha: float) -> float:

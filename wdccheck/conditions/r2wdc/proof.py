@@ -1,4 +1,7 @@
-"""R2WDC over groups of cones: gates of x and y decided on a group, differences in a span (Fact 13)."""
+"""The proof of an upper bound of the R2WDC over groups of cones (Fact 13).
+
+Gates of x and y are decided on a group, differences lie in a span.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,23 @@ from functools import cached_property
 
 import numpy as np
 
+from wdccheck.conditions.r2wdc.layer import GatedRange
 from wdccheck.geometry.expectation import angle, expected_gram, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
 from wdccheck.ranges.cone_groups import Groups, Tree
-from wdccheck.ranges.cone_pairs import WAYS, ConePairs, one_per_pattern, pencil
+from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, one_per_pattern, pencil
 from wdccheck.ranges.cones import Pieces, linear_maps
 
-__all__ = ["GatedCones"]
+__all__ = ["Proof"]
 
 _CELLS = {1: 1.0, 2: 0.03125, 3: 0.125}  # half an edge of the boxes that bound the images of a cone
 _NEAR = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class GatedCones:
+class Proof:
     """W_{+,r}^T W_{+,s} - alpha Q_{r,s} on groups of cones of x and y, and of x1 and x2.
 
     On a group the deviation matrix lies between low = A_sure - alpha Q_c - slack and high = A_maybe -
@@ -48,6 +52,15 @@ class GatedCones:
     alpha: float
     scale: float
     k: int
+
+    limit = "single cones allow no smaller bound"
+
+    @staticmethod
+    def of(gated: GatedRange, k: int, exponent: int) -> Proof | None:
+        """The proof for a layer behind a network; None behind none, and beyond latent dimension 3."""
+        if not gated.layers or k > LATENT:
+            return None
+        return Proof(gated.layers, gated.rows, gated.alpha, math.ldexp(1.0, exponent), k)
 
     @cached_property
     def _trees(self) -> tuple[Tree, ConePairs, np.ndarray, np.ndarray] | None:
@@ -73,7 +86,7 @@ class GatedCones:
         tree = Tree.of(chosen.center, (*self.layers, self.rows), chosen.gates)
         return tree, pairs, *tree.balls(middle, reach)
 
-    def regions(self, deadline: float = math.inf) -> Groups | None:
+    def groups(self, deadline: float = math.inf) -> Groups | None:
         """One region: all codes and all pairs. OutOfTime at the deadline."""
         if "_trees" not in vars(self):  # found once and kept, but only if there was time for all of it
             vars(self)["_trees"] = self._found(deadline)
@@ -86,7 +99,7 @@ class GatedCones:
                       {"x": 0, "y": 1, "x1": 2, "x2": 3, "x3": 2, "x4": 3}, np.zeros((1, 4), dtype=int),
                       np.array([np.inf]), np.zeros(1, dtype=int))
 
-    def refine(self, regions: Groups) -> Refinement:
+    def forms(self, regions: Groups) -> Refinement:
         """Pencils of H on the spans; on all of R^n where the spans are large."""
         assert self._trees is not None
         codes, owner = np.unique(regions.nodes[:, :2], axis=0, return_inverse=True)

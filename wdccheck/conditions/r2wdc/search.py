@@ -1,105 +1,117 @@
-"""W_{+,r}^T W_{+,s} - alpha Q_{r,s} at r = G(x), s = G(y): gates, products, circles of x and y."""
+"""How a search climbs in the R2WDC: pairs (x1, x2), (x3, x4) as in the RRIC, codes x, y through gates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wdccheck.conditions.r2wdc.layer import GatedRange
+from wdccheck.conditions.secants import PAIRS, Apply, SecantPairs
 from wdccheck.geometry import tangents
 from wdccheck.geometry.expectation import expected_apply, unit
 from wdccheck.geometry.profiles import Best, Profile, gathered
-from wdccheck.geometry.spheres import Points
+from wdccheck.geometry.spheres import Block, Points
 from wdccheck.protocol.search import Frozen
 from wdccheck.ranges import differences
 from wdccheck.ranges.arcs import Arcs, Values, few, in_chunks, profile, sampled
 
-__all__ = ["GatedRange"]
+__all__ = ["Search"]
 
 
 @dataclass(frozen=True, eq=False)
-class GatedRange:
-    """One gated layer behind a network.
+class Search:
+    """sign <(A_{r,s} - alpha Q_{r,s}) u, v> / (||u|| ||v||), values times 2**exponent."""
 
-    Parameters
-    ----------
-    layers : tuple of ndarray
-        The layers of G; none for the identity.
-    rows : ndarray of shape (m, n)
-        In units in which max(|rows|^2, alpha) is about 1.
-    alpha : float
-    """
+    pairs: SecantPairs
+    gated: GatedRange
+    exponent: int
 
-    layers: tuple[np.ndarray, ...]
-    rows: np.ndarray
-    alpha: float
+    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
+        """Unit u and v, and their form; value 0 where a gate is within rounding."""
+        r, s, both, sure = self.gated.both(points)
+        u, v = self.pairs.vectors(points)
+        found = self.pairs.frozen(u, v, self.gated.apply(r, s, both, v), sign)
+        return replace(found, value=np.ldexp(found.value * sure, self.exponent))
 
-    def images(self, x: np.ndarray, exact: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Unit G(x) (B, n), the gates (B, m), and whether all are sure (B,).
+    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
+        """sign <D u, v> along the circle of one block, all else held (Fact 11)."""
+        if block in PAIRS:
+            found = self.pairs.circle(points, block, tangent, self._target(points, block, frozen))
+        else:
+            found = self._code_circle(block[0], points, tangent, frozen)
+        return found.scaled(self.exponent)
 
-        `exact`: gates within rounding, and images known to few digits, are computed in integers.
-        """
-        opened, sure, value, _ = differences.open_gates(self.layers, self.rows, _scaled(x))
-        certain = np.asarray(sure.all(axis=1))
-        if exact:
-            for b in np.flatnonzero(~certain):
-                opened[b] = differences.exactly_open(self.layers, self.rows, _scaled(x[b]))
-            certain[:] = True
-            value, _ = differences.sharpened(self.layers, _scaled(x), np.zeros_like(x))
-        return unit(value), opened, certain
+    def tangents(
+        self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
+    ) -> Sequence[np.ndarray]:
+        """For a pair, toward the maximizer over the present cones; for a code, soft gates, pulled back."""
+        if block in PAIRS:
+            return self.pairs.tangents(points, block, self._target(points, block, frozen), rng)
+        return self._code_tangents(block[0], points, frozen, rng)
 
-    def enclosed(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """G(x) (n,) of one code up to a power of two, the errors of its entries, its exact gates."""
-        opened, sure, _, _ = differences.open_gates(self.layers, self.rows, _scaled(x)[None])
-        exact = opened[0] if sure.all() else differences.exactly_open(self.layers, self.rows, _scaled(x))
-        value, error = differences.sharpened(self.layers, _scaled(x)[None], np.zeros((1, len(x))))
-        return value[0], error[0], exact
+    def free_step(self, points: Points, frozen: Frozen) -> Points:
+        """Both pairs toward the singular pair of their cones, as far as pays."""
+        moved = self.pairs.free_step(points, frozen.sign, self._applies(points))
+        return {"x": points["x"], "y": points["y"], **moved}
 
-    def both(self, points: Points, exact: bool = False) -> tuple[np.ndarray, ...]:
-        """r, s (B, n), the gates open at both (B, m), and whether all are sure (B,)."""
-        r, open_r, sure_r = self.images(points["x"], exact)
-        s, open_s, sure_s = self.images(points["y"], exact)
-        return r, s, open_r & open_s, sure_r & sure_s
+    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
+              deadline: float = math.inf) -> Points:
+        """Pairs of :meth:`SecantPairs.jumped`; x and y equal, close, nearly opposite or independent."""
+        if near is not None:
+            return near
+        k = self.pairs.k
+        x, y = unit(rng.standard_normal((n, k))), unit(rng.standard_normal((n, k)))
+        kind, spread = rng.integers(4, size=(n, 1)), 10.0 ** rng.uniform(-4, 0, (n, 1))
+        y = np.where(kind == 0, x, np.where(kind == 1, unit(x + spread * y), y))
+        y = np.where(kind == 2, unit(-x + spread * y), y)
+        return self.pairs.jumped({"x": x, "y": y, **self.pairs.seeds(rng, n)}, rng, self._applies)
 
-    def apply(self, r: np.ndarray, s: np.ndarray, both: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """(A_{r,s} - alpha Q_{r,s}) v, all (B, n); 0 where r or s is 0."""
-        value = ((v @ self.rows.T) * both) @ self.rows - self.alpha * expected_apply(r, s, v)
-        nonzero = np.asarray(r.any(axis=1) & s.any(axis=1))
-        return value * nonzero[:, None]
+    def _applies(self, points: Points) -> Apply:
+        """v (B, n) to (A_{r,s} - alpha Q_{r,s}) v."""
+        r, s, both, _ = self.gated.both(points)
+        return lambda v: self.gated.apply(r, s, both, v)
 
-    def circle(self, letter: str, points: Points, tangent: np.ndarray, frozen: Frozen) -> Best:
+    def _target(self, points: Points, block: Block, frozen: Frozen) -> np.ndarray:
+        """sign D v for the pair of u, sign D u for that of v: D is symmetric."""
+        held = frozen.v if block == PAIRS[0] else frozen.u
+        return frozen.sign[:, None] * self._applies(points)(held)
+
+    def _code_circle(self, letter: str, points: Points, tangent: np.ndarray, frozen: Frozen) -> Best:
         """sign u^T (A - alpha Q) v along the circle of x or y: samples, and a few whole circles."""
         base, (s, coefficients) = unit(points[letter]), self._held(letter, points, frozen)
-        first = few(self.layers, len(base), 1, len(self.rows))
+        first = few(self.gated.layers, len(base), 1, len(self.gated.rows))
         u, v = (frozen.sign[:, None] * frozen.u)[first:], frozen.v[first:]
 
         def values(circle: np.ndarray, moved: np.ndarray) -> np.ndarray:
-            r = unit(differences.image(self.layers, moved))
-            level = np.einsum("bm,bm->b", coefficients[first:][circle], r @ self.rows.T > 0)
+            r = unit(differences.image(self.gated.layers, moved))
+            level = np.einsum("bm,bm->b", coefficients[first:][circle], r @ self.gated.rows.T > 0)
             expected = expected_apply(r, s[first:][circle], v[circle])
-            value = level - self.alpha * np.einsum("bn,bn->b", u[circle], expected)
+            value = level - self.gated.alpha * np.einsum("bn,bn->b", u[circle], expected)
             return np.where(r.any(axis=1), value, 0.0)
 
-        parts = [self.whole_circle(base[:first], tangent[:first], s, coefficients, frozen)] if first else []
+        parts = [self._whole_circle(base[:first], tangent[:first], s, coefficients, frozen)] if first else []
         if first < len(base):
-            parts.append(sampled(self.layers, base[first:], tangent[first:], values, len(self.rows)))
+            parts.append(sampled(self.gated.layers, base[first:], tangent[first:], values,
+                                 len(self.gated.rows)))
         return gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
 
-    def whole_circle(
+    def _whole_circle(
         self, base: np.ndarray, tangent: np.ndarray, s: np.ndarray, coefficients: np.ndarray, frozen: Frozen
     ) -> Best:
         """The same, cut where a gate of any layer toggles; the gated sum is constant on each arc.
 
         The expectation has at most one maximum worth having there: a parabola through three points.
         """
-        weight = -frozen.sign[: len(base)] * self.alpha
+        weight = -frozen.sign[: len(base)] * self.gated.alpha
 
         def finish(arcs: Arcs, chunk: slice) -> Profile:
-            cut = arcs.cut(self.rows)
+            cut = arcs.cut(self.gated.rows)
             p, q, owner = cut.p[:, 0], cut.q[:, 0], cut.owner
             middle = ((cut.start + cut.stop) / 2)[:, None]
-            opened = (np.cos(middle) * p + np.sin(middle) * q) @ self.rows.T > 0
+            opened = (np.cos(middle) * p + np.sin(middle) * q) @ self.gated.rows.T > 0
             level = np.sum(coefficients[chunk][owner] * opened, axis=1)
             expected = expected_on_arcs(p, q, s[chunk][owner], frozen.u[chunk][owner], frozen.v[chunk][owner])
             scale = weight[chunk][owner]
@@ -110,30 +122,24 @@ class GatedRange:
 
             return profile(cut, len(weight[chunk]), values, _peak(values, cut))
 
-        return in_chunks(self.layers, base[:, None], tangent[:, None], finish, len(self.rows))
+        return in_chunks(self.gated.layers, base[:, None], tangent[:, None], finish, len(self.gated.rows))
 
-    def tangents(
+    def _code_tangents(
         self, letter: str, points: Points, frozen: Frozen, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
         """The gradient of the gated sum with soft gates, pulled back; random; toward the other code."""
-        r, _, _ = self.images(points[letter])
+        r, _, _ = self.gated.images(points[letter])
         _, coefficients = self._held(letter, points, frozen)
-        soft = tangents.soft_gradient(self.rows, r @ self.rows.T, coefficients, rng)
-        pulled = unit(np.einsum("bnk,bn->bk", differences.jacobian(self.layers, points[letter]), soft))
+        soft = tangents.soft_gradient(self.gated.rows, r @ self.gated.rows.T, coefficients, rng)
+        pulled = unit(np.einsum("bnk,bn->bk", differences.jacobian(self.gated.layers, points[letter]), soft))
         random = rng.standard_normal(pulled.shape)
         return pulled, random, random, unit(points[_other(letter)])
 
     def _held(self, letter: str, points: Points, frozen: Frozen) -> tuple[np.ndarray, np.ndarray]:
         """The image of the other code (B, n), and the summands of the rows open there (B, m)."""
-        s, opened, _ = self.images(points[_other(letter)])
-        summands = frozen.sign[:, None] * (frozen.u @ self.rows.T) * (frozen.v @ self.rows.T)
+        s, opened, _ = self.gated.images(points[_other(letter)])
+        summands = frozen.sign[:, None] * (frozen.u @ self.gated.rows.T) * (frozen.v @ self.gated.rows.T)
         return s, opened * summands
-
-
-def _scaled(x: np.ndarray) -> np.ndarray:
-    """x (..., k) divided by a power of two: exact, unlike a unit vector."""
-    _, exponent = np.frexp(np.abs(x).max(axis=-1, keepdims=True))
-    return np.ldexp(x, -exponent)
 
 
 def _other(letter: str) -> str:

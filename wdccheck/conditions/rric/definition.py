@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,23 +10,15 @@ from typing import Any
 import numpy as np
 
 from wdccheck.conditions import secants
-from wdccheck.conditions.rric.proof import MeasuredRange
-from wdccheck.conditions.secants import PAIRS, SecantPairs
-from wdccheck.conditions.two_rays import Plane, Rays
+from wdccheck.conditions.rric.proof import Proof
+from wdccheck.conditions.rric.search import Search
+from wdccheck.conditions.rric.theorems import Theorems
+from wdccheck.conditions.secants import SecantPairs
 from wdccheck.errors import InvalidInput
-from wdccheck.geometry.profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, rounding
 from wdccheck.linalg.measurements import Measurements
-from wdccheck.linalg.norms import proved_norm, proved_smallest
-from wdccheck.protocol.condition import Condition
-from wdccheck.protocol.forms import Form, Gated, constant_form
-from wdccheck.protocol.proof import Refinement, Regions
-from wdccheck.protocol.search import Frozen
-from wdccheck.protocol.theorems import Cap, Start
 from wdccheck.ranges import differences
-from wdccheck.ranges.cone_groups import Groups
-from wdccheck.ranges.cone_pairs import LATENT
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["RRIC"]
@@ -68,7 +59,6 @@ class RRIC:
 
     A: Any
     net: ReLUNetwork
-    inequalities = ("rric",)
     _pairs: SecantPairs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,8 +77,6 @@ class RRIC:
     def __repr__(self) -> str:
         m, n = self.A.shape
         return f"RRIC({m}x{n}, dims={self.net.dims}, {self._sha256[:8]})"
-
-    # -- the definition ------------------------------------------------------------------
 
     @property
     def spheres(self) -> dict[Block, int]:
@@ -123,92 +111,20 @@ class RRIC:
             return 0.0
         return rounding.round_down((abs(value) - error) / u.longest / v.longest, 4)
 
-    def parts(self, points: Points) -> dict[str, np.ndarray]:
-        """The RRIC is one inequality."""
-        return {"rric": self.deviation(points)}
+    @cached_property
+    def search(self) -> Search:
+        """How to climb."""
+        return Search(self._pairs, self.A)
 
-    # -- search ----------------------------------------------------------------------------
+    @cached_property
+    def theorems(self) -> Theorems:
+        """Points and caps in closed form."""
+        return Theorems(self.A, self.net)
 
-    def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
-        """Unit u and v, and their form: nothing is left to maximize."""
-        u, v = self._pairs.vectors(points)
-        return self._pairs.frozen(u, v, self.A.deviation(v), sign)
-
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, frozen: Frozen) -> Best:
-        """sign <D u, v>/||u|| along the circle of one pair, the other held (Fact 11)."""
-        return self._pairs.circle(points, block, tangent, self._target(block, frozen))
-
-    def tangents(
-        self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
-    ) -> Sequence[np.ndarray]:
-        """Toward the maximizer over the present cones (Fact 13), and random ones."""
-        return self._pairs.tangents(points, block, self._target(block, frozen), rng)
-
-    def free_step(self, points: Points, frozen: Frozen) -> Points:
-        """Toward the singular pair of the present cones, as far as pays."""
-        return self._pairs.free_step(points, frozen.sign, self.A.deviation)
-
-    def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
-              deadline: float = math.inf) -> Points:
-        """Random pairs, pairs that nearly coincide, single images; from there, jumps to where it is large."""
-        if near is not None:
-            return near
-        return self._pairs.jumped(self._pairs.seeds(rng, n), rng, lambda points: self.A.deviation)
-
-    # -- theorems --------------------------------------------------------------------------
-
-    def starts(self) -> Iterator[Start]:
-        """Images of the axes, u = v; for k = 1 the maximizer."""
-        if self._plane is not None:
-            yield Start(self._plane.point(), "Fact 14: k = 1, two rays")
-        for point in secants.simple_pairs(self.net.dims[0]):
-            yield Start(point, "images of the latent axes")
-
-    def caps(self) -> Iterator[Cap]:
-        """Fact 12: ||P (A^T A - I) P||, P on the outputs that are not provably dead."""
-        chosen = differences.live(self.net.layers, self.net.dims[0])
-        if not chosen.any():
-            yield Cap(0.0, "every output is dead: there are no range differences", empty=True)
-            return
-        columns = self.A.columns(chosen)
-        if columns is None:
-            return
-        if self._plane is not None:
-            yield self._plane.cap()
-        columns = np.ascontiguousarray(columns)
-        exponent = int(np.frexp(np.abs(columns).max())[1])
-        scaled = np.ldexp(columns, -exponent)
-        square, least = proved_norm(scaled), proved_smallest(scaled)
-        over, under = math.ldexp(square, 2 * exponent) - 1, 1 - math.ldexp(least, 2 * exponent)
-        yield Cap(rounding.round_up(max(over, under, 0.0), 2),
-                  f"Fact 12: the norm of A^T A - I on the {int(chosen.sum())} outputs not provably dead")
-
-    def dominated_by(self) -> Iterator[Condition]:
-        """No other condition."""
-        yield from ()
-
-    # -- regions ---------------------------------------------------------------------------
-
-    def regions(self, deadline: float = math.inf) -> Groups | None:
-        """Pairs of groups of activation cones; None beyond latent dimension 3, or for too many cones."""
-        return None if self._range is None else self._range.regions(deadline)
-
-    def forms(self, regions: Regions) -> tuple[Form, ...]:
-        """The cap; what is known of a group is in :meth:`refine`."""
-        cap = min((cap.value for cap in self.caps()), default=math.inf)
-        return (constant_form(len(regions), cap),)
-
-    def refine(self, regions: Regions) -> Refinement:
-        """Pencils on the spans of the differences (Fact 13)."""
-        assert isinstance(regions, Groups)
-        if self._range is not None:
-            yield from self._range.refine(regions)
-
-    def gated(self) -> tuple[Gated, ...]:
-        """No gated sum."""
-        return ()
-
-    # -- derived data ------------------------------------------------------------------------
+    @cached_property
+    def proof(self) -> Proof | None:
+        """Pairs of groups of activation cones; None beyond latent dimension 3, or of an operator."""
+        return Proof.of(self.A, self.net)
 
     def describe(self) -> dict[str, Any]:
         """See :class:`Condition`; small networks and dense A travel along."""
@@ -220,27 +136,6 @@ class RRIC:
             **({"measurements": hashes.encode(dense),
                 "network": [hashes.encode(W) for W in self.net.layers]} if small else {}),
         }
-
-    def _target(self, block: Block, frozen: Frozen) -> np.ndarray:
-        """sign D v for the pair of u, sign D u for that of v: D is symmetric."""
-        return frozen.sign[:, None] * self.A.deviation(frozen.v if block == PAIRS[0] else frozen.u)
-
-    @cached_property
-    def _range(self) -> MeasuredRange | None:
-        layers = differences.rescaled(self.net.layers)
-        chosen = differences.live(layers, self.net.dims[0])
-        columns = self.A.columns(chosen) if chosen.any() and self.net.dims[0] <= LATENT else None
-        if columns is None:
-            return None
-        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return MeasuredRange(layers, self.net.dims[0], np.ascontiguousarray(columns))
-
-    @cached_property
-    def _plane(self) -> Plane | None:
-        """Of k = 1, where it is affordable."""
-        A = self.A.columns(np.ones(self.A.shape[1], dtype=bool)) if self.net.dims[0] == 1 else None
-        rays = None if A is None else Rays.of(self.net.layers, A)
-        return None if rays is None or A is None else rays.measured(A)
 
     @cached_property
     def _sha256(self) -> str:

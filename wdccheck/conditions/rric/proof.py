@@ -1,4 +1,7 @@
-"""RRIC over groups of cones: |D| on pairs first, then D between two pairs (Fact 13)."""
+"""The proof of an upper bound of the RRIC over groups of cones (Fact 13).
+
+|D| on pairs first, then D between two pairs.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from functools import cached_property
 import numpy as np
 
 from wdccheck.linalg import rounding
+from wdccheck.linalg.measurements import Measurements
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
+from wdccheck.ranges import differences
 from wdccheck.ranges.cone_groups import Groups
-from wdccheck.ranges.cone_pairs import WAYS, ConePairs, pencil
+from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, pencil
 from wdccheck.ranges.spans import Span, joined_cones
+from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["MeasuredRange"]
+__all__ = ["Proof"]
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredRange:
+class Proof:
     """The range of a network seen through D = A^T A - I.
 
     A region is a pair of groups, or two of them. If ``u^T |D| u <= t ||u||^2`` for all differences u
@@ -37,11 +43,24 @@ class MeasuredRange:
     k: int
     A: np.ndarray
 
+    limit = "single cones allow no smaller bound"
+
+    @staticmethod
+    def of(A: Measurements, net: ReLUNetwork) -> Proof | None:
+        """The proof for A and a network; None beyond latent dimension 3, or of an operator."""
+        layers, k = differences.rescaled(net.layers), net.dims[0]
+        chosen = differences.live(layers, k)
+        columns = A.columns(chosen) if chosen.any() and k <= LATENT else None
+        if columns is None:
+            return None
+        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
+        return Proof(layers, k, np.ascontiguousarray(columns))
+
     @cached_property
     def _pairs(self) -> ConePairs | None:
         return ConePairs.of(self.layers, self.k)
 
-    def regions(self, deadline: float = math.inf) -> Groups | None:
+    def groups(self, deadline: float = math.inf) -> Groups | None:
         """One region: all pairs. OutOfTime at the deadline."""
         if "_pairs" not in vars(self):  # found once and kept, but only if there was time for all of it
             vars(self)["_pairs"] = ConePairs.of(self.layers, self.k, deadline)
@@ -69,7 +88,7 @@ class MeasuredRange:
         off = (1 + skew_v) * top**2 * skew_u + 2 * rest * (top * (1 + skew_u) * (1 + skew_v) + rest) + rest**2
         return v, np.abs(sigma**2 - 1) - 1, (off + 2 * skew_v + 8 * rounding.UNIT * (top + 1) ** 2) * 1.01
 
-    def refine(self, regions: Groups) -> Refinement:
+    def forms(self, regions: Groups) -> Refinement:
         """Pencils of the regions whose spans are small."""
         paired = regions.nodes[:, 2] < 0
         yield from self._alone_or_not(regions, np.flatnonzero(paired))

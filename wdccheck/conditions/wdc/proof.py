@@ -1,7 +1,8 @@
-"""The deviation ||A_{r,s} - alpha Q_{r,s}||_2 over boxes of r and s: Fact 10, its reductions, its pad."""
+"""The proof of an upper bound of the WDC: boxes of r and s, Fact 10, its reductions, its pad."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck import _kernels
+from wdccheck.conditions.wdc.layer import Layer
 from wdccheck.geometry import gates
 from wdccheck.geometry.arrangements import Lines, group_by_line, pivot_columns
 from wdccheck.geometry.boxes import Boxes
@@ -18,7 +20,7 @@ from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Gated, Sandwich
 from wdccheck.protocol.proof import Refinement
 
-__all__ = ["Apart", "GatedPair"]
+__all__ = ["Apart", "Proof"]
 
 _LARGEST = 10  # dimension beyond which not even whole faces are worth listing
 _SMALL = 0.3  # radians: on larger boxes a split gains more than patterns
@@ -26,8 +28,8 @@ _PATTERNS = 2**14  # forms of one batch
 
 
 @dataclass(frozen=True, eq=False)
-class GatedPair:
-    """One gated sum over two directions, compared with its expectation.
+class Proof:
+    """``||A_{r,s} - alpha Q_{r,s}||_2`` over boxes: one gated sum of two directions and its expectation.
 
     Parameters
     ----------
@@ -42,8 +44,17 @@ class GatedPair:
     alpha: float
     scale: float
 
-    def regions(self) -> Boxes | Apart | None:
-        """Pairs of cube faces, one of each mirrored two; None beyond dimension 10.
+    limit = "regions at the depth limit stay undecided: too many dependent hyperplanes meet there"
+
+    @staticmethod
+    def of(layer: Layer) -> Proof | None:
+        """The proof for a layer; None beyond dimension 10."""
+        if layer.rows.shape[1] > _LARGEST:
+            return None
+        return Proof(layer.rows, layer.alpha, math.ldexp(1.0, layer.scale))
+
+    def boxes(self) -> Boxes | Apart:
+        """Pairs of cube faces, one of each mirrored two.
 
         If the rows do not span R^k (k >= 2), r and s can be moved apart along a z orthogonal to
         all rows without changing a gate, so Q comes as near 0 as one likes, and A_{r,s} <= A_{r,r};
@@ -51,8 +62,6 @@ class GatedPair:
         direction, and of it only as many coordinates as the rows have rank.
         """
         k = self.rows.shape[1]
-        if k > _LARGEST:
-            return None
         pivots = pivot_columns(self.lines.rows)
         if 0 < len(pivots) < k:
             return Apart(Boxes.cover({"r": len(pivots)}), tuple(pivots), self._orthogonal)
@@ -65,7 +74,7 @@ class GatedPair:
         low, high = self._weights(*self._signs(regions))
         return (self._sandwich(regions, low, high),)
 
-    def refine(self, regions: Boxes | Apart) -> Refinement:
+    def finer(self, regions: Boxes | Apart) -> Refinement:
         """Realizable patterns of dependent undecided lines, where a flat is crowded."""
         if isinstance(regions, Apart):
             return
@@ -84,8 +93,9 @@ class GatedPair:
                                       np.tile(high.T, (1, len(part))))
                 yield small[crowded[many]], (form,)
 
-    def data(self) -> Gated:
-        """The same as plain data."""
+    @cached_property
+    def compiled(self) -> Gated:
+        """The lines with the weights of their two sides."""
         lines = self.lines
         return Gated(lines.rows, lines.positive, lines.negative, ("r", "s"), self.alpha, self.scale,
                      self._pad)

@@ -7,16 +7,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 
 from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.engines.proving.closing import ended, stopped
 from wdccheck.engines.proving.explore import attempt
 from wdccheck.engines.proving.multipliers import Tighten, tightened
 from wdccheck.engines.proving.relax import proved_bound
-from wdccheck.protocol.condition import Condition
+from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm
-from wdccheck.protocol.proof import Bounded
+from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.running.run import Engine, Run, raised
 
 __all__ = ["Limits", "best_first"]
@@ -27,7 +29,7 @@ _TASK = 8192  # regions a task may bound before it hands back what is left
 _STEP = 0.97  # of the upper bound: every region above that is worked on before a new look
 _BITS = 43  # of a float left out: bounds that agree to 1/1024 or 1/512 count as equal
 _EVERY = 8  # waves between two looks for a larger deviation
-_TIGHT = 128  # regions whose cone constraints are used in one go
+_TIGHT = 128  # regions whose constraints are used in one go
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class _Frontier:
     """Regions not split yet, by their bounds; together they cover everything.
 
     `ended` is the largest bound of those with which nothing more can be done; `efforts` is how often the
-    constraints of single cones may be used, each time harder.
+    constraints of single pieces may be used, each time harder.
     """
 
     efforts: int
@@ -84,7 +86,7 @@ def best_first(
 ) -> Iterator[Bracket]:
     """Brackets whose upper is the largest bound of a frontier of regions.
 
-    Where groups are single cones their cone constraints are used before they are split further, by one of
+    Where groups are single pieces their constraints are used before they are split further, by one of
     `efforts` after the other. It ends at `limits`, or when nothing more can be done with the region that
     has the largest bound and there are no finer roots to start from.
     """
@@ -96,16 +98,16 @@ def best_first(
         known = replace(known, engines=(run.work(limits.engine, visited),))
         run.report(type(limits.engine).__name__, known, visited, limits.nodes, limits.engine.unit)
         yield known
-        ended = _ended(known, run, limits, visited)
-        if ended is None and frontier.largest() <= frontier.ended:
+        stop = _ended(known, run, limits, visited)
+        if stop is None and frontier.largest() <= frontier.ended:
             finer = roots.finer()
             if finer is not None:
                 roots, frontier = finer, _Frontier(len(efforts))
                 frontier.add(roots.bounded(np.full(len(roots), known.upper)))
                 continue
-            ended = Stop(Reason.NODES, f"single cones allow no smaller bound; {visited:,} nodes")
-        if ended is not None:
-            yield replace(known, stopped={**known.stopped, "upper": ended})
+            stop = Stop(Reason.NODES, f"{cast(GroupProof, proof_of(condition)).limit}; {visited:,} nodes")
+        if stop is not None:
+            yield stopped(known, stop)
             return
         cutoff = max(limits.goal(known), frontier.ended, run.target or 0.0, _STEP * upper)
         popped = frontier.pop(_PIECE * _WAVE, cutoff)
@@ -151,8 +153,8 @@ def _worked(
 
 def _bounded(condition: Condition, prove: Callable[[RangeForm], np.ndarray], regions: Bounded) -> Bounded:
     """The regions with the least bound that one of their sets of forms proves."""
-    bound = np.full(len(regions), np.inf)
-    for owners, forms in condition.refine(regions):
+    bound, proof = np.full(len(regions), np.inf), cast(GroupProof, proof_of(condition))
+    for owners, forms in proof.forms(regions):
         worst = np.zeros(len(regions))
         for form in forms:
             assert isinstance(form, RangeForm)
@@ -162,11 +164,8 @@ def _bounded(condition: Condition, prove: Callable[[RangeForm], np.ndarray], reg
 
 
 def _ended(known: Bracket, run: Run, limits: Limits, visited: int) -> Stop | None:
-    if run.decided(known):
-        return Stop(Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
-    if known.upper <= limits.goal(known):
-        exact = known.upper <= known.lower * (1 + 1e-9)
-        return Stop(Reason.EXACT if exact else Reason.GAP, f"gap {known.gap:.3g} after {visited:,} nodes")
+    if run.decided(known) or known.upper <= limits.goal(known):
+        return ended(known, run, visited)
     if visited >= limits.nodes:
         return Stop(Reason.NODES, f"{visited:,} nodes")
     return Stop(Reason.TIME, f"{visited:,} nodes") if run.expired() else None

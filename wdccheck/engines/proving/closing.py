@@ -1,18 +1,18 @@
-"""What the engines of upper bounds share: caps first, roots in time, and when the gap is small enough."""
+"""What the engines of upper bounds share: caps first, groups in time, and when the gap is small enough."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.errors import InvalidInput, OutOfTime
-from wdccheck.protocol.condition import Condition
-from wdccheck.protocol.proof import Regions
+from wdccheck.protocol.condition import Condition, theorems_of
+from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.running.run import Run
 
-__all__ = ["capped", "check_budget", "goal_of", "node_limit", "roots_in_time", "stopped"]
+__all__ = ["capped", "check_budget", "ended", "goal_of", "groups_in_time", "latest", "node_limit", "stopped"]
 
 _NODES = 10**7  # where nothing else ends the search
 
@@ -42,18 +42,34 @@ def goal_of(known: Bracket, gap: float, rtol: float) -> float:
 
 def capped(condition: Condition, known: Bracket) -> Iterator[Bracket]:
     """Brackets with the closed upper bounds."""
-    for cap in condition.caps():
+    theorems = theorems_of(condition)
+    for cap in () if theorems is None else theorems.caps():
         if cap.value < known.upper:
             known = replace(known, upper=cap.value, upper_by=cap.reason)
             yield known
 
 
-def roots_in_time(condition: Condition, run: Run) -> Regions | Stop | None:
-    """The regions of the condition, or why the time did not suffice for them."""
+def groups_in_time(proof: GroupProof, run: Run) -> Bounded | Stop | None:
+    """The root groups of a proof, or why the time did not suffice for them; None where they are too many."""
     try:
-        return condition.regions(run.deadline)
+        return proof.groups(run.deadline)
     except OutOfTime as late:
         return Stop(Reason.TIME, f"{late}; the upper bound is a closed formula")
+
+
+def ended(known: Bracket, run: Run, visited: int) -> Stop:
+    """Why a search that has reached its goal is over."""
+    if run.decided(known):
+        return Stop(Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
+    return Stop(Reason.EXACT if known.closed else Reason.GAP, f"gap {known.gap:.3g} after {visited:,} nodes")
+
+
+def latest(found: Iterator[Bracket], known: Bracket) -> Generator[Bracket, None, Bracket]:
+    """Yield all brackets and return the last one: what is known after a step."""
+    for bracket in found:
+        known = bracket
+        yield known
+    return known
 
 
 def stopped(known: Bracket, stop: Stop) -> Bracket:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from wdccheck.engines.proving.relax import proved_below
-from wdccheck.protocol.condition import Condition
-from wdccheck.protocol.proof import Regions
+from wdccheck.protocol.condition import Condition, proof_of, search_of
+from wdccheck.protocol.proof import BoxProof, Regions
 
 __all__ = ["Explored", "attempt", "cornered", "explore", "proved_finer"]
 
@@ -78,8 +79,8 @@ def _pop(stack: list[Regions]) -> Regions:
 
 def _proved(condition: Condition, regions: Regions, t: float) -> np.ndarray:
     """Boolean (B,): deviation <= t on the region, by its forms or by finer ones."""
-    proved = np.ones(len(regions), dtype=bool)
-    for form in condition.forms(regions):
+    proved, proof = np.ones(len(regions), dtype=bool), cast(BoxProof, proof_of(condition))
+    for form in proof.forms(regions):
         proved &= proved_below(form, t)
     left = np.flatnonzero(~proved)
     if len(left):
@@ -89,8 +90,8 @@ def _proved(condition: Condition, regions: Regions, t: float) -> np.ndarray:
 
 def proved_finer(condition: Condition, regions: Regions, t: float) -> np.ndarray:
     """Boolean (B,): regions that the condition's finer forms prove."""
-    proved = np.zeros(len(regions), dtype=bool)
-    for owners, forms in condition.refine(regions):
+    proved, proof = np.zeros(len(regions), dtype=bool), cast(BoxProof, proof_of(condition))
+    for owners, forms in proof.finer(regions):
         below = np.ones(len(owners), dtype=bool)
         for form in forms:
             below &= proved_below(form, t)
@@ -114,7 +115,7 @@ def attempt(
     for letter, center in few.centers().items():
         around = center[:, None] + reach * (sampled[letter] - center[:, None])
         tried[letter] = np.concatenate([center[:, None], around], axis=1).reshape(-1, center.shape[1])
-    values = condition.freeze(tried).value
+    values = search_of(condition, "freeze").freeze(tried).value
     best = int(np.argmax(values))
     if not values[best] > t:
         return 0.0, None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 import numpy as np
 
 from wdccheck import _kernels
 from wdccheck.engines.proving.explore import Explored, cornered, proved_finer
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
-from wdccheck.protocol.condition import Condition
-from wdccheck.protocol.proof import Regions
+from wdccheck.protocol.condition import Condition, proof_of
+from wdccheck.protocol.proof import BoxProof, Regions
 
 __all__ = ["provable", "prove_subtrees"]
 
@@ -20,20 +21,20 @@ _ROOM = 2048  # boxes that the kernel hands back before they are looked at
 _FEW = 16  # of them between two looks at the clock
 
 
-def provable(condition: Condition, roots: Regions) -> bool:
+def provable(proof: BoxProof, roots: Regions) -> bool:
     """Whether the kernels here prove subtrees of these regions."""
-    gated = condition.gated()
-    return (_kernels.prove is not None and len(gated) == 1 and isinstance(roots, Boxes)
-            and gated[0].letters == roots.letters and len(roots.letters) == 2
-            and 2 <= gated[0].rows.shape[1] <= _kernels.MOST and len(gated[0].rows) > 0)
+    gated = proof.compiled
+    return (_kernels.prove is not None and gated is not None and isinstance(roots, Boxes)
+            and gated.letters == roots.letters and len(roots.letters) == 2
+            and 2 <= gated.rows.shape[1] <= _kernels.MOST and len(gated.rows) > 0)
 
 
 def prove_subtrees(
     condition: Condition, t: float, budget: int, deadline: float, regions: Boxes
 ) -> Explored:
     """What `explore` does, by the compiled kernel; boxes that it finds hard are proved by finer forms."""
-    assert _kernels.prove is not None
-    (gated,) = condition.gated()
+    gated = cast(BoxProof, proof_of(condition)).compiled
+    assert _kernels.prove is not None and gated is not None
     problem = _kernels.Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad,
                                t / gated.scale, MAX_DEPTH)
     chunk = max(1, min(_CHUNK, _ENTRIES // problem.outer[0].size))

@@ -1,0 +1,1 @@
+"""Examples whose results are recorded bit for bit."""
