@@ -93,7 +93,7 @@ def plain_r2wdc(condition: wc.R2WDC) -> Evaluate:
 
 
 def plain_joint(condition: wc.JointWDC) -> Evaluate:
-    pairs = condition._pairs.values()
+    pairs = condition.units.parts.values()
 
     def evaluate(p: Points) -> np.ndarray:
         values = []

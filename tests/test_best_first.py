@@ -77,6 +77,8 @@ class Table(Toy):
 
     values: np.ndarray
     degree = 1
+    boxes = None  # finitely many regions need no t
+    limit = "single entries allow no smaller bound"
 
     @property
     def matrix(self):
@@ -96,14 +98,11 @@ class Table(Toy):
     def caps(self):
         yield from ()
 
-    def forms(self, regions):
-        raise AssertionError("finitely many regions need no t")
-
-    def regions(self, deadline=np.inf):
+    def groups(self, deadline=np.inf):
         n = len(self.values)
         return Intervals(np.array([0]), np.array([n]), np.array([np.inf]), np.zeros(1, dtype=int), n)
 
-    def refine(self, regions):
+    def forms(self, regions):
         """An interval's largest value, 4 times that without the constraint z >= 0; 10 % more per entry."""
         assert not ((regions.effort > 0) & regions.splittable()).any()
         for some in (np.arange(0, len(regions), 2), np.arange(1, len(regions), 2)):
@@ -128,7 +127,7 @@ def run_on(condition, run=None, tighten=None, **options):
 
 
 def test_the_toy_is_bounded():
-    roots = table().regions()
+    roots = table().proof.groups()
     assert isinstance(roots, Bounded)
 
 
@@ -137,7 +136,7 @@ def test_the_optimum_is_found(seed):
     condition = table(seed)
     result = run_on(condition, rtol=0.0)[-1]
     assert result.lower <= condition.maximum <= result.upper <= 1.4 * condition.maximum
-    assert "single cones allow no smaller bound" in result.stopped["upper"].detail
+    assert condition.limit in result.stopped["upper"].detail
     assert result.lower >= 0.5 * condition.maximum
 
 
@@ -161,8 +160,8 @@ def test_bounds_are_inherited():
     """A form that says nothing of the halves leaves them the bound of the whole."""
 
     class Silent(Table):
-        def refine(self, regions):
-            for owners, forms in super().refine(regions):
+        def forms(self, regions):
+            for owners, forms in super().forms(regions):
                 wide = (regions.last - regions.first)[owners] > 40
                 yield owners[wide], tuple(form.take(np.flatnonzero(wide)) for form in forms)
 
@@ -173,7 +172,7 @@ def test_bounds_are_inherited():
 
 def test_without_any_form_the_upper_bound_stays():
     class Mute(Table):
-        def refine(self, regions):
+        def forms(self, regions):
             yield from ()
 
     result = run_on(Mute(np.ones(9)), rtol=0.0)[-1]
@@ -183,9 +182,9 @@ def test_without_any_form_the_upper_bound_stays():
 
 def test_a_region_of_which_nothing_is_known_comes_first():
     class Gap(Table):
-        def refine(self, regions):
+        def forms(self, regions):
             gap = int(np.argmax(np.abs(self.values)))
-            for owners, forms in super().refine(regions):
+            for owners, forms in super().forms(regions):
                 seen = (gap < regions.first[owners]) | (regions.last[owners] <= gap)
                 yield owners[seen], tuple(form.take(np.flatnonzero(seen)) for form in forms)
 
@@ -197,7 +196,8 @@ def test_a_smaller_bound_known_before_is_kept():
     condition = table(4)
     engine = wc.BranchAndBound(rtol=0.0, nodes=1)
     known = replace(Bracket(condition.describe()), upper=condition.maximum * 1.01, upper_by="a theorem")
-    found = list(best_first(condition, condition.proof.groups(), known, Run(), Limits(engine, 1, engine._goal)))
+    limits = Limits(engine, 1, engine._goal)
+    found = list(best_first(condition, condition.proof.groups(), known, Run(), limits))
     assert found[-1].upper == known.upper
     assert found[-1].upper_by == "a theorem"
 

@@ -79,7 +79,7 @@ def test_target_is_proved_without_closing_the_gap():
 def test_a_round_below_epsilon_never_succeeds():
     condition = wc.WDC(gaussian(30, 3))
     lower = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(20_000)).lower
-    *_, last = _round(condition, condition.proof.boxes(), lower * 0.999, Run(), 200_000)
+    *_, last = _round(condition, condition.proof, condition.proof.boxes(), lower * 0.999, Run(), 200_000)
     assert last.outcome == "refuted"
     assert last.value > lower * 0.999
 

@@ -131,8 +131,8 @@ def test_images_lie_in_their_caps_however_small_they_are(size):
 def test_all_pairs_are_held_against_one_majorant(seed):
     """u and v may be of different pairs: Cauchy-Schwarz needs the same H, so (x, y) is never split below."""
     rng, layers = network(900 + seed, 2, 2)
-    cones = proof.GatedCones(tuple(layers), rng.standard_normal((4, len(layers[-1]))), 1.0, 1.0, 2)
-    groups = cones.regions()
+    cones = proof.Proof(tuple(layers), rng.standard_normal((4, len(layers[-1]))), 1.0, 1.0, 2)
+    groups = cones.groups()
     while groups is not None:
         tree = groups.trees[0]
         below = [set(range(tree.first[n], tree.last[n])) for n in range(len(tree.children))]

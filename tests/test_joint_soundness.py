@@ -66,7 +66,7 @@ def held(condition, regions, rng, n=60):
     sampled = {x: np.concatenate([centers[x][:, None], p], axis=1) for x, p in regions.sample(rng, n).items()}
     for i, kind in enumerate(regions.kind):
         (part, side), points = KINDS[kind], {x: p[i].copy() for x, p in sampled.items()}
-        pair = condition._pairs[part]
+        pair = condition.units.parts[part]
         if side == "bisected":  # turn the weighing letters apart, about their bisector
             m, y = pair.weighing
             bisector = unit(points[m])
@@ -77,7 +77,7 @@ def held(condition, regions, rng, n=60):
         ends = np.linalg.eigvalsh(pair.difference(points, pair.exactly_open(points)))[:, [0, -1]]
         value = {"bisected": ends[:, 1].max(), "below": -ends[:, 0].min(), "both": np.abs(ends).max(),
                  "cap": pair.alpha / 4}[side]
-        result.append(np.ldexp(value, condition._scale))
+        result.append(np.ldexp(value, condition.units.scale))
     return result
 
 
@@ -103,7 +103,7 @@ def alone(fine):
     """The forms of one kind of regions, asked of directly."""
     def forms_of(condition, regions):
         part, side = KINDS[regions.kind[0]]
-        return list(condition._forms[part].of(side, regions.boxes, fine))
+        return list(condition.proof._forms[part].of(side, regions.boxes, fine))
 
     return forms_of
 
@@ -190,7 +190,7 @@ def test_regions_cover_the_spheres_up_to_exchange(sides):
 
 def test_there_are_regions_in_small_dimensions_only():
     assert wc.JointWDC(np.ones((2, 3)), np.ones((2, 1))).proof.boxes() is not None
-    assert wc.JointWDC(np.ones((2, 9)), np.ones((2, 1))).proof.boxes() is None
+    assert wc.JointWDC(np.ones((2, 9)), np.ones((2, 1))).proof is None
 
 
 def test_a_round_below_epsilon_never_succeeds():
@@ -404,7 +404,7 @@ def test_caps_are_above_what_a_search_exhibits(kind):
     rng = np.random.default_rng(7 + KINDS_OF_ROWS.index(kind))
     for _ in range(3):
         condition = attacked(rng, kind, largest=5)
-        B, C = condition.units.rows
+        B, C = condition.units.B, condition.units.C
         for V, W in ((B, C), (C, B)):
             found = largest_sum(V, W, rng)
             for s, steps in ((0.0, 0), (0.5, 2), (0.9375, 8), (1.0, 8)):

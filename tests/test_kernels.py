@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import wdccheck as wc
 from wdccheck import _kernels
 from wdccheck._kernels import Problem, first_order, plain_proof
-from wdccheck.conditions.wdc.proof import GatedPair
+from wdccheck.conditions.wdc.proof import Proof
 from wdccheck.engines.proving.explore import explore
 from wdccheck.engines.proving.subtree import provable, prove_subtrees
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
@@ -156,7 +156,7 @@ def test_subtrees_and_regions_agree(k):
     W = np.random.default_rng(k).standard_normal((12, k)) / np.sqrt(12)
     condition = wc.WDC(W)
     roots = condition.proof.boxes()
-    assert provable(condition, roots)
+    assert provable(condition.proof, roots)
     low = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=32)).lower
     high = next(iter(condition.theorems.caps())).value
     for t in (0.7 * low, high * 1.001):
@@ -210,8 +210,8 @@ def test_info_says_which_kernel_and_why():
 
 def test_plain_data_of_a_gated_sum_are_those_of_its_condition():
     W = np.vstack([np.eye(3), -0.5 * np.eye(3)])
-    pair = GatedPair(W, 1.0, 1.0)
-    data = pair.data()
+    pair = Proof(W, 1.0, 1.0)
+    data = pair.compiled
     assert data.letters == ("r", "s")
     assert np.array_equal(data.positive, np.ones(3))
     assert np.array_equal(data.negative, np.full(3, 0.25))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import plain_a, plain_q, top
 
-from wdccheck.conditions.r2wdc.proof import GatedCones
-from wdccheck.conditions.rric.proof import MeasuredRange
+from wdccheck.conditions.r2wdc.proof import Proof as GatedCones
+from wdccheck.conditions.rric.proof import Proof as MeasuredRange
 
 
 def gaussian(seed, *dims):
@@ -110,4 +110,4 @@ def test_the_majorant_of_gates_holds_at_every_point_of_a_group(dims, alpha):
         D = (D + D.T) / 2
         assert top(D - H) <= lost + 1e-7  # as the caps above
         assert top(-D - H) <= lost + 1e-7
-    assert condition.proof.groups().bound == np.inf
+    assert condition.groups().bound == np.inf

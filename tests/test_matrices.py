@@ -169,7 +169,7 @@ def test_gates_have_exact_signs(kept):
 @pytest.mark.parametrize("shape", [(80, 50), (30, 50)])
 def test_the_bracket_of_a_sparse_layer(kept, shape, tmp_path):
     thin = wc.WDC(sparse.csr_array(some(*shape)), layer=1)
-    assert thin.proof.boxes() is None and thin.gated() == ()
+    assert thin.proof is None
     result = wc.bracket(thin, wc.Spectral(), wc.Ascent(starts=8))
     assert 0 < result.lower <= thin.deviation(result.witness) <= result.lower * (1 + 1e-9)
     assert result.lower <= result.upper

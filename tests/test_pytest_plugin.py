@@ -16,7 +16,7 @@ import pytest
 import wdccheck as wc
 import wdccheck.pytest_plugin
 import wdccheck.testing
-import wdccheck.verification.results  # imports what the inner runs use: what they import first is forgotten after them
+import wdccheck.verification.results  # all that inner runs use: what they import first is forgotten
 
 pytest_plugins = ["pytester"]
 

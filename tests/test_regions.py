@@ -6,7 +6,8 @@ from conftest import fractions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wdccheck.conditions.wdc.proof import Apart, GatedPair
+import wdccheck as wc
+from wdccheck.conditions.wdc.proof import Apart, Proof
 from wdccheck.geometry import expectation
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 
@@ -155,13 +156,13 @@ def test_take_and_join():
 def flat_pair(seed, k, rank):
     rng = np.random.default_rng(seed)
     rows = rng.integers(-3, 4, (2 * k, rank)) @ rng.integers(-3, 4, (rank, k)) / 16.0
-    return rng, GatedPair(rows, 1.0, 1.0)
+    return rng, Proof(rows, 1.0, 1.0)
 
 
 @given(SEEDS, st.integers(2, 4), st.integers(1, 3))
 def test_apart_pairs_keep_the_gates(seed, k, rank):
     rng, pair = flat_pair(seed, k, min(rank, k - 1))
-    regions = pair.regions()
+    regions = pair.boxes()
     if not isinstance(regions, Apart):
         return  # the random rows are all zero
     regions = descend(regions, rng, 4)
@@ -180,7 +181,7 @@ def test_apart_pairs_keep_the_gates(seed, k, rank):
 def test_regions_of_all_ranks(seed, k, rank):
     _, pair = flat_pair(seed, k, min(rank, k))
     found = np.linalg.matrix_rank(pair.rows)
-    regions = pair.regions()
+    regions = pair.boxes()
     if 0 < found < k:
         assert isinstance(regions, Apart) and len(regions.pivots) == found and len(regions) == 2 * found
     else:
@@ -188,13 +189,13 @@ def test_regions_of_all_ranks(seed, k, rank):
 
 
 def test_no_regions_in_high_dimension():
-    assert GatedPair(np.eye(11), 1.0, 1.0).proof.boxes() is None
-    assert GatedPair(np.eye(10), 1.0, 1.0).proof.boxes() is not None
+    assert wc.WDC(np.eye(11)).proof is None
+    assert wc.WDC(np.eye(10)).proof is not None
 
 
 def test_apart_take_join_split():
     _, pair = flat_pair(3, 3, 2)
-    regions = pair.regions()
+    regions = pair.boxes()
     halves = regions.split()
     assert len(halves) == 2 * len(regions) and halves.splittable().all()
     joined = regions.join([halves.take(slice(0, 2)), halves.take(slice(2, None))])

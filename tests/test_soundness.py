@@ -22,7 +22,7 @@ from conftest import (
 
 import wdccheck as wc
 from wdccheck.brackets import Bracket, Verdict
-from wdccheck.conditions.wdc.proof import GatedPair
+from wdccheck.conditions.wdc.proof import Proof
 from wdccheck.engines.proving.explore import proved_finer
 from wdccheck.engines.proving.relax import proved_below
 from wdccheck.geometry import gates
@@ -232,13 +232,13 @@ def test_one_gate_wrongly_called_sure_is_caught(monkeypatch, sign):
 
 @pytest.mark.parametrize("field", ["slack", "ceiling", "high"])
 def test_a_halved_part_of_the_sandwich_is_caught(monkeypatch, field):
-    right = GatedPair._sandwich
+    right = Proof._sandwich
 
     def wrong(*arguments):
         form = right(*arguments)
         return replace(form, **{field: getattr(form, field) / 2})
 
-    monkeypatch.setattr(GatedPair, "_sandwich", wrong)
+    monkeypatch.setattr(Proof, "_sandwich", wrong)
     assert dominated([0])[0] > 0
 
 
@@ -330,19 +330,26 @@ def test_a_forged_checkpoint_is_contradicted_or_refused(tmp_path):
 # -- forms and engines that fail ----------------------------------------------------------------
 
 
-class Blind(wc.WDC):
-    """A WDC without caps, some of whose forms are NaN."""
-
-    def caps(self):
-        yield from ()
+class BlindProof(Proof):
+    """Forms that are NaN in some fields."""
 
     def forms(self, regions):
         (form,) = super().forms(regions)
-        nan = {name: np.full_like(getattr(form, name), np.nan) for name in self.fields}
+        nan = {name: np.full_like(getattr(form, name), np.nan) for name in Blind.fields}
         return (replace(form, **nan),)
 
-    def refine(self, regions):
+    def finer(self, regions):
         yield from ()
+
+
+class Blind(wc.WDC):
+    """A WDC without theorems, some of whose forms are NaN."""
+
+    theorems = None
+
+    @property
+    def proof(self):
+        return BlindProof(self.units.rows, self.units.alpha, 4.0 ** self.units.exponent)
 
 
 @pytest.mark.parametrize("fields", [("low",), ("high",), ("pad",), ("mean", "floor"), ("slack", "ceiling")])

@@ -175,7 +175,7 @@ def test_large_layers_travel_without_their_weights():
 def test_it_is_a_condition():
     condition = WDC(np.eye(2))
     assert isinstance(condition, Condition) and isinstance(condition, Scaled)
-    assert condition.spheres == {("r",): 2, ("s",): 2} and not list(condition.dominated_by())
+    assert condition.spheres == {("r",): 2, ("s",): 2}
     other = condition.with_alpha(3.0)
     assert other.alpha == 3.0 and other.W.tolist() == condition.W.tolist()
     gated = condition.proof.compiled
@@ -194,8 +194,6 @@ def test_deviation_is_the_definition(seed, kind, k, factor):
                 for r, s in zip(points["r"], points["s"], strict=True)]
     found = condition.deviation(points)
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13 * top_scale(condition))
-    assert condition.parts(points).keys() == {"wdc"}
-    np.testing.assert_array_equal(condition.parts(points)["wdc"], found)
 
 
 def test_deviation_broadcasts():

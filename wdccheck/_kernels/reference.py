@@ -129,7 +129,9 @@ def radius(center: np.ndarray, half: np.ndarray) -> np.ndarray:
     The box lies in the ball of radius ||h|| about c, and the directions of a ball of radius
     q < ||c|| lie within asin(q / ||c||) of c. Otherwise pi. The quotient errs relatively by
     less than gamma(k + 6); for x <= 0.9 its asin then errs by less than 4 gamma(k + 6) and
-    LIBM_ULPS; the factor 1 + 64 (k + 8) u covers both. Above 0.9, pi/2 is used.
+    LIBM_ULPS; the factor 1 + 64 (k + 8) u covers both, as x/(sqrt(1 - x^2) asin x) < 4. Above 0.9,
+    pi/2 is used up to 1 - 1e-9, where the exact quotient is below 1; as for pi, more than its rounding is
+    added.
     """
     q = np.sqrt(np.sum(half * half, axis=0) / np.sum(center * center, axis=0))
     inside = np.arcsin(np.minimum(q, 0.9)) * (1 + 64 * (len(center) + 8) * rounding.UNIT)

@@ -13,7 +13,6 @@ import numpy as np
 
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.certification import from_wdc
-from wdccheck.conditions.joint_wdc.definition import JointWDC
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.engines.branch_and_bound import BranchAndBound
@@ -21,7 +20,6 @@ from wdccheck.engines.calibration import kept_calibration
 from wdccheck.engines.solve import Rng, bracket, default_engines, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
-from wdccheck.linalg import matrices
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.reports.row import Row
@@ -162,11 +160,7 @@ def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
 
 def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None, reason: Reason) -> Row:
     """The row where the search for alpha was cut short: at the alpha that a trace suggests."""
-    # a Gaussian layer N(0, alpha/n) has trace(W^T W)/k near alpha; of a pair, the product
-    layers = ((condition.B, condition.C) if isinstance(condition, JointWDC)
-              else (condition.net.layers[condition.layer - 1],) if isinstance(condition, R2WDC)
-              else (condition.W,) if isinstance(condition, WDC) else ())
-    alpha = math.prod(float(np.sum(np.square(matrices.stored(W))) / W.shape[1]) for W in layers)
+    alpha = condition.natural_alpha
     if not (math.isfinite(alpha) and alpha > 0):
         alpha = 1.0
     known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from wdccheck.reports.report import Report, Weights
 from wdccheck.reports.row import Row
 from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["certify", "drawn_measurements"]
+__all__ = ["certify", "drawn_measurements", "places"]
 
 
 def certify(
@@ -86,6 +87,26 @@ def certify(
     rows, interrupted = gathered(_network_rows(effort, alpha, layers, restricted, measured))
     return Report(rows, {"": Weights.of(network)}, str(effort.seed.entropy),
                   interrupted, {"shape": list(measured.A.shape), "drawn": drawn})
+
+
+def places(
+    dims: Sequence[int], measured: Sequence[int]
+) -> Iterator[tuple[tuple[str, int | None, str], list[int]]]:
+    """Kind, layer and network of every row of a complete report, and its shape.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        n_0, ..., n_d.
+    measured : sequence of int
+        The shape (m, n_d) of A.
+    """
+    shapes = [[n, k] for k, n in pairwise(dims)]
+    for kind in ("WDC", "R2WDC"):
+        for layer, shape in enumerate(shapes, 1):
+            yield (kind, layer, ""), shape
+    m, n = measured
+    yield ("RRIC", None, ""), [m, n]
 
 
 def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.ndarray:

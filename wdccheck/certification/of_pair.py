@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from wdccheck.certification.of_condition import Effort, Shown, check_alpha, gathered
@@ -17,7 +18,7 @@ from wdccheck.reports.report import Report, Weights
 from wdccheck.reports.row import Row
 from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["certify_pair", "check_pair"]
+__all__ = ["certify_pair", "check_pair", "places"]
 
 
 def certify_pair(
@@ -70,6 +71,20 @@ def certify_pair(
     rows, interrupted = gathered(_pair_rows(effort, nets, dict(zip("BC", alphas, strict=True))))
     return Report(rows, {name: Weights.of(net) for name, net in nets.items()},
                   str(effort.seed.entropy), interrupted)
+
+
+def places(networks: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int | None, str], list[int]]]:
+    """Kind, layer and network of every row of a complete report, and its shape.
+
+    `networks` holds the `dims` of "B" and "C".
+    """
+    last = []
+    for name in "BC":
+        shapes = [[n, k] for k, n in pairwise(networks[name]["dims"])]
+        for layer, shape in enumerate(shapes, 1):
+            yield ("WDC", layer, name), shape
+        last.append(shapes[-1])
+    yield ("joint-WDC", None, ""), [*last[0], last[1][1]]
 
 
 def check_pair(names: tuple[str, str], B_net: ReLUNetwork, C_net: ReLUNetwork) -> None:

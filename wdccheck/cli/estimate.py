@@ -13,6 +13,7 @@ from wdccheck.cli.options import run_options
 from wdccheck.cli.outcome import DONE, UNDECIDED, writable
 from wdccheck.cli.weight_files import layer_number, matrix, network, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
+from wdccheck.kinds import KINDS, with_slug
 from wdccheck.rounded_text import WIDTH
 
 if TYPE_CHECKING:
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate"]
 
-_FILES = {"wdc": 1, "r2wdc": 1, "rric": 1, "joint-wdc": 2}
+_SLUGS = [kind.slug for kind in KINDS]
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(list(_FILES)))
+@click.argument("kind", type=click.Choice(_SLUGS))
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1 (wdc, r2wdc).")
-@click.option("--measurements", type=click.Path(), metavar="A", help="The matrix A of the RRIC.")
-@click.option("--alpha", type=float, help="Scale, 1 by default; the RRIC has none.")
+@click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1.")
+@click.option("--measurements", type=click.Path(), metavar="A", help="The matrix of measurements.")
+@click.option("--alpha", type=float, help="Scale, 1 by default, where there is one.")
 @click.option("--quantile", "quantiles", type=float, multiple=True, metavar="P",
               help="A quantile of the deviation; 0.99 if nothing is asked for.")
 @click.option("--above", "levels", type=float, multiple=True, metavar="LEVEL",
@@ -107,31 +108,32 @@ def _finite(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _networks(
-    kind: str, files: tuple[str, ...], measurements: str | None, alpha: float | None, quiet: bool
+    slug: str, files: tuple[str, ...], measurements: str | None, alpha: float | None, quiet: bool
 ) -> list[ReLUNetwork]:
     """What FILES hold, after a look at what goes together."""
-    if len(files) != _FILES[kind]:
-        raise InvalidInput("FILES", f"{_FILES[kind]} of {kind}", str(len(files)))
-    if (measurements is not None) != (kind == "rric"):
-        raise InvalidInput("--measurements", "A for rric, and nothing for the others", str(measurements))
-    if kind == "rric" and alpha is not None:
-        raise InvalidInput("--alpha", "none for rric", str(alpha))
-    return [(matrix if kind == "joint-wdc" else network)(file, quiet) for file in files]
+    kind = with_slug(slug)
+    count = 2 if kind.paired else 1
+    if len(files) != count:
+        raise InvalidInput("FILES", f"{count} of {slug}", str(len(files)))
+    if (measurements is not None) != kind.measured:
+        with_A = ", ".join(one.slug for one in KINDS if one.measured)
+        raise InvalidInput("--measurements", f"A for {with_A}, and nothing for the others", str(measurements))
+    if not kind.scaled and alpha is not None:
+        raise InvalidInput("--alpha", f"none for {slug}", str(alpha))
+    return [(matrix if kind.paired else network)(file, quiet) for file in files]
 
 
 def _condition(
-    kind: str, nets: list[ReLUNetwork], layer: int | None, measurements: str | None, alpha: float
+    slug: str, nets: list[ReLUNetwork], layer: int | None, measurements: str | None, alpha: float
 ) -> Condition:
-    from wdccheck.conditions.joint_wdc.definition import JointWDC
-    from wdccheck.conditions.r2wdc.definition import R2WDC
-    from wdccheck.conditions.rric.definition import RRIC
-    from wdccheck.conditions.wdc.definition import WDC
+    from wdccheck.conditions.built import build
     from wdccheck.weights.files import read_matrix
 
-    net = nets[0]
-    if kind == "joint-wdc":
-        return JointWDC(net.layers[0], nets[1].layers[0], alpha)
+    kind, net = with_slug(slug), nets[0]
+    if kind.paired:
+        return build(kind.name, [one.layers[0] for one in nets], alpha=alpha)
     if measurements is not None:
-        return RRIC(read_matrix(measurements), net)
+        return build(kind.name, net.layers, measurements=read_matrix(measurements))
     number = layer_number(layer, net.depth)
-    return WDC(net.layers[number - 1], alpha, number) if kind == "wdc" else R2WDC(net, number, alpha)
+    chosen = net.layers[:number] if kind.over_range else net.layers[number - 1: number]
+    return build(kind.name, chosen, alpha=alpha, layer=number)

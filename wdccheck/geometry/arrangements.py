@@ -26,7 +26,8 @@ class Lines:
         One representative row per line, the largest.
     positive, negative : ndarray of shape (m,)
         Sums of squared multiples: the rows along +w add to ``positive * w w^T``, those along -w
-        to ``negative * w w^T``. Relative error below gamma(n + 4).
+        to ``negative * w w^T``. Relative error below gamma(n + 4): a ratio is rounded once, which
+        counts twice in its square, the square once, and a sum of n at most n - 1 times.
     owner : ndarray of shape (n,)
         The line of each row that was grouped; -1 for zero rows.
     ratio : ndarray of shape (n,)
@@ -152,8 +153,10 @@ def _at_normals(rows: np.ndarray, subsets: np.ndarray) -> tuple[np.ndarray, np.n
 
     Returns (S, m), undefined on the subset itself, and whether floats prove that no other row vanishes
     there (S,). The product of a row and the normal is a sum of products of p entries, each of which goes
-    through less than p^2 + 2 p roundings; so does the sum of magnitudes. Underflow costs 2^-1075 each time,
-    fewer than p! 2^p < 2^70 times for p < 20.
+    through less than p^2 + 2 p roundings; so does the sum of magnitudes: gamma(p^2 + 2p) of it, doubled
+    for its own error. What underflows, a scaled entry or a product, costs 2^-1075: U_i of a minor of size i,
+    which is at most i!, with U_i <= i (U_(i-1) + 2^-1075 ((i-1)! + 1)), so U_p <= 2 p p! 2^-1075 < 2^-1000
+    for p <= 20.
     """
     p, count = rows.shape[1], len(subsets)
     minors: dict[tuple[int, ...], np.ndarray] = {(): np.ones((2, count))}  # and magnitudes

@@ -13,7 +13,10 @@ from wdccheck import _kernels
 __all__ = ["MAX_DEPTH", "Boxes"]
 
 MAX_DEPTH = 40
-"""Bisections of one edge after which a box is left alone: centers stay exact dyadic floats."""
+"""Bisections of one edge after which a box is left alone: centers stay exact dyadic floats.
+
+A center is a multiple of 2^-40 in [-1, 1], which takes 41 of the 53 bits; so are the ends of its edge.
+"""
 
 _STOP = 2.0**-MAX_DEPTH
 

@@ -19,7 +19,7 @@ def unit(x: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         squares = np.sum(x * x, axis=-1, keepdims=True)
     if np.all((squares > 1e-200) & (squares < 1e200)):  # the usual case: the same to the last bit
-        return x / np.sqrt(squares)
+        return x / np.sqrt(squares)  # what underflows is below 1e-120 of their sum
     scale = np.max(np.abs(x), axis=-1, keepdims=True)
     _, exponent = np.frexp(scale)
     scaled = np.ldexp(x, -exponent)

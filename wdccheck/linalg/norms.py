@@ -39,7 +39,8 @@ def majorized_norm(rows: Rows) -> float:
     """A proved upper bound on ||rows||_2^2 from products with |rows| alone.
 
     ||W||^2 = lambda_max(W^T W) <= lambda_max(|W|^T|W|). Sums of nonnegative terms err by gamma(n) and
-    gamma(k) relatively, and what underflows is below 1e-50 of x_j >= 1e-200.
+    gamma(k) relatively, the quotient by u: less than 2 gamma(n + k + 8). What underflows, 2^-1075 for each of
+    n k products twice, is below 1e-50 of x_j >= 1e-200; rows have entries of at most 1 or so.
     """
     size = abs(rows)
     n, k = rows.shape
@@ -54,6 +55,8 @@ def block_norm(rows: Rows) -> float:
     N_ij >= ||G_ij||_2 on blocks, ||G|| <= lambda_max(N): for unit vectors u with parts u_i,
     u^T G u <= sum N_ij ||u_i|| ||u_j||. G is computed with the error of ``rounding.gram_error``, N with
     proved norms; one half of each, as both are symmetric. Rows have entries of magnitude at most 1 or so.
+    lambda_max(N) errs as in :func:`majorized_norm`, with the blocks in the place of rows and columns; the
+    trace by gamma(nnz), and where the squares of tiny entries underflow, G by less than the 1e-50.
     """
     from scipy import sparse
 
@@ -102,7 +105,11 @@ def _blocks(columns: Rows) -> list[np.ndarray]:
 def _block_row(
     rows: Rows, columns: Rows, blocks: list[np.ndarray], owner: np.ndarray, i: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row i of N from its diagonal on: i, j and N_ij of the blocks that block i meets."""
+    """Row i of N from its diagonal on: i, j and N_ij of the blocks that block i meets.
+
+    A Frobenius norm errs by gamma of the number of its squares, one of :func:`proved_norm` by its root and
+    the last product alone. Squares that underflow lose 2^-1074 each, as a norm far below 1e-150.
+    """
     starts = columns.indptr[blocks[i]]
     height = int(columns.indptr[blocks[i][0] + 1] - starts[0])
     part = rows[columns.indices[starts[0]: starts[0] + height]]
@@ -128,7 +135,9 @@ def proved_norm(rows: Rows) -> float:
 
     t I - rows^T rows >= 0 is proved by a Cholesky factorization that runs to its end, with the
     loss of ``rounding.cholesky_loss`` and the error of the Gram matrix added; rows (n, k) have
-    entries of magnitude at most 1 or so.
+    entries of magnitude at most 1 or so. A diagonal entry of t I - rows^T rows is rounded by u t at most, and
+    4 u k trace is more: a step of `trace` passes, so t <= 5 trace; or t is near 2^-1000, and cholesky_loss
+    has 7 u t to spare. The last sum has three roundings of half a step each.
     """
     if rows.shape[0] < rows.shape[1]:
         rows = rows.T
@@ -176,7 +185,8 @@ def _nearly_top(rows: Rows) -> float:
 def proved_smallest(rows: np.ndarray) -> float:
     """A proved lower bound on the smallest eigenvalue of rows^T rows; 0 where none is found.
 
-    rows^T rows - t I >= 0 by a Cholesky factorization, as in :func:`proved_norm`; rows (n, k) as there.
+    rows^T rows - t I >= 0 by a Cholesky factorization, as in :func:`proved_norm`; rows (n, k) as there. All
+    diagonal entries and t are at most `trace`: a rounding costs u trace, and 8 u trace is for three.
     """
     n, k = rows.shape
     if n < k:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wdccheck.kinds import with_slug
 from wdccheck.plots.laws import expansion, trained, width
 from wdccheck.plots.others import alphas, contraction, joint, measurements
 from wdccheck.plots.series import Table, chosen
@@ -53,9 +54,9 @@ def draw(study: Table, kind: str | None = None, ax: Any = None) -> Any:
 
 def _kind(study: Table) -> str:
     rows = chosen(study)
-    conditions = {row["condition"] for row in rows}
-    if {"rric", "joint-wdc"} & conditions:
-        return "measurements" if "rric" in conditions else "joint"
+    kinds = [with_slug(slug) for slug in {row["condition"] for row in rows}]
+    if not all(kind.per_layer for kind in kinds):
+        return "measurements" if any(kind.measured for kind in kinds) else "joint"
     if len({row["alpha"] for row in rows if not row["calibrated"]}) > 1:
         return "alphas"
-    return "contraction" if conditions == {"wdc", "r2wdc"} else "width"
+    return "contraction" if len(kinds) > 1 else "width"

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from wdccheck.kinds import named
 from wdccheck.plots.series import (
+    LAYERS,
+    LONE,
     Row,
     Series,
     Table,
@@ -54,7 +57,7 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     >>> ax.get_xscale()
     'log'
     """
-    rows = chosen(study, "wdc", "r2wdc")
+    rows = chosen(study, *LAYERS)
     ax, (groups, names) = axes(ax), named_groups(rows, lambda row: float(row["n"]), "n")
     for series, name, color, marker in _styled(groups, names):
         draw_band(ax, series, color, marker, name + _slope(series))
@@ -85,7 +88,7 @@ def expansion(study: Table, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'expansion n/k'
     """
-    rows = chosen(study, "wdc", "r2wdc")
+    rows = chosen(study, *LAYERS)
     ax, (groups, names) = axes(ax), named_groups(rows, _ratio, "n", scale=lambda row: math.sqrt(_ratio(row)))
     for series, name, color, marker in _styled(groups, names):
         draw_band(ax, series, color, marker, name)
@@ -119,11 +122,11 @@ def trained(study: Table, rows: Sequence[Bracketed], ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'expansion n/k'
     """
-    random = chosen(study, "wdc")
+    random = chosen(study, *LONE)
     ax, (groups, names) = axes(ax), named_groups(random, _ratio, "n", scale=lambda row: 1 / row["alpha"])
     for series, name, color, marker in _styled(groups, names):
         draw_band(ax, series, color, marker, f"random, {name}")
-    layers = [row for row in rows if row.kind == "WDC"]
+    layers = [row for row in rows if named(row.kind).slug in LONE]
     for row, marker in zip(layers, "*Xhp8" * len(layers), strict=False):
         n, k = row.shape
         low, high = row.ratio_lower, row.ratio_upper

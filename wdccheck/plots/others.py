@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.plots.series import Row, Series, Table, chosen, draw_band, legend, named_groups
+from wdccheck.kinds import with_slug
+from wdccheck.plots.series import (
+    LAYERS,
+    LONE,
+    MEASURED,
+    PAIRED,
+    Row,
+    Series,
+    Table,
+    chosen,
+    draw_band,
+    legend,
+    named_groups,
+)
 from wdccheck.plots.style import axes, colors, markers, plain_ticks
 
 __all__ = ["alphas", "contraction", "joint", "measurements"]
@@ -35,7 +48,7 @@ def contraction(study: Table, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'outputs n of the layer'
     """
-    rows, ax = chosen(study, "wdc", "r2wdc"), axes(ax)
+    rows, ax = chosen(study, *LAYERS), axes(ax)
     groups = _bands(rows, ax, "n")
     inputs = {row["hidden"] for row in rows} - {None}
     start = 0.8 * min(float(series.x[0]) for series in groups)
@@ -44,7 +57,7 @@ def contraction(study: Table, ax: Any = None) -> Any:
         ax.axvspan(start, max(hidden, start), color="0.92", linewidth=0, zorder=0,
                    label=f"fewer outputs than the {hidden} inputs")
         ax.axvline(2 * hidden, color="0.45", linewidth=0.6, linestyle=":",
-                   label="twice as many: WDC ≥ α/2 to the left")
+                   label=f"twice as many: {with_slug(LONE[0]).name} ≥ α/2 to the left")
     ax.set(xscale="log", yscale="log", xlabel="outputs n of the layer", ylabel=r"$\varepsilon$")
     ax.set_xlim(left=start)
     return _finished(ax, groups)
@@ -71,8 +84,9 @@ def measurements(study: Table, ax: Any = None) -> Any:
     'measurements m'
     """
     ax = axes(ax)
-    groups = _bands(chosen(study, "rric"), ax, "m")
-    ax.set(xscale="log", yscale="log", xlabel="measurements m", ylabel=r"RRIC $\varepsilon$")
+    rows = chosen(study, *MEASURED)
+    groups = _bands(rows, ax, "m")
+    ax.set(xscale="log", yscale="log", xlabel="measurements m", ylabel=_epsilon(rows))
     return _finished(ax, groups)
 
 
@@ -97,8 +111,9 @@ def joint(study: Table, ax: Any = None) -> Any:
     'rows ℓ of both matrices'
     """
     ax = axes(ax)
-    groups = _bands(chosen(study, "joint-wdc"), ax, "l")
-    ax.set(xscale="log", yscale="log", xlabel="rows ℓ of both matrices", ylabel=r"joint-WDC $\varepsilon$")
+    rows = chosen(study, *PAIRED)
+    groups = _bands(rows, ax, "l")
+    ax.set(xscale="log", yscale="log", xlabel="rows ℓ of both matrices", ylabel=_epsilon(rows))
     return _finished(ax, groups)
 
 
@@ -160,3 +175,9 @@ def _finished(ax: Any, groups: list[Series]) -> Any:
     plain_ticks(ax)
     legend(ax, groups)
     return ax
+
+
+def _epsilon(rows: Sequence[Row]) -> str:
+    """The label of an axis of epsilon: which conditions it is of."""
+    kinds = dict.fromkeys(with_slug(row["condition"]).name for row in rows)
+    return rf"{', '.join(kinds)} $\varepsilon$"

@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import KINDS
 from wdccheck.studies.studies import Study
 
-__all__ = ["QUANTILES", "Row", "Series", "Table", "chosen", "draw_band", "fitted", "legend",
-           "named_groups"]
+__all__ = [
+    "LAYERS", "LONE", "MEASURED", "PAIRED", "QUANTILES", "Row", "Series", "Table", "chosen", "draw_band",
+    "fitted", "legend", "named_groups",
+]
 
 Table = Study | str | os.PathLike[str]
 Row = Mapping[str, Any]
+
+LAYERS = tuple(kind.slug for kind in KINDS if kind.per_layer)
+LONE = tuple(kind.slug for kind in KINDS if kind.needs == ("layer",))
+MEASURED = tuple(kind.slug for kind in KINDS if kind.measured)
+PAIRED = tuple(kind.slug for kind in KINDS if kind.paired)
 
 QUANTILES = (0.1, 0.5, 0.9)
 """Of the repetitions: the ends of the whiskers, and the line."""

@@ -96,6 +96,10 @@ class Scaled(Condition, Protocol):
     def vacuous(self) -> float:
         """The least constant such that every large alpha has epsilon = vacuous * alpha (Fact 9)."""
 
+    @property
+    def natural_alpha(self) -> float:
+        """The scale that a trace suggests: of a layer N(0, alpha/n), about alpha; not always usable."""
+
     def with_alpha(self, alpha: float) -> Scaled:
         """The same condition with another scale."""
 

@@ -113,7 +113,7 @@ class ConePairs:
 
 def _inputs(layers: Layers, k: int, gates: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The inputs of all units as rows in the latent direction, never negative on the cone: (B, m, k), and
-    their error.
+    their error, as of :func:`wdccheck.ranges.cones._product`.
     """
     rows, error = [], []
     for number, W in enumerate(layers):
@@ -178,7 +178,11 @@ def pencil(
     Notes
     -----
     M errs by E: M^T M by ||E||(2 ||M|| + ||E||), M^T H M by ||H|| times that; each computed
-    product of n terms by gamma(n) of its factors' Frobenius norms.
+    product of n terms by gamma(n) of its factors' Frobenius norms, the second by gamma(n) (size + loss).
+    Half of all this is to spare: `span.error` is at least twice the true one, gamma(2n + 16) more than
+    twice gamma(n), loss hardly above size. It covers that a factorization reads one triangle alone, so
+    that what is not symmetric counts up to sqrt(2) times; and lengths that lack 2^-537, where columns
+    have lengths of about 1. Where one is so short that its square is 0, nothing is proved.
     """
     columns = span.columns
     n = columns.shape[1]

@@ -136,6 +136,9 @@ def linear_maps(layers: Layers, gates: Sequence[np.ndarray], k: int) -> tuple[np
 
 
 def _product(W: np.ndarray, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """W value and its error: twice gamma(n), as |W||value| errs by it, too. Half a subnormal of every product
+    in two sums is at most 2^-1060 for up to 2^14 inputs.
+    """
     size = rounding.gamma(2 * W.shape[1] + 8)
     return W @ value, size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ error) + 2.0**-1060
 
@@ -185,7 +188,9 @@ def _halves(part: Pieces) -> Pieces:
 
 
 def _ranges(rows: np.ndarray, error: np.ndarray, part: Pieces) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds (B, m) of w.x over the boxes for rows (B, m, k) known up to `error`."""
+    """Bounds (B, m) of w.x over the boxes for rows (B, m, k) known up to `error`. All roundings
+    are below 4 gamma(k + 2) |w|.corner and 1e-9 error.corner, 6 k underflows of 2^-1075 below 2^-1060.
+    """
     k = rows.shape[-1]
     middle = np.einsum("bmk,bk->bm", rows, part.center)
     reach = np.einsum("bmk,bk->bm", np.abs(rows), part.half)
@@ -275,8 +280,8 @@ def _expanded(lines: _Lines, part: Pieces, signs: np.ndarray) -> tuple[Pieces, n
 def _excluded(pair: np.ndarray, error: np.ndarray, part: Pieces) -> np.ndarray:
     """Boolean (B,): no point of the box has a.x >= 0 and b.x >= 0, for the rows a, b of `pair` (B, 2, k).
 
-    Some g = (1 - p) a + p b with 0 <= p <= 1 is negative at every vertex. Each vertex gives a
-    line in p; the lowest point of their maximum is at 0, 1 or a crossing.
+    Some g = (1 - p) a + p b with 0 <= p <= 1, off by 4 u (|a| + |b|), is negative at every vertex. Each
+    vertex gives a line in p; the lowest point of their maximum is at 0, 1 or a crossing.
     """
     k = part.center.shape[1]
     corners = np.array(list(product((-1.0, 1.0), repeat=k)))

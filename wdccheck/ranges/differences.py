@@ -93,7 +93,7 @@ def enclosed(
     both units surely open or close, by no more than min(error of a, |p|) besides.
     """
     a, b = (x1, np.zeros_like(x1)), (x2, np.zeros_like(x2))
-    d = (x1 - x2, rounding.UNIT * np.abs(x1 - x2))
+    d = (x1 - x2, rounding.UNIT * np.abs(x1 - x2))  # no sum of floats underflows
     for W in layers:
         a, b, d = product(W, *a), product(W, *b), product(W, *d)
         opened = (a[0] > a[1]) & (b[0] > b[1])
@@ -109,6 +109,9 @@ def enclosed(
 def sharpened(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """:func:`enclosed`, each difference times a power of two that makes it about 1; from integers where
     floats leave less than 12 digits of it. With x2 = 0, the images themselves.
+
+    What ldexp makes subnormal is rounded by 2^-1075, the value and its error. A quotient of integers is
+    rounded once, by u of itself or 2^-1075: twice that is its error.
     """
     value, error = enclosed(layers, x1, x2)
     _, exponent = np.frexp(np.abs(value).max(axis=1, keepdims=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from wdccheck.kinds import named
 from wdccheck.reports import drawings
 from wdccheck.reports.markdown import SOURCES, Content, typeset
 from wdccheck.reports.meaning import asked, facts
@@ -73,8 +74,8 @@ def _panel(content: Content) -> str:
     asks = {asked(row, content.depth) for row in content.rows} - {None}
     marks = [(value, f"Lemma 8 and Lemma 5.3 ask for less than {down(value, 3)}")
              for value in asks if value is not None]
-    plain = any(row.alpha is None for row in content.rows)
-    return drawings.error_bars(bars, marks, "ε/α (of the RRIC: ε)" if plain else "ε/α")
+    plain = dict.fromkeys(row.kind for row in content.rows if row.alpha is None)
+    return drawings.error_bars(bars, marks, "ε/α" + (f" (of the {', '.join(plain)}: ε)" if plain else ""))
 
 
 def _witness(row: Row, layers: Mapping[str, Sequence[np.ndarray]]) -> list[str]:
@@ -102,11 +103,10 @@ def _where(shown: Scene, names: tuple[str, str], angle: float) -> str:
 
 
 def _spectral(row: Row) -> str:
-    matrix = {"WDC": "A − αQ, over α", "R2WDC": "A − αQ, over α", "joint-WDC": "A − ακQ, over α",
-              "RRIC": "AᵀA − I"}[row.kind]
-    reached = ("what the witness reaches, the lower bound" if row.kind in ("WDC", "joint-WDC") else
-               "what the witness reaches with the differences u, v that the range allows")
-    return f"Eigenvalues of {matrix}, at the witness. Dashed: ± {reached}."
+    kind = named(row.kind)
+    reached = ("what the witness reaches with the differences u, v that the range allows" if kind.over_range
+               else "what the witness reaches, the lower bound")
+    return f"Eigenvalues of {kind.matrix}, at the witness. Dashed: ± {reached}."
 
 
 def _figure(drawing: str, caption: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from wdccheck.kinds import named
 from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
 from wdccheck.reports.thresholds import Threshold
 from wdccheck.rounded_text import between, down, item, up
 
 __all__ = ["asks", "theorems"]
-
-_OF = {"WDC": "WDC of every layer", "R2WDC": "R2WDC of every layer", "RRIC": "RRIC"}
 
 
 def theorems(rows: Sequence[Row], depths: Sequence[int]) -> list[str]:
@@ -38,7 +37,7 @@ def asks(rows: Sequence[Row], depths: Sequence[int]) -> list[tuple[str, str]]:
 
 
 def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
-    what = " and ".join(_OF[kind] for kind in needed.kinds)
+    what = " and ".join(f"{kind} of every layer" if named(kind).per_layer else kind for kind in needed.kinds)
     if needed.value is None:
         return f"{what}, {needed.needs}: {needed.reason}"
     begun = f"{what}, eps/alpha < {down(needed.value, 3)}"
@@ -51,7 +50,7 @@ def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
 
 
 def _gaussian(rows: Sequence[Row], needed: Threshold) -> list[tuple[str, str]]:
-    own = [row for row in rows if row.kind == "WDC"]
+    own = [row for row in rows if row.kind in needed.kinds]
     if not own or needed.value is None or max(row.ratio_lower for row in own) < needed.value:
         return []
     low, high = thresholds.gaussian_expansion(needed.value)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from wdccheck.brackets import Reason, Work
+from wdccheck.kinds import named
 from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
 from wdccheck.rounded_text import between, down, up
@@ -14,16 +15,6 @@ __all__ = ["asked", "closing", "facts", "meaning", "passing"]
 
 _CLOSED = 0.002  # the relative gap at which `certify` counts a row as closed
 _GROWTH = (0.25, 2.5)  # nodes grew like gap^-p, with p in here, where it was tried
-
-_IDEAL = {
-    "WDC": "how far the rows that are open in two directions are, at worst, from behaving like "
-           "infinitely many Gaussian rows",
-    "R2WDC": "the same as the WDC, but only for directions that the layers before can produce",
-    "joint-WDC": "how far the products of the two last layers are, at worst, from behaving like "
-                 "infinitely many Gaussian rows",
-    "RRIC": "by how much the measurements distort, at worst, the inner product of two differences of "
-            "outputs, relative to their lengths",
-}
 
 
 def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
@@ -43,9 +34,9 @@ def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
 def meaning(row: Row) -> str:
     """What the number says of the layer or of the measurements.
 
-    A matrix of zeros has eps/alpha = sup ||Q||, that is 1/2 (1/4 for the joint-WDC). Below that
-    A_{r,r} >= (alpha/2 - eps) I > 0 for every r; and (1 - eps)|u|^2 <= |A u|^2 <= (1 + eps)|u|^2 for the
-    RRIC with u = v.
+    A matrix of zeros has eps/alpha = sup ||Q||, that is 1/2 (1/4 for two inequalities). Below that
+    A_{r,r} >= (alpha/2 - eps) I > 0 for every r. For measurements and u = v,
+    (1 - eps)|u|^2 <= |A u|^2 <= (1 + eps)|u|^2.
 
     Examples
     --------
@@ -55,33 +46,15 @@ def meaning(row: Row) -> str:
     >>> "nothing is lost" in meaning(Row(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())))
     False
     """
-    begun = f"It is {_IDEAL[row.kind]}. 0 is perfect. "
+    kind = named(row.kind)
+    begun = f"It is {kind.measures}. 0 is perfect. "
     if row.empty:
         return begun + "Here there is nothing to compare."
-    if row.kind == "RRIC":
-        return begun + _of_measurements(row)
-    useless = 0.25 if row.kind == "joint-WDC" else 0.5
     if row.calibration is not None and row.calibration.vacuous:
-        return begun + (f"A matrix of zeros has 1/{1 / useless:.0f}, and no alpha brings this one below "
-                        "that: the condition promises nothing here.")
-    zeros = f"A matrix of zeros has 1/{1 / useless:.0f}"
-    if row.ratio_lower >= useless:
-        return begun + f"{zeros}; this one is no better at this alpha, so the condition promises nothing."
-    if row.ratio_upper >= useless:
-        return begun + f"{zeros}; whether this one is below that is not decided."
-    kept = {"WDC": "no direction of the input", "R2WDC": "no difference that the layers before can produce",
-            "joint-WDC": ""}[row.kind]
-    return begun + f"{zeros}; this one is below that" + (
-        f": the open rows miss {kept}, nothing is lost here." if kept else ".")
-
-
-def _of_measurements(row: Row) -> str:
-    if row.ratio_upper < 1:
-        return "Proved below 1: two different outputs never have the same measurements."
-    if row.ratio_lower >= 1:
-        return "1 or more: the condition does not prove that different outputs have different measurements."
-    return ("Below 1, two different outputs never have the same measurements; whether it is below 1 is not "
-            "decided.")
+        return begun + kind.hopeless
+    if row.ratio_lower >= kind.critical:
+        return begun + kind.above
+    return begun + (kind.below if row.ratio_upper < kind.critical else kind.between)
 
 
 def asked(row: Row, depth: int | None) -> float | None:
@@ -93,8 +66,7 @@ def asked(row: Row, depth: int | None) -> float | None:
     depth : int or None
         Number of layers; None for a pair, of which no explicit threshold speaks.
     """
-    explicit = row.kind in ("WDC", "R2WDC") and depth is not None
-    return thresholds.explicit(depth) if explicit and depth is not None else None
+    return thresholds.explicit(depth) if row.kind in thresholds.EXPLICIT and depth is not None else None
 
 
 def passing(row: Row, depth: int | None) -> Iterator[str]:
@@ -106,9 +78,8 @@ def passing(row: Row, depth: int | None) -> Iterator[str]:
                "the constants of those that use this condition are not given in the papers") + ".")
     elif lower >= needed:
         factor = thresholds.margin(lower, needed) * (1 - 2**-52)
-        theorem = "[HV] Lemma 8" if row.kind == "WDC" else "[C] Lemma 5.3"
-        yield (f"{theorem} needs eps/alpha < {down(needed, 3)}; found is at least {down(lower, 3)}, "
-               f"{down(factor, 3)} times too large. No further search changes that.")
+        yield (f"{thresholds.EXPLICIT[row.kind]} needs eps/alpha < {down(needed, 3)}; found is at least "
+               f"{down(lower, 3)}, {down(factor, 3)} times too large. No further search changes that.")
         best = row.calibration
         if best is not None and best.lower >= needed:
             yield f"No other alpha helps: every one has eps/alpha >= {down(best.lower, 3)}."
@@ -117,13 +88,14 @@ def passing(row: Row, depth: int | None) -> Iterator[str]:
         yield f"It passes: eps/alpha < {down(needed, 3)} is needed, at most {up(row.ratio_upper, 3)} proved."
     else:
         yield f"Not decided: eps/alpha < {down(needed, 3)} is needed, which lies within the bounds."
-    if row.kind == "RRIC":
-        yield "More measurements, or measurements closer to an isometry, tend to make it smaller."
+    if named(row.kind).advice:
+        yield named(row.kind).advice
 
 
 def _wider(row: Row, needed: float) -> Iterator[str]:
     """What another shape of the layer would do: Fact 6, and the law of Gaussian layers."""
-    if row.kind != "WDC":
+    kind = named(row.kind)
+    if kind.over_range or not kind.per_layer:
         return
     n, k = row.shape
     if n < 2 * k:
@@ -166,7 +138,7 @@ def _more_nodes(row: Row, work: Work, detail: str) -> str:
     begun = (f"Branch and bound ended after {work.work:,} nodes with "
              f"{up(row.ratio_upper - row.ratio_lower, 3)} between the bounds of {row.ratio_name}")
     begun += "" if detail == f"{work.work:,} nodes" else f" ({detail})"
-    if row.kind == "RRIC" or (row.kind == "R2WDC" and row.layer != 1):  # layer 1 has boxes
+    if named(row.kind).over_range and row.layer != 1:  # layer 1 has boxes
         return (f"{begun}. How much more it takes cannot be estimated: bounds over pairs of activation cones "
                 "need not close, however many nodes are visited.")
     goal = _CLOSED * row.bracket.upper

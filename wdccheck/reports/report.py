@@ -15,6 +15,7 @@ import numpy as np
 from wdccheck import result_files
 from wdccheck.brackets import Verdict
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import KINDS, named
 from wdccheck.program import made_by
 from wdccheck.reports import html as report_html
 from wdccheck.reports import markdown, thresholds
@@ -27,13 +28,6 @@ from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
 
 __all__ = ["Report", "Weights"]
-
-_SAYS = {
-    "WDC": "WDC: ||A_{r,s} - alpha Q_{r,s}|| over all directions r, s ([HV] Def. 2, [HJ] eq. 5)",
-    "R2WDC": "R2WDC: the same form, only where the layers before it reach ([C] Def. 4.3)",
-    "RRIC": "RRIC: |<(A^T A - I) u, v>| / (|u| |v|), u, v differences of outputs ([HV] Def. 3), no alpha",
-    "joint-WDC": "joint-WDC: both inequalities of the last layers B, C ([HJ] eqs. 6, 7, times l)",
-}
 
 
 @dataclass(frozen=True)
@@ -124,7 +118,8 @@ class Report:
     @property
     def ratio_name(self) -> str:
         """What a verdict is about."""
-        return "eps/alpha" if self._pair else "eps/alpha (RRIC: eps)"
+        plain = dict.fromkeys(row.kind for row in self.rows if row.alpha is None)
+        return "eps/alpha" + (f" ({', '.join(plain)}: eps)" if plain else "")
 
     def verdict(self, eps: float) -> Verdict:
         """Whether every row has ``epsilon/alpha <= eps`` (RRIC: epsilon): holds, violated or not known."""
@@ -172,10 +167,10 @@ class Report:
         try:
             networks = data["pair"] if "pair" in data else {"": data["network"]}
             rows = [Row.from_dict(row, f"{path}: row {i}") for i, row in enumerate(data["rows"], 1)]
-            sizes = {kind: 3 if kind == "joint-WDC" else 2 for kind in _SAYS}
+            sizes = {kind.name: kind.sizes for kind in KINDS}
             if not rows or any(sizes.get(row.kind) != len(row.shape) for row in rows) or not all(
                     isinstance(n, int) and n > 0 for row in rows for n in row.shape):
-                raise InvalidInput(str(path), f"rows of {', '.join(_SAYS)}", "others, or none")
+                raise InvalidInput(str(path), f"rows of {', '.join(sizes)}", "others, or none")
             return Report(
                 tuple(rows),
                 {str(name): Weights.from_dict(one) for name, one in networks.items()},
@@ -207,7 +202,8 @@ class Report:
             blocks.append(self._cut())
         blocks.append("\n".join(["what the theorems ask", *theorems(self.rows, self._depths)]))
         for kind in dict.fromkeys(row.kind for row in self.rows):
-            blocks += [f"---- {_SAYS[kind]}", *(row.to_text() for row in self.rows if row.kind == kind)]
+            own = [row.to_text() for row in self.rows if row.kind == kind]
+            blocks += [f"---- {named(kind).heading}", *own]
         return "\n\n".join(blocks)
 
     def to_html(self, command: str = "") -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wdccheck import result_files
 from wdccheck.brackets import Bracket, Reason, Verdict
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import named
 from wdccheck.reports import thresholds
 from wdccheck.rounded_text import between, down, item, quotient, up
 
@@ -47,7 +48,7 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """WDC, R2WDC, RRIC or joint-WDC."""
+        """The name of its kind (:mod:`wdccheck.kinds`)."""
         return str(self.bracket.condition["kind"])
 
     @property
@@ -140,7 +141,7 @@ class Row:
     def to_dict(self, threshold: float | None = None) -> dict[str, Any]:
         """The row as plain JSON data; `margin` is the least factor by which eps is too large."""
         known, chosen = self.bracket, self.calibration
-        if self.kind not in ("WDC", "R2WDC") or self.of:  # the explicit threshold is not for these
+        if self.kind not in thresholds.EXPLICIT or self.of:  # the explicit threshold is not for these
             threshold = None
         return {
             "kind": self.kind,
@@ -175,7 +176,7 @@ class Row:
     def to_line(self) -> str:
         """The row as one line of a table."""
         scale = "" if self.alpha is None else f"alpha {self.alpha:.6g}"
-        place = self.place or ("last layers" if self.kind == "joint-WDC" else self.size)
+        place = self.place or ("last layers" if named(self.kind).paired else self.size)
         line = f"{self.kind:<11}{place:<14} {scale:<16}{self._ratio():<40} {self.state}"
         return line.rstrip()
 
@@ -199,7 +200,7 @@ class Row:
     @property
     def _vacuous(self) -> str:
         """epsilon/alpha of any large alpha."""
-        return "1/4" if self.kind == "joint-WDC" else "1/2"
+        return str(named(self.kind).critical)
 
     def _calibrated(self, least: str) -> list[str]:
         chosen = self.calibration
@@ -208,7 +209,7 @@ class Row:
         text = f"none brings eps/alpha below {down(chosen.lower, 9 if chosen.vacuous else 5)}"
         if chosen.vacuous:
             text += f", and every larger one gives {least}: the {self.kind} is vacuous here"
-            text += ", it says nothing of this layer" if self.kind != "joint-WDC" else ""
+            text += ", it says nothing of this layer" if named(self.kind).per_layer else ""
         return item("any alpha", text)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 __all__ = ["Threshold", "explicit", "gaussian_expansion", "margin", "pair_threshold", "thresholds"]
 
 NOT_GIVEN = "constant not given in the paper"
+EXPLICIT = {"WDC": "[HV] Lemma 8", "R2WDC": "[C] Lemma 5.3"}
+"""The kinds of which a theorem asks a number, and the theorem."""
 TOO_SHALLOW = "at least two layers are needed"
 
 
@@ -80,8 +82,8 @@ def thresholds(depth: int) -> tuple[Threshold, ...]:
     value = explicit(depth)
     reasons = ("", NOT_GIVEN) if value is not None else (TOO_SHALLOW, TOO_SHALLOW)
     return (
-        Threshold("[HV] Lemma 8", ("WDC",), "eps < 1/(16 pi d^2)^2", value, reasons[0]),
-        Threshold("[C] Lemma 5.3", ("R2WDC",), "eps < 1/(16 pi d^2)^2", value, reasons[0]),
+        Threshold(EXPLICIT["WDC"], ("WDC",), "eps < 1/(16 pi d^2)^2", value, reasons[0]),
+        Threshold(EXPLICIT["R2WDC"], ("R2WDC",), "eps < 1/(16 pi d^2)^2", value, reasons[0]),
         Threshold("[HV] Theorem 4", ("WDC", "RRIC"), "K d^8 eps^(1/4) <= 1", None, reasons[1]),
         Threshold("[C] Theorem 4.4", ("R2WDC", "RRIC"), "eps < K/d^90", None, reasons[1]),
     )

@@ -12,6 +12,7 @@ import numpy as np
 from wdccheck import checker
 from wdccheck.geometry.expectation import angle as angle_of
 from wdccheck.geometry.expectation import expected_gram, expected_inner, unit
+from wdccheck.kinds import named
 from wdccheck.linalg import rounding
 from wdccheck.ranges import differences
 from wdccheck.reports.row import Row
@@ -93,7 +94,9 @@ def scene(row: Row, layers: Layers) -> Scene | str:
     witness = row.bracket.witness
     if witness is None:
         return "no witness: the lower bound is 0"
-    build = {"WDC": _wdc, "R2WDC": _r2wdc, "joint-WDC": _joint, "RRIC": _rric}[row.kind]
+    build = _SCENES.get(named(row.kind).needs)
+    if build is None:
+        return "no drawing of this kind is known"
     try:
         with np.errstate(all="ignore"):
             return build(row, witness, layers)
@@ -101,7 +104,7 @@ def scene(row: Row, layers: Layers) -> Scene | str:
         return "the witness and the weights do not fit together"
 
 
-def _wdc(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
+def _layer(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
     own = layers.get(row.of, ())
     W = own[row.layer - 1] if own and row.layer else checker.stored_weights(_data(row))
     if W is None:
@@ -111,7 +114,7 @@ def _wdc(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene |
     return _with_spectrum(W, f"rows of {_matrix(row)}", pair, row.scale)
 
 
-def _r2wdc(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
+def _layer_behind(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
     network = _network(row, layers)
     if not network:
         return _absent(row)
@@ -120,7 +123,7 @@ def _r2wdc(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene
     return _with_spectrum(W, f"rows of {_matrix(row)}", pair, row.scale)
 
 
-def _rric(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
+def _measured(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
     network = _network(row, layers)
     if not network:
         return _absent(row)
@@ -133,7 +136,7 @@ def _rric(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene 
     return Scene(W, whose, pairs, *_eigenvalues(lambda: A.T @ A - np.eye(A.shape[1]), A.shape[1]))
 
 
-def _joint(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
+def _pair_of_matrices(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
     """Of the part that attains the bound: its gates, the other matrix's weights in the spectrum."""
     pair = ((layers["B"][-1], layers["C"][-1]) if layers.get("B") and layers.get("C")
             else checker.stored_pair(_data(row)))
@@ -188,6 +191,10 @@ def _network(row: Row, layers: Layers) -> list[np.ndarray]:
     stored = [checker.stored_matrix(entry) for entry in row.bracket.condition.get("network") or ()]
     found = [W for W in stored if W is not None]
     return found if len(found) == len(stored) else []
+
+
+_SCENES = {("layer",): _layer, ("network", "layer"): _layer_behind, ("network", "measurements"): _measured,
+           ("B", "C"): _pair_of_matrices}
 
 
 def _data(row: Row) -> dict[str, Any]:

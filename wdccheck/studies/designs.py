@@ -12,19 +12,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wdccheck.conditions.joint_wdc.definition import JointWDC
-from wdccheck.conditions.r2wdc.definition import R2WDC
-from wdccheck.conditions.rric.definition import RRIC
-from wdccheck.conditions.wdc.definition import WDC
+from wdccheck.conditions.built import build
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import KINDS, with_slug
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition
 from wdccheck.studies.ensembles import DISTRIBUTIONS, draw
-from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["CONDITIONS", "Cell", "listed", "product"]
 
-CONDITIONS = ("wdc", "r2wdc", "rric", "joint-wdc")
+CONDITIONS = tuple(kind.slug for kind in KINDS)
 """Names of the conditions, as a design has them."""
 
 Value = TypeVar("Value")
@@ -35,8 +32,8 @@ class Cell:
     """One bracket of a study: the condition and where its weights come from.
 
     The network has `depth` layers and widths k, ..., n, those in between growing by one factor
-    (rounded) or all equal to `hidden`; WDC and R2WDC are those of its last layer. The RRIC is that of m
-    measurements N(0, 1/m) of its outputs; the joint-WDC that of two matrices of shape (l, k).
+    (rounded) or all equal to `hidden`; a condition of a layer is that of its last one. One of measurements
+    has m of them, N(0, 1/m), of its outputs; one of a pair has two matrices of shape (l, k).
     What does not apply is None.
     """
 
@@ -80,17 +77,16 @@ class Cell:
         """The condition; with alpha = 1 where alpha is to be chosen."""
         alpha = self.alpha if isinstance(self.alpha, float) else 1.0
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
-        if self.condition == "joint-wdc":
-            B, C = (draw(self.distribution, self.l or 1, self.k, rng) for _ in range(2))
-            return JointWDC(B, C, alpha)
+        kind = with_slug(self.condition)
+        if kind.paired:
+            pair = [draw(self.distribution, self.l or 1, self.k, rng) for _ in range(2)]
+            return build(kind.name, pair, alpha=alpha)
         layers = [draw(self.distribution, n, k, rng) for k, n in itertools.pairwise(self.widths())]
-        if self.condition == "wdc":
-            return WDC(layers[-1], alpha, self.depth)
-        net = ReLUNetwork(tuple(layers))
-        if self.condition == "r2wdc":
-            return R2WDC(net, len(layers), alpha)
+        if not kind.over_range:
+            return build(kind.name, layers[-1:], alpha=alpha, layer=self.depth)
         of_m = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, self.m or 1)))
-        return RRIC(draw("gaussian", self.m or 1, net.dims[-1], of_m), net)
+        A = draw("gaussian", self.m or 1, len(layers[-1]), of_m) if kind.measured else None
+        return build(kind.name, layers, alpha=alpha, measurements=A)
 
 
 def product(
@@ -115,7 +111,8 @@ def product(
         "repetition": list(range(listed("repeat", repeat, _size)[0])),
     }
     for kind in kinds:
-        needed = ("l",) if kind == "joint-wdc" else ("n", "m") if kind == "rric" else ("n",)
+        about = with_slug(kind)
+        needed = ("l",) if about.paired else ("n", "m") if about.measured else ("n",)
         for name in needed:
             if not lists[name] and not (name == "n" and lists["ratio"]):
                 raise InvalidInput("n or ratio" if name == "n" else name, f"at least one value for {kind}",
@@ -133,7 +130,9 @@ def _cell(kind: str, values: dict[str, Any]) -> Cell:
     ratio = values.pop("ratio")
     if ratio is not None:
         values["n"] = max(1, round(ratio * values["k"]))
-    unused = {"joint-wdc": ("n", "depth", "hidden", "m"), "rric": ("l", "alpha")}.get(kind, ("m", "l"))
+    about = with_slug(kind)
+    unused: tuple[str, ...] = (("n", "depth", "hidden", "m") if about.paired else
+                               ("l", "alpha") if about.measured else ("m", "l"))
     if values["depth"] == 1:
         unused = (*unused, "hidden")
     return Cell(kind, **{**values, **dict.fromkeys(unused)})

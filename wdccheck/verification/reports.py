@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from wdccheck import checker
+from wdccheck import checker, kinds
 from wdccheck.brackets import Bracket
-from wdccheck.certification import from_wdc
+from wdccheck.certification import from_wdc, of_network, of_pair
 from wdccheck.certification.of_network import drawn_measurements
 from wdccheck.checker import Check
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import Kind, named
 from wdccheck.linalg import hashes, inputs, matrices
 from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
@@ -40,17 +40,27 @@ class Entry:
         return self.known.condition["kind"], self.known.condition.get("layer"), self.row.get("of")
 
     @property
+    def kind(self) -> Kind:
+        """What it is a row of."""
+        return named(str(self.known.condition["kind"]))
+
+    @property
     def matrices(self) -> list[np.ndarray] | None:
-        """The layers at hand: one of a WDC, the two of a joint-WDC, the network of the others."""
-        kind, data = self.known.condition["kind"], self.known.to_dict()
-        if kind == "WDC":
-            W = checker.stored_weights(data)
-            return None if W is None else [W]
-        if kind == "joint-WDC":
-            pair = checker.stored_pair(data)
-            return None if pair is None else list(pair)
-        stored = [checker.stored_matrix(one) for one in self.known.condition.get("network") or [None]]
-        return None if any(W is None for W in stored) else [W for W in stored if W is not None]
+        """The layers at hand: a lone one, the two of a pair, the network of the others."""
+        return stored_matrices(self.known)
+
+
+def stored_matrices(known: Bracket) -> list[np.ndarray] | None:
+    """The matrices that a result carries, as its kind needs them; None where one is missing."""
+    kind, data = named(str(known.condition["kind"])), known.to_dict()
+    if kind.paired:
+        pair = checker.stored_pair(data)
+        return None if pair is None else list(pair)
+    if not kind.over_range:
+        W = checker.stored_weights(data)
+        return None if W is None else [W]
+    stored = [checker.stored_matrix(one) for one in known.condition.get("network") or [None]]
+    return None if any(W is None for W in stored) else [W for W in stored if W is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +81,27 @@ class Given:
     def supplied(self, known: Bracket) -> Bracket:
         """`known` with the weights that its file does not carry; others than its own are refused later."""
         condition, found = known.condition, dict[str, Any]()
-        kind, layer, sha256 = condition["kind"], condition.get("layer"), str(condition["sha256"])
-        single = [W for net in self.networks for W in net]
-        if kind == "WDC" and single:
+        layer, sha256 = condition.get("layer"), str(condition["sha256"])
+        if not kinds.known(condition["kind"]):
+            return known
+        kind, single = named(condition["kind"]), [W for net in self.networks for W in net]
+        if kind.paired:
+            pairs = ((B, C) for B in single for C in single if len(B) == len(C))
+            pair = next((pair for pair in pairs if hashes.hash_arrays(pair) == sha256), None)
+            if pair is not None and "weights" not in condition:
+                found = {"weights": {"B": hashes.encode(pair[0]), "C": hashes.encode(pair[1])}}
+        elif kind.over_range and "network" not in condition:
+            A = self.measurements
+            first = [] if not kind.measured else [A] if A is not None else None
+            for net in self.networks if first is not None else ():
+                layers = net[:layer] if kind.per_layer and isinstance(layer, int) else net
+                if hashes.hash_arrays([*(first or []), *layers]) == sha256:
+                    found = {"network": [hashes.encode(W) for W in layers]}
+                    found |= {"measurements": hashes.encode(A)} if kind.measured and A is not None else {}
+        elif not kind.over_range and single:
             forms = (form for W in single for form in (W, matrices.other_form(W)) if form is not None)
             W = next((W for W in forms if hashes.sha256(W) == sha256), single[0])
             found = {"weights": hashes.encode(W)}
-        elif kind == "joint-WDC" and "weights" not in condition:
-            pairs = ((B, C) for B in single for C in single if len(B) == len(C))
-            pair = next((pair for pair in pairs if hashes.hash_arrays(pair) == sha256), None)
-            found = {"weights": {"B": hashes.encode(pair[0]), "C": hashes.encode(pair[1])}} if pair else {}
-        elif kind in ("R2WDC", "RRIC") and "network" not in condition:
-            A = self.measurements
-            first = [] if kind == "R2WDC" else [A] if A is not None else None
-            for net in self.networks if first is not None else ():
-                layers = net[:layer] if kind == "R2WDC" and isinstance(layer, int) else net
-                if hashes.hash_arrays([*(first or []), *layers]) == sha256:
-                    found = {"network": [hashes.encode(W) for W in layers]}
-                    found |= {"measurements": hashes.encode(A)} if kind == "RRIC" and A is not None else {}
         return replace(known, condition={**condition, **found})
 
 
@@ -106,17 +119,18 @@ def summary(known: Bracket, row: Mapping[str, Any], data: Mapping[str, Any]) -> 
 
 
 def carried(entry: Entry, before: Sequence[Entry]) -> Check | None:
-    """Fact 12: the upper bound of an R2WDC, where the row of the layer's WDC gives it; None elsewhere."""
-    kind, layer, of = entry.place
-    above = next((one for one in before if one.place == ("WDC", layer, of)), None)
-    if kind != "R2WDC" or above is None or above.proof is None:
+    """Fact 12: the upper bound, where the row of the same layer that dominates it gives it; else None."""
+    name, layer, of = entry.place
+    over = named(name).dominated_by if kinds.known(name) else None
+    above = next((one for one in before if one.place == (over, layer, of)), None)
+    if over is None or above is None or above.proof is None:
         return None
     if from_wdc.upper_at(above.known, float(entry.known.condition["alpha"])) > entry.known.upper:
         return None
     layers = entry.matrices
     if layers is None or checker.sha256_of(layers[-1]) != above.known.condition["sha256"]:
         return None
-    return Check("upper bound", above.proof.passed, f"Fact 12: the WDC of layer {layer} gives it, "
+    return Check("upper bound", above.proof.passed, f"Fact 12: the {over} of layer {layer} gives it, "
                  f"{'confirmed' if above.proof.passed else 'not confirmed'} above", entry.known.upper)
 
 
@@ -128,7 +142,8 @@ def whole(entries: Sequence[Entry], data: Mapping[str, Any], given: Given) -> Ch
         depths = {name: len(one["dims"]) - 1 for name, one in networks.items()}
         threshold = None if what == "pair" else thresholds.explicit(depths[""])
         wrong = [] if data["threshold"] == threshold else [f"threshold is {data['threshold']!r}"]
-        expected = list(_pair_places(networks) if what == "pair" else _places(data))
+        expected = list(of_pair.places(networks) if what == "pair" else of_network.places(
+            networks[""]["dims"], data["measurements"]["shape"]))
         interrupted = data["interrupted"] is True
         recorded = {name: str(one["sha256"]) for name, one in networks.items()}
     except (TypeError, KeyError, ValueError):
@@ -138,7 +153,7 @@ def whole(entries: Sequence[Entry], data: Mapping[str, Any], given: Given) -> Ch
         return Check(what, False, "; ".join([*wrong, "its rows are not those of the networks that it names"]))
     single: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for entry in entries:
-        if entry.place[0] == "WDC":
+        if entry.kind.needs == ("layer",):
             single[entry.place[2]] += entry.matrices or []
     if any(len(own) < depths[name] for name, own in single.items()):
         return Check(what, False if wrong else None, "; ".join(wrong) or "its rows are in order; the weights "
@@ -149,46 +164,26 @@ def whole(entries: Sequence[Entry], data: Mapping[str, Any], given: Given) -> Ch
     return Check(what, not wrong, "; ".join(wrong) or f"{len(found)} of {len(expected)} rows, in order")
 
 
-def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, Any, Any], list[int]]]:
-    """Kind, layer and network of every row of a complete report of one network, and its shape."""
-    shapes = [[n, k] for k, n in pairwise(data["network"]["dims"])]
-    for kind in ("WDC", "R2WDC"):
-        for layer, shape in enumerate(shapes, 1):
-            yield (kind, layer, ""), shape
-    m, n = data["measurements"]["shape"]
-    yield ("RRIC", None, ""), [m, n]
-
-
-def _pair_places(networks: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, Any, Any], list[int]]]:
-    """The same of a pair."""
-    last = []
-    for name in "BC":
-        shapes = [[n, k] for k, n in pairwise(networks[name]["dims"])]
-        for layer, shape in enumerate(shapes, 1):
-            yield ("WDC", layer, name), shape
-        last.append(shapes[-1])
-    yield ("joint-WDC", None, ""), [*last[0], last[1][1]]
-
-
 def _strangers(
     entries: Sequence[Entry], single: Mapping[str, list[np.ndarray]], data: Mapping[str, Any]
 ) -> Iterator[str]:
     """Rows of other layers, measurements or scales than the report says; `single`: its layers."""
     scales = {entry.place: entry.known.alpha for entry in entries}
     for entry in entries:
-        kind, layer, _ = entry.place
-        name = Row(entry.known).name
+        layer = entry.place[1]
+        name, kind = Row(entry.known).name, entry.kind
         own = entry.matrices
-        if kind == "joint-WDC":
+        if kind.paired:
             last = [single[n][-1] for n in "BC"]
-            first, second = (scales["WDC", len(single[n]), n] or 0.0 for n in "BC")
+            first, second = (_last_scale(entries, n) for n in "BC")
             if hashes.hash_arrays(last) != entry.known.condition["sha256"]:
                 yield f"{name} is of other matrices than the last layers"
             if entry.known.alpha != first * second:
                 yield f"alpha of {name} is not the product of those of the last layers"
-        elif kind == "R2WDC" and hashes.hash_arrays(single[""][:layer]) != entry.known.condition["sha256"]:
-            yield f"{name} is of another network"
-        elif kind == "RRIC" and own is not None:
+        elif kind.over_range and kind.per_layer:
+            if hashes.hash_arrays(single[""][:layer]) != entry.known.condition["sha256"]:
+                yield f"{name} is of another network"
+        elif kind.measured and own is not None:
             A = checker.stored_matrix(entry.known.condition.get("measurements"))
             drawn = _drawn(data, single[""])
             if hashes.hash_arrays(own) != hashes.hash_arrays(single[""]):
@@ -196,10 +191,16 @@ def _strangers(
             if data["measurements"]["drawn"] is True and (
                     drawn is None or A is None or not np.array_equal(drawn, A)):
                 yield "the measurements are not those that the seed gives"
-    inner = [scale for (kind, layer, of), scale in scales.items()
-             if of and kind == "WDC" and layer < len(single[of])]
+    inner = [scale for (name, layer, of), scale in scales.items()
+             if of and named(name).per_layer and layer < len(single[of])]
     if any(scale != 1 for scale in inner):
         yield "an inner layer is not at alpha = 1"
+
+
+def _last_scale(entries: Sequence[Entry], of: str) -> float:
+    """alpha of the last layer of one network of a pair."""
+    layers = [entry for entry in entries if entry.kind.per_layer and entry.place[2] == of]
+    return float(layers[-1].known.alpha or 0.0)
 
 
 def _drawn(data: Mapping[str, Any], layers: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -217,7 +218,7 @@ def _stored(data: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, ...]]:
     for name in ("", "B", "C"):
         try:
             layers = [checker.stored_weights(row["bracket"]) for row in data.get("rows", ())
-                      if row["kind"] == "WDC" and row["of"] == name]
+                      if named(row["kind"]).needs == ("layer",) and row["of"] == name]
         except (TypeError, KeyError, AttributeError):
             return
         if layers and all(W is not None and W.size for W in layers):

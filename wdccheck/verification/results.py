@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck import checker, result_files
+from wdccheck import checker, kinds, result_files
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
-from wdccheck.conditions.joint_wdc.definition import JointWDC
-from wdccheck.conditions.r2wdc.definition import R2WDC
-from wdccheck.conditions.rric.definition import RRIC
-from wdccheck.conditions.wdc.definition import WDC
+from wdccheck.conditions.built import build
 from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.monte_carlo import MonteCarlo
@@ -25,12 +22,12 @@ from wdccheck.engines.sdp import SDP
 from wdccheck.engines.solve import bracket
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
-from wdccheck.linalg import inputs, matrices
+from wdccheck.linalg import inputs
+from wdccheck.linalg.matrices import from_parts
 from wdccheck.protocol.condition import Condition
 from wdccheck.reports.row import Row
 from wdccheck.running.progress import Event, Progress
-from wdccheck.verification.reports import Entry, Given, carried, summary, whole
-from wdccheck.weights.network import ReLUNetwork
+from wdccheck.verification.reports import Entry, Given, carried, stored_matrices, summary, whole
 
 __all__ = ["Check", "engine_from_repr", "verify"]
 
@@ -86,7 +83,7 @@ def verify(
     entries: list[Entry] = []
     for name, found, row in _entries(data, source):
         known = Bracket.from_dict(found, f"{source}: {name}" if name else source)
-        if known.condition["kind"] in ("WDC", "R2WDC", "joint-WDC"):
+        if kinds.known(known.condition["kind"]) and kinds.named(known.condition["kind"]).scaled:
             inputs.alpha_value(known.alpha)
         entry = Entry(given.supplied(known), row or {})
         own = [checker.reevaluate(entry.known.to_dict())]
@@ -162,26 +159,17 @@ def _recompute(
 
 def _condition(known: Bracket) -> Condition | None:
     """What was bounded; None where its weights are not at hand."""
-    kind, data = known.condition["kind"], known.to_dict()
-    if kind in ("R2WDC", "RRIC"):
-        stored = [checker.stored_matrix(entry) for entry in known.condition.get("network") or ()]
-        layers = [layer for layer in stored if layer is not None]
-        if not layers or len(layers) < len(stored):
-            return None
-        if kind == "R2WDC":
-            return R2WDC(ReLUNetwork(tuple(layers)), len(layers), inputs.alpha_value(known.alpha))
-        A = checker.stored_matrix(known.condition.get("measurements"))
-        return None if A is None else RRIC(A, ReLUNetwork(tuple(layers)))
-    alpha = inputs.alpha_value(known.alpha)
-    if kind == "joint-WDC":
-        pair = checker.stored_pair(data)
-        return None if pair is None else JointWDC(*pair, alpha)
-    W, sparse = checker.stored_weights(data), checker.stored_sparse(data)
-    if (W is None and sparse is None) or kind != "WDC":
+    name, data = str(known.condition["kind"]), known.to_dict()
+    if not kinds.known(name):
         return None
-    rows = W if sparse is None else matrices.from_parts(sparse.shape, sparse.data, sparse.indices,
-                                                        sparse.indptr)
-    return WDC(rows, alpha, layer=1)  # a layer: no advice on its shape
+    kind, matrices = kinds.named(name), stored_matrices(known)
+    if kind.needs == ("layer",) and (sparse := checker.stored_sparse(data)) is not None:
+        matrices = [from_parts(sparse.shape, sparse.data, sparse.indices, sparse.indptr)]
+    A = checker.stored_matrix(known.condition.get("measurements")) if kind.measured else None
+    if not matrices or (kind.measured and A is None):
+        return None
+    alpha = inputs.alpha_value(known.alpha) if kind.scaled else 1.0
+    return build(name, matrices, alpha=alpha, measurements=A, layer=1)  # a layer: no advice on its shape
 
 
 def _with_budget(work: Work) -> Any:

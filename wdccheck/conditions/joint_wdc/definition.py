@@ -124,6 +124,11 @@ class JointWDC:
         """Boxes of h, x, m, y; None beyond dimension 4."""
         return Proof.of(self.units)
 
+    @property
+    def natural_alpha(self) -> float:
+        """trace(B^T B)/n times trace(C^T C)/p."""
+        return math.prod(float(np.sum(np.square(W)) / W.shape[1]) for W in (self.B, self.C))
+
     def with_alpha(self, alpha: float) -> JointWDC:
         """The same matrices with another alpha."""
         return JointWDC(self.B, self.C, alpha)

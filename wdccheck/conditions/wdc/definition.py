@@ -117,6 +117,11 @@ class WDC:
         on = self.units.rows[self.units.open(r) & self.units.open(s)]
         return terms(on, r, s, maximizer(on, r, s, self.units.alpha), self.units.scale)
 
+    @property
+    def natural_alpha(self) -> float:
+        """trace(W^T W)/k."""
+        return float(np.sum(np.square(matrices.stored(self.W))) / self.W.shape[1])
+
     def with_alpha(self, alpha: float) -> WDC:
         """The same weights with another alpha."""
         return WDC(self.W, alpha, self.layer)
