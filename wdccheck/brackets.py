@@ -151,6 +151,11 @@ class Bracket:
         """Whether both sides meet, to one part in 10**9."""
         return self.upper <= self.lower * (1 + 1e-9)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the keyboard, or lost workers, cut the search short."""
+        return any(stop.reason is Reason.INTERRUPTED for stop in self.stopped.values())
+
     def verdict(self, eps: float) -> Verdict:
         """Whether the condition holds with constant `eps`: holds, violated, or not known."""
         if not eps >= 0:

@@ -96,7 +96,6 @@ class Checks:
 
     def bracket(self, condition: Condition, *, target: float | None = None) -> Bracket:
         """As ``wc.bracket``; it goes on from what the cache has, and returns at once if that is enough."""
-        from wdccheck.brackets import Reason
         from wdccheck.engines.solve import bracket
         from wdccheck.protocol.condition import checked
 
@@ -107,7 +106,7 @@ class Checks:
             known = bracket(condition, rng=self._seed, workers=self._workers, time_limit=self._time_limit,
                             target=target, checkpoint=path)
             took = f"{time.monotonic() - begun:.1f} s"
-            if any(stop.reason is Reason.INTERRUPTED for stop in known.stopped.values()):
+            if known.interrupted:
                 raise KeyboardInterrupt
         self._record(known, target, took)
         return known

@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 
 from wdccheck._kernels import reference
-from wdccheck._kernels.problem import MOST, Problem, Progress
+from wdccheck._kernels.problem import CLOSE, CROWD, MOST, Problem, Progress
 from wdccheck._kernels.reference import (
     cholesky_succeeds,
     expected_triangle,
@@ -25,7 +26,8 @@ from wdccheck._kernels.reference import (
 )
 
 __all__ = [
-    "MOST", "Problem", "Progress", "best_on_circles", "best_waves", "cholesky_succeeds",
+    "CLOSE", "CROWD", "MOST", "Problem", "Progress", "best_on_circles", "best_waves", "cholesky_succeeds",
+    "chosen",
     "expected_triangle", "extremes", "gram", "kernel", "outer_products", "prove", "radius", "reason",
     "semidefinite", "symmetric", "tabulated",
 ]
@@ -35,6 +37,7 @@ _ABI = 3
 """Of the compiled modules that these files go with: an editable install may keep older ones."""
 
 Arrays = tuple[np.ndarray, np.ndarray]
+Function = TypeVar("Function", bound=Callable[..., Any])
 Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
 BestOnCircles = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Arrays]
 Extremes = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Arrays]
@@ -79,6 +82,16 @@ def tabulated(rows: np.ndarray) -> np.ndarray | None:
 
 
 _TABLE = 2**23  # entries
+
+
+def chosen(name: str, plain: Function) -> Function:
+    """The compiled function of that name, where there is one.
+
+    `plain` takes the same arguments and defines what it computes; it stands where its mathematics is, and
+    no caller needs to know which of the two it got.
+    """
+    compiled = globals()[name]
+    return plain if compiled is None else compiled
 
 
 def kernel() -> str:

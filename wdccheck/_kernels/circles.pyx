@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The best points of great circles, compiled: `circles.best_on_circle` and `waves.best_of_wave` define them."""
+"""The best points of great circles, compiled: `geometry.step_sums` and `geometry.wave_sums` define them."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Extreme eigenpairs of weighted Gram matrices less their expectation, compiled: see `extremes`."""
+"""Extreme eigenpairs of weighted Gram matrices less their expectation, compiled: `conditions.maximizer` defines them."""
 
 import numpy as np
 

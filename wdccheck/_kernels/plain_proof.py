@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from wdccheck._kernels.first_order import first_order
-from wdccheck._kernels.problem import SCORED, Problem, Progress
+from wdccheck._kernels.problem import CLOSE, CROWD, SCORED, Problem, Progress
 from wdccheck._kernels.reference import expected_triangle, in_order, radius, semidefinite, symmetric
 from wdccheck.linalg import rounding
 
@@ -23,8 +23,6 @@ __all__ = ["prove"]
 
 UPPER, LOWER = 1, 2  # sides that are proved: lambda_max(A - E) <= t, lambda_max(E - A) <= t
 
-CLOSE = 0.3  # radians: on larger boxes nobody asks whether lines depend on each other
-CROWD = 24  # lines through a box of which more cannot be enumerated
 FLAT = 3e-5  # distance from a span below which a unit vector seems to lie in it
 WIDE = 4.0  # weight of the expectation's part of a score
 STEPS = 2  # of the power iteration for the eigenvector that scores are taken at

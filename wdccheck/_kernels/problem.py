@@ -10,8 +10,12 @@ import numpy as np
 from wdccheck._kernels.reference import outer_products
 from wdccheck.linalg import rounding
 
-__all__ = ["MOST", "SCORED", "Problem", "Progress"]
+__all__ = ["CLOSE", "CROWD", "MOST", "SCORED", "Problem", "Progress"]
 
+CLOSE = 0.3
+"""Radians: on larger boxes nobody asks whether lines depend on each other; a split gains more."""
+CROWD = 24
+"""Lines through a box; if there are more their sign vectors are not listed."""
 MOST = 10
 """Largest dimension that a compiled proof takes."""
 

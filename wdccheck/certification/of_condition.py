@@ -12,24 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.certification import from_wdc
+from wdccheck.certification.first_layer import first_layer
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.wdc.definition import WDC
+from wdccheck.engines import dominance
 from wdccheck.engines.branch_and_bound import BranchAndBound
-from wdccheck.engines.calibration import kept_calibration
+from wdccheck.engines.calibration import calibrated, kept_calibration
 from wdccheck.engines.solve import Rng, bracket, default_engines, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.reports.row import Row
-from wdccheck.rounded_text import up
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
 
 __all__ = ["Effort", "Shown", "certify_condition", "check_alpha", "gathered"]
 
-CALIBRATION_SHARE = 0.2  # of a row's time
 CLOSED = 0.002  # a row counts as closed at this gap relative to `upper`, unless another is given
 RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
 
@@ -42,7 +41,7 @@ def gathered(rows: Iterable[Row]) -> tuple[tuple[Row, ...], bool]:
     try:
         for row in rows:
             found.append(row)
-            if _interrupted(row.bracket):
+            if row.bracket.interrupted:
                 return tuple(found), True
     except KeyboardInterrupt:
         if not found:
@@ -124,30 +123,31 @@ def certify_condition(
         row = certify_condition(
             WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, target=target, time_limit=time_limit,
             workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
-        return from_wdc.first_layer(row, condition)
-    start, shown, workers = time.monotonic(), resolve(progress), parallel.available(workers)
-    chosen, goal, scale = None, target, 1.0
+        return first_layer(row, condition)
+    shown, workers = resolve(progress), parallel.available(workers)
+    chosen, goal, scale, left = None, target, 1.0, time_limit
     if isinstance(condition, Scaled):
         if alpha == "best":
-            limit = None if time_limit is None else CALIBRATION_SHARE * time_limit
             shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
             try:
-                chosen = kept_calibration(condition, _alpha_file(checkpoint), limit, workers, rng)
+                condition, chosen, left = calibrated(
+                    condition, time_limit, lambda scaled, limit: kept_calibration(
+                        scaled, _alpha_file(checkpoint), limit, workers, rng))
             except (KeyboardInterrupt, MemoryError) as error:
                 shown.close()
                 reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
                 return _closed_formulas(condition, rng, above, reason)
-        # what is printed is the alpha that is used; up, lest 1/2 be no longer proved
-        scale = alpha_value(alpha) if chosen is None else float(up(chosen.proved_alpha, 6))
-        condition, goal = condition.with_alpha(scale), None if target is None else target * scale
-    left = None if time_limit is None else max(time_limit - (time.monotonic() - start), 0.01)
+        else:
+            condition = condition.with_alpha(alpha_value(alpha))
+        scale = condition.alpha
+        goal = None if target is None else target * scale
     proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
     engines = default_engines(condition, proof, goal)
-    if above is not None and goal is not None and from_wdc.upper_at(above, scale) <= goal:
+    if above is not None and goal is not None and dominance.upper_at(above, scale) <= goal:
         engines = engines[:1]  # the WDC decides it
     known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
                     checkpoint=checkpoint, progress=shown)
-    row = Row(known if above is None else from_wdc.bounded(known, above), chosen)
+    row = Row(known if above is None else dominance.bounded(known, above), chosen)
     return replace(row, calibration=None) if row.empty else row
 
 
@@ -164,7 +164,7 @@ def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None, reason:
     if not (math.isfinite(alpha) and alpha > 0):
         alpha = 1.0
     known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)
-    known = known if above is None else from_wdc.bounded(known, above)
+    known = known if above is None else dominance.bounded(known, above)
     stop = Stop(reason, "while alpha was sought; closed formulas only")
     return Row(replace(known, stopped={"lower": stop, "upper": stop}))
 
@@ -189,7 +189,3 @@ def _folder(folder: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise InvalidInput("checkpoint", "a folder", f"{folder}: {error.strerror}") from None
     return Path(folder)
-
-
-def _interrupted(known: Bracket) -> bool:
-    return any(stop.reason is Reason.INTERRUPTED for stop in known.stopped.values())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck.certification import from_wdc
+from wdccheck.certification.first_layer import first_layer
 from wdccheck.certification.of_condition import Effort, Shown, check_alpha, gathered
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.rric.definition import RRIC
@@ -133,7 +133,7 @@ def _network_rows(
         found.append(effort.row(layer, alpha, jobs))
         jobs -= 1
         yield found[-1]
-    yield from_wdc.first_layer(found[0], restricted[0])
+    yield first_layer(found[0], restricted[0])
     for condition, row in zip(restricted[1:], found[1:], strict=True):
         yield effort.row(condition, alpha, jobs, above=row.bracket)
         jobs -= 1

@@ -64,12 +64,10 @@ def _rows_that_are(result: Report | Row, verdict: str, eps: float) -> str:
 
 def finish_row(row: Row, eps: float | None, path: str | None, *nets: ReLUNetwork) -> int:
     """The same for one condition; `nets` are those that were read for it."""
-    from wdccheck.brackets import Reason
-
     origins = [net.origin for net in nets if net.origin is not None]
     provenance = {**made_by(), "weights": [one.to_dict() for one in origins]}
     notes = [note for one in origins for note in one.notes()]
-    interrupted = any(stop.reason is Reason.INTERRUPTED for stop in row.bracket.stopped.values())
+    interrupted = row.bracket.interrupted
     return finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted, notes)
 
 

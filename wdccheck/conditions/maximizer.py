@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -65,18 +66,25 @@ def extremes(
     if near is not None:
         idle = ~near.any(axis=1, keepdims=True)
         first, steps = np.where(idle, first, near), _COLD if idle.all() else _WARM
-    if dense and _kernels.extremes is not None:
-        return _kernels.extremes(rows, weights, scale, r, s, first, int(sign or 0))
     if dense:
-        difference = _kernels.gram(rows, outer, weights)
-        difference -= scale[:, None, None] * expected_gram(r, s)
-        return extreme_of(*np.linalg.eigh(difference), sign)
+        found = _kernels.chosen("extremes", partial(_dense, outer))
+        return found(rows, weights, scale, r, s, first, int(sign or 0))
 
     def product(x: np.ndarray) -> np.ndarray:
         gated = ((x @ rows.T) * weights) @ rows
         return gated - scale[:, None] * expected_apply(r, s, x)
 
     return extreme_pairs(product, first, steps, sign)
+
+
+def _dense(
+    outer: np.ndarray | None, rows: np.ndarray, weights: np.ndarray, scale: np.ndarray, r: np.ndarray,
+    s: np.ndarray, first: np.ndarray, sign: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Extreme eigenpairs by eigendecompositions; sign 0: the eigenvalue of larger magnitude."""
+    difference = _kernels.gram(rows, outer, weights)
+    difference -= scale[:, None, None] * expected_gram(r, s)
+    return extreme_of(*np.linalg.eigh(difference), sign or None)
 
 
 def maximizer(on: Rows, r: np.ndarray, s: np.ndarray, alpha: float) -> np.ndarray:

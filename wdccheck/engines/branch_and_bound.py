@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.engines.dominance import name_of, through
 from wdccheck.engines.proving.best_first import Limits, best_first
 from wdccheck.engines.proving.closing import (
     capped,
@@ -130,16 +131,9 @@ class BranchAndBound:
         yield stopped(known, ended(known, run, visited))
 
     def _through(self, above: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Upper bounds of a condition that dominates: they hold for the dominated one, too.
-
-        A lower bound of the dominated condition is one of the other; no witness is passed either way.
-        """
-        layer = above.describe()["layer"]
-        name = f"{above.describe()['kind']}{'' if layer is None else f' of layer {layer}'}"
+        """Upper bounds of a condition that dominates: they hold for the dominated one, too."""
         for found in self.improve(above, Bracket(above.describe(), lower=known.lower), run):
-            if found.upper < known.upper:
-                known = replace(known, upper=found.upper, upper_by=f"{name}: {found.upper_by}")
-            known = replace(known, engines=found.engines)
+            known = through(known, found)
             stop = found.stopped.get("upper")
             if stop is not None:
                 reason = stop.reason  # as it applies to the dominated condition
@@ -147,7 +141,8 @@ class BranchAndBound:
                     reason = Reason.BUDGET
                 elif reason in (Reason.EXACT, Reason.GAP) and self._goal(known) < known.upper:
                     reason = Reason.CAP_ONLY
-                known = _stopped(known, reason, f"{name}: {between(found.lower, 'eps', found.upper)}")
+                bounds = between(found.lower, "eps", found.upper)
+                known = _stopped(known, reason, f"{name_of(found)}: {bounds}")
             yield known
 
     def _goal(self, known: Bracket) -> float:

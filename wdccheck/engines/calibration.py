@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,11 +20,13 @@ from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Measured, Scaled, search_of, theorems_of
+from wdccheck.rounded_text import up
 from wdccheck.running import parallel
 from wdccheck.running.run import Run
 
-__all__ = ["Calibration", "calibrate", "calibration", "kept_calibration"]
+__all__ = ["Calibration", "calibrate", "calibrated", "calibration", "kept_calibration"]
 
+_SHARE = 0.2  # of the time of a bracket whose alpha is sought
 _ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
 _SEEDS = 256
@@ -144,6 +147,20 @@ def _safe(condition: Scaled, alpha: float) -> float:
     theorems = theorems_of(condition.with_alpha(alpha))
     caps = [] if theorems is None else [cap.value for cap in theorems.caps()]
     return max(alpha, min(caps, default=0.0) / condition.vacuous)
+
+
+def calibrated(
+    condition: Scaled, time_limit: float | None, choose: Callable[[Scaled, float | None], Calibration]
+) -> tuple[Scaled, Calibration, float | None]:
+    """The condition at the alpha that `choose` finds within its share of the time, and the time left.
+
+    That alpha is rounded up to six digits, and what is printed is what is used; up, lest the vacuous value
+    be no longer proved.
+    """
+    begun = time.monotonic()
+    chosen = choose(condition, None if time_limit is None else _SHARE * time_limit)
+    left = None if time_limit is None else max(time_limit - (time.monotonic() - begun), 0.01)
+    return condition.with_alpha(float(up(chosen.proved_alpha, 6))), chosen, left
 
 
 def kept_calibration(

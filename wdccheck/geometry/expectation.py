@@ -9,8 +9,8 @@ from wdccheck._kernels import expected_triangle
 from wdccheck.linalg import rounding
 
 __all__ = [
-    "angle", "expected_apply", "expected_gram", "expected_inner", "expected_triangle", "gated_gram", "swap",
-    "unit",
+    "angle", "expected_apply", "expected_gram", "expected_inner", "expected_range", "expected_triangle",
+    "expected_turn", "gated_gram", "swap", "unit",
 ]
 
 
@@ -73,6 +73,37 @@ def expected_gram(r: np.ndarray, s: np.ndarray) -> np.ndarray:
     q = (np.pi - theta) * np.eye(r.shape[-1]) + np.sin(theta) * swap(r, s)
     zero = np.asarray(~(r.any(axis=-1) & s.any(axis=-1)))
     return np.where(zero[..., None, None], 0.0, q / (2 * np.pi))
+
+
+def expected_turn(*radii: np.ndarray) -> np.ndarray:
+    """How far Q may move, in spectral norm, while r and s turn by at most these angles (Fact 2).
+
+    Turning one letter by delta moves Q by at most (delta + sin(delta)) / 2 pi. Any sharper bound on Q over a
+    region belongs here. The kernels of the proof have the same formula, and that of Fact 22.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.geometry.expectation import expected_turn
+    >>> float(expected_turn(np.pi, 0.0))
+    0.5
+    """
+    total: np.ndarray = sum(delta + np.sin(delta) for delta in radii) / (2 * np.pi)
+    return total
+
+
+def expected_range(nearest: np.ndarray, farthest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest eigenvalue of Q for angles of r and s within this range (Fact 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.geometry.expectation import expected_range
+    >>> [round(float(value), 12) + 0.0 for value in expected_range(np.array(0.0), np.array(np.pi))]
+    [0.0, 0.5]
+    """
+    return ((np.pi - farthest - np.sin(farthest)) / (2 * np.pi),
+            (np.pi - nearest + np.sin(nearest)) / (2 * np.pi))
 
 
 def expected_inner(theta: np.ndarray) -> np.ndarray:

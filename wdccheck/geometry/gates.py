@@ -65,7 +65,7 @@ def crowded(unit_outer: np.ndarray, signs: LineSigns) -> np.ndarray:
     undecided = signs.undecided
     count = undecided.sum(axis=0)
     k = int((np.sqrt(8 * len(unit_outer) + 1) - 1) / 2)
-    guess: np.ndarray = (count >= 3) & (count <= _MOST_LINES)
+    guess: np.ndarray = (count >= 3) & (count <= _kernels.CROWD)
     chosen = np.flatnonzero(guess)
     spread = unit_outer @ undecided[:, chosen].astype(np.float64)
     lowered = spread.copy()
@@ -101,7 +101,6 @@ def patterns(
             yield np.flatnonzero(inverse.ravel() == index), weights
 
 
-_MOST_LINES = 24
 _MOST_FREE = 8
 _MOST_PATTERNS = 20_000
 
@@ -113,7 +112,7 @@ def _maximal_weights(lines: Lines, r: np.ndarray, s: np.ndarray) -> np.ndarray |
     families, dependent = [], False
     for signs in (r, s):
         chosen = np.flatnonzero((signs == 0) & reachable)
-        if len(chosen) > _MOST_LINES:
+        if len(chosen) > _kernels.CROWD:
             return None
         family = _dependent_signs(lines.rows[chosen])
         if family is None:

@@ -10,7 +10,7 @@ import numpy as np
 from wdccheck import _kernels
 from wdccheck.geometry.profiles import OFF_WALL, Best, Profile
 
-__all__ = ["OnCircle", "best_on_circle", "expected_on_circle", "relevant", "scan"]
+__all__ = ["OnCircle", "best_on_circle", "best_on_circles", "expected_on_circle", "relevant", "scan"]
 
 Smooth = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(cos t, sin t), each (B, p), to the smooth part at t and at t + pi, each (B, p)."""
@@ -28,10 +28,17 @@ def best_on_circle(
     Where the point is now, and opposite to it, the value is always looked at.
     """
     breaks = 2 * max(1, int(np.count_nonzero(coefficients, axis=-1).max(initial=0)))
-    if _kernels.best_on_circles is not None:
-        return Best(*_kernels.best_on_circles(along, across, coefficients, expected.numbers), breaks)
+    best = _kernels.chosen("best_on_circles", best_on_circles)
+    return Best(*best(along, across, coefficients, expected.numbers), breaks)
+
+
+def best_on_circles(
+    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Angle and value (B,) of the best points; `numbers` (B, 6) as of :class:`OnCircle`."""
+    expected = OnCircle(numbers)
     kinks = np.concatenate([expected.kinks, np.tile([0.0, np.pi], (len(along), 1))], axis=1)
-    return Best(*scan(along, across, coefficients, expected.values, kinks).best(), breaks)
+    return scan(along, across, coefficients, expected.values, kinks).best()
 
 
 def scan(

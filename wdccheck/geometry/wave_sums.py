@@ -8,7 +8,7 @@ from wdccheck import _kernels
 from wdccheck.geometry.profiles import Best, Profile
 from wdccheck.geometry.step_sums import relevant
 
-__all__ = ["best_of_wave", "wave_scan"]
+__all__ = ["best_of_wave", "best_waves", "wave_scan"]
 
 _REFINED = 4  # arcs of a circle whose interior maximum is refined
 _STEPS = 4
@@ -20,10 +20,16 @@ def best_of_wave(
 ) -> Best:
     """The best points of B circles: see :func:`wave_scan`."""
     breaks = 2 * max(1, int(np.count_nonzero(coefficients, axis=-1).max(initial=0)))
-    if _kernels.best_waves is not None:
-        numbers = np.concatenate([*cosines, weight], axis=1)
-        return Best(*_kernels.best_waves(along, across, coefficients, numbers), breaks)
-    return Best(*wave_scan(along, across, coefficients, weight, cosines).best(), breaks)
+    best = _kernels.chosen("best_waves", best_waves)
+    return Best(*best(along, across, coefficients, np.concatenate([*cosines, weight], axis=1)), breaks)
+
+
+def best_waves(
+    along: np.ndarray, across: np.ndarray, coefficients: np.ndarray, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Angle and value (B,) of the best points; `numbers` (B, 3): m.y, tangent.y and the weight."""
+    first, second, weight = np.split(numbers, 3, axis=1)
+    return wave_scan(along, across, coefficients, weight, (first, second)).best()
 
 
 def wave_scan(

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from wdccheck import result_files
-from wdccheck.brackets import Bracket, Reason
+from wdccheck.brackets import Bracket
 from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.branch_and_bound import BranchAndBound
-from wdccheck.engines.calibration import calibration
+from wdccheck.engines.calibration import calibrated, calibration
 from wdccheck.engines.monte_carlo import MonteCarlo
 from wdccheck.engines.solve import bracket, recalled
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
 from wdccheck.program import VERSION, made_by
 from wdccheck.protocol.condition import Scaled
-from wdccheck.rounded_text import up
 from wdccheck.running.run import Engine
 from wdccheck.studies.designs import Cell
 
@@ -36,7 +35,6 @@ COLUMNS = (
 """The columns of a study, one row per cell."""
 INTEGERS = ("k", "n", "depth", "hidden", "m", "l", "repetition", "seed")
 """Those of integers."""
-_CALIBRATION_SHARE = 0.4  # of a cell's time: with a poor alpha, sharp bounds say little
 _STARTS = 1000  # nodes of a budget for each start of the ascent, and for each block that seeks alpha
 _BLOCKS = 8  # at least, which is one round of the ascent
 
@@ -126,7 +124,7 @@ def measured(plan: Plan, cell: Cell) -> Mapping[str, Any] | None:
     except Exception as error:  # whatever it is, the other cells have nothing to do with it
         row["error"] = f"{type(error).__name__}: {error}"
     if known is not None:
-        if any(stop.reason is Reason.INTERRUPTED for stop in known.stopped.values()):
+        if known.interrupted:
             return None
         row.update(_outcome(known))
     row["seconds"] = round(time.monotonic() - begun, 3)
@@ -145,11 +143,8 @@ def _begun(cell: Cell, seed: int) -> dict[str, Any]:
 def _bracketed(plan: Plan, cell: Cell, seed: int) -> Bracket:
     condition, left = cell.build(seed), plan.time_limit
     if cell.alpha == "best" and isinstance(condition, Scaled):
-        begun = time.monotonic()
-        limit = None if left is None else _CALIBRATION_SHARE * left
-        chosen = calibration(condition, smallest=False, time_limit=limit, rng=seed, blocks=plan.blocks)
-        condition = condition.with_alpha(float(up(chosen.proved_alpha, 6)))
-        left = None if left is None else max(left - (time.monotonic() - begun), 0.01)
+        condition, _, left = calibrated(condition, left, lambda scaled, limit: calibration(
+            scaled, smallest=False, time_limit=limit, rng=seed, blocks=plan.blocks))
     return bracket(condition, *plan.engines, rng=seed, time_limit=left)
 
 

@@ -114,7 +114,7 @@ def _known(
     if path is not None:
         return recalled(given, path)
     found = bracket(given, rng=rng, workers=workers, time_limit=time_limit, target=eps)
-    if any(stop.reason is Reason.INTERRUPTED for stop in found.stopped.values()):
+    if found.interrupted:
         raise KeyboardInterrupt  # a test run ends here; it does not go on with the next test
     return found
 

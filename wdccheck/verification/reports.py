@@ -11,9 +11,10 @@ import numpy as np
 
 from wdccheck import checker, kinds
 from wdccheck.brackets import Bracket
-from wdccheck.certification import from_wdc, of_network, of_pair
+from wdccheck.certification import of_network, of_pair
 from wdccheck.certification.of_network import drawn_measurements
 from wdccheck.checker import Check
+from wdccheck.engines import dominance
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import Kind, named
 from wdccheck.linalg import hashes, inputs, matrices
@@ -125,7 +126,7 @@ def carried(entry: Entry, before: Sequence[Entry]) -> Check | None:
     above = next((one for one in before if one.place == (over, layer, of)), None)
     if over is None or above is None or above.proof is None:
         return None
-    if from_wdc.upper_at(above.known, float(entry.known.condition["alpha"])) > entry.known.upper:
+    if dominance.upper_at(above.known, float(entry.known.condition["alpha"])) > entry.known.upper:
         return None
     layers = entry.matrices
     if layers is None or checker.sha256_of(layers[-1]) != above.known.condition["sha256"]:

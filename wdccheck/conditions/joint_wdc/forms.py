@@ -20,7 +20,13 @@ from wdccheck.conditions.joint_wdc.inequality import WeightedPair
 from wdccheck.geometry import gates
 from wdccheck.geometry.arrangements import Lines, group_by_line
 from wdccheck.geometry.boxes import Boxes
-from wdccheck.geometry.expectation import angle, expected_inner, expected_triangle
+from wdccheck.geometry.expectation import (
+    angle,
+    expected_inner,
+    expected_range,
+    expected_triangle,
+    expected_turn,
+)
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Sandwich
 
@@ -201,13 +207,14 @@ class WeightedForms:
         q, theta = expected_triangle(*(boxes.center[i] for i in at))  # of cubes any will do
         radii = [boxes.radii()[i] for i in at]
         near, far = (np.clip(theta + sign * (sum(radii) + self._error), 0.0, np.pi) for sign in (-1, 1))
+        least, largest = expected_range(near, far)
         return _Gates(
             (~(r.negative | s.negative), ~(r.positive | s.positive)),
             (r.positive & s.positive, r.negative & s.negative),
             np.where(cube, 0.0, q),
-            np.where(cube, 0.5, sum(d + np.sin(d) for d in radii) / (2 * np.pi) + self._error),  # Fact 2
-            np.where(cube, 0.0, np.maximum((np.pi - far - np.sin(far)) / (2 * np.pi) - self._error, 0.0)),
-            np.where(cube, 0.5, (np.pi - near + np.sin(near)) / (2 * np.pi) + self._error),  # Fact 1
+            np.where(cube, 0.5, expected_turn(*radii) + self._error),
+            np.where(cube, 0.0, np.maximum(least - self._error, 0.0)),
+            np.where(cube, 0.5, largest + self._error),
         )
 
     def _signs(self, rows: np.ndarray, boxes: Boxes, letter: str) -> gates.LineSigns:

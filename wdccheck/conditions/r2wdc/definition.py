@@ -15,7 +15,7 @@ from wdccheck.conditions.r2wdc.layer import GatedRange
 from wdccheck.conditions.r2wdc.proof import Proof
 from wdccheck.conditions.r2wdc.search import Search
 from wdccheck.conditions.r2wdc.theorems import Theorems
-from wdccheck.conditions.secants import SecantPairs
+from wdccheck.conditions.secant_pairs import SecantPairs
 from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry.expectation import expected_gram

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from wdccheck.conditions.r2wdc.layer import GatedRange
-from wdccheck.geometry.expectation import angle, expected_gram, unit
+from wdccheck.geometry.expectation import angle, expected_gram, expected_turn, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
@@ -129,7 +129,7 @@ class Proof:
         sure = tree.opened[-1][x] & tree.opened[-1][y]
         loose = (tree.maybe[-1][x] & tree.maybe[-1][y]) & ~sure
         reach = np.minimum(radius[codes], np.pi)
-        slack = self.alpha * np.sum(reach + np.sin(reach), axis=1) / (2 * np.pi)
+        slack = self.alpha * expected_turn(*reach.T)
         between = _weighted(self.rows, loose / 2)
         far = (slack > self.alpha / 4)[:, None, None]  # then 0 <= Q <= I/2 (Fact 1) says more: I/4 +- I/4
         slack = np.minimum(slack, self.alpha / 4)

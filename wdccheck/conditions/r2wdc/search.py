@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wdccheck.conditions.r2wdc.layer import GatedRange
-from wdccheck.conditions.secants import PAIRS, Apply, SecantPairs
+from wdccheck.conditions.secant_pairs import PAIRS, Apply, SecantPairs
 from wdccheck.geometry import tangents
 from wdccheck.geometry.expectation import expected_apply, unit
 from wdccheck.geometry.profiles import Best, Profile, gathered

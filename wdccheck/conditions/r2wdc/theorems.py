@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck.conditions import secants
+from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.r2wdc.layer import GatedRange
 from wdccheck.conditions.two_rays import Plane, Rays
 from wdccheck.linalg.norms import proved_norm
@@ -45,7 +45,7 @@ class Theorems:
         """Images of the axes, x = y, u = v; for k = 1 the maximizers."""
         for plane in self._planes:
             yield Start(plane.point(), "Fact 14: k = 1, two rays")
-        for point in secants.simple_pairs(self.k):
+        for point in secant_pairs.simple_pairs(self.k):
             for x in (point["x1"], -point["x1"]):
                 yield Start({"x": x, "y": x, **point}, "images of the latent axes")
 

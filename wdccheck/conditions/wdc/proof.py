@@ -15,15 +15,13 @@ from wdccheck.conditions.wdc.layer import Layer
 from wdccheck.geometry import gates
 from wdccheck.geometry.arrangements import Lines, group_by_line, pivot_columns
 from wdccheck.geometry.boxes import Boxes
-from wdccheck.geometry.expectation import expected_triangle, unit
+from wdccheck.geometry.expectation import expected_range, expected_triangle, expected_turn, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Gated, Sandwich
 from wdccheck.protocol.proof import Refinement
 
 __all__ = ["Apart", "Proof"]
 
-_LARGEST = 10  # dimension beyond which not even whole faces are worth listing
-_SMALL = 0.3  # radians: on larger boxes a split gains more than patterns
 _PATTERNS = 2**14  # forms of one batch
 
 
@@ -49,7 +47,7 @@ class Proof:
     @staticmethod
     def of(layer: Layer) -> Proof | None:
         """The proof for a layer; None beyond dimension 10."""
-        if layer.rows.shape[1] > _LARGEST:
+        if layer.rows.shape[1] > _kernels.MOST:
             return None
         return Proof(layer.rows, layer.alpha, math.ldexp(1.0, layer.scale))
 
@@ -78,7 +76,7 @@ class Proof:
         """Realizable patterns of dependent undecided lines, where a flat is crowded."""
         if isinstance(regions, Apart):
             return
-        small = np.flatnonzero(np.max(regions.radii(), axis=0) < _SMALL)
+        small = np.flatnonzero(np.max(regions.radii(), axis=0) < _kernels.CLOSE)
         regions = regions.take(small)
         r, s = self._signs(regions)
         crowded = np.flatnonzero(gates.crowded(self._unit_outer, r) | gates.crowded(self._unit_outer, s))
@@ -123,16 +121,16 @@ class Proof:
         alpha, error = self.alpha, rounding.expectation_error(self.rows.shape[1])
         mean, theta = expected_triangle(*boxes.center)
         delta_r, delta_s = boxes.radii()
-        wedge = (delta_r + np.sin(delta_r) + delta_s + np.sin(delta_s)) / (2 * np.pi)  # Fact 2
         below = np.clip(theta - delta_r - delta_s - error, 0.0, np.pi)
         above = np.clip(theta + delta_r + delta_s + error, 0.0, np.pi)
+        least, largest = expected_range(below, above)
         return Sandwich(
             low=self._outer @ low,
             high=self._outer @ high,
             mean=alpha * mean,
-            slack=alpha * (wedge + 2 * error),
-            floor=alpha * ((np.pi - above - np.sin(above)) / (2 * np.pi) - error),  # Fact 1
-            ceiling=alpha * ((np.pi - below + np.sin(below)) / (2 * np.pi) + error),
+            slack=alpha * (expected_turn(delta_r, delta_s) + 2 * error),
+            floor=alpha * (least - error),
+            ceiling=alpha * (largest + error),
             pad=np.full(len(theta), self._pad),
             scale=self.scale,
         )
