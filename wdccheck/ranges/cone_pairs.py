@@ -127,7 +127,7 @@ def _inputs(layers: Layers, k: int, gates: Sequence[np.ndarray]) -> tuple[np.nda
 
 
 def _deepest(layers: Layers, k: int, cover: Pieces, owner: np.ndarray) -> np.ndarray:
-    """Of every cone the box whose center is farthest from all walls."""
+    """For every cone, the box whose center is farthest from all walls."""
     _, first = np.unique(owner, return_index=True)
     rows, _ = _inputs(layers, k, [g[first] for g in cover.gates])
     length = np.linalg.norm(rows, axis=2, keepdims=True)

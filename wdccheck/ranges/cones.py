@@ -97,7 +97,7 @@ def pieces(
     Parameters
     ----------
     layers : sequence of ndarray
-        Of shape (n_l, n_{l-1}), entries of magnitude about 1.
+        Matrices of shape (n_l, n_{l-1}), entries of magnitude about 1.
     k : int
         The latent dimension.
     width : float

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wdccheck.linalg import rounding
+from wdccheck.ranges.cone_rows import coordinates, joined_cones, widened
 
-__all__ = ["FEWEST", "FOLLOWED", "OUTPUTS", "Facets", "Gates", "Span", "joined_cones", "pair_spans"]
+__all__ = ["FEWEST", "FOLLOWED", "OUTPUTS", "Facets", "Gates", "Span", "pair_spans"]
 
 Layers = Sequence[np.ndarray]
 
@@ -162,26 +163,40 @@ def _built(
     small, result = (total <= most) & (total > 0), []
     for key in np.unique(keys[small], axis=0):
         chosen = np.flatnonzero((keys == key).all(axis=1) & small)
-        parts = [_followed(layers, k, gates.take(chosen), int(start))
-                 for (gates, *_), start in zip(sides, key, strict=False)]
-        held, unit = ~free[chosen][:, :, None], _coordinates(free[chosen])
-        signs = (1.0, -1.0)  # G(x1) - G(x2)
-        signed = [s * p.columns * held for s, p in zip(signs, parts, strict=False)]
-        columns = np.concatenate([*signed, unit], axis=2)
-        error = np.concatenate([*(p.error * held for p in parts), 0 * unit], axis=2)
+        gates = [side[0].take(chosen) for side in sides]
+        parts = [_followed(layers, k, gate, int(start)) for gate, start in zip(gates, key, strict=False)]
+        unit = coordinates(free[chosen])
         if len(parts) == 1:
-            cone = parts[0].cones(sides[0][0].take(chosen), free[chosen])
+            cone = parts[0].cones(gates[0], free[chosen])
         else:
             cone = _facing([f.take(chosen) for f in facets], parts, unit.shape[2])
-        used = np.any((columns != 0) | (error != 0), axis=1)  # a column that rounds to 0 need not be 0
-        idle = (((cone[0] != 0) | (cone[1] != 0)) & ~used[:, None, :]).any(axis=2, keepdims=True)
-        order = np.argsort(~used, axis=1, kind="stable")[:, None, :used.sum(axis=1).max()]
-        _, exponent = np.frexp(np.sqrt(np.sum(columns * columns, axis=1, keepdims=True)))
-        columns, error = np.ldexp(columns, -exponent), np.ldexp(error, -exponent)
-        # a row that touches a column that is 0 is met by a coordinate that is not followed
-        arrays = [columns, error, *(np.ldexp(np.where(idle, 0.0, c), -exponent) for c in cone)]
-        result.append(Span(owners[chosen], *(np.take_along_axis(x, order, axis=2) for x in arrays)))
+        result.append(_packed(owners[chosen], *_columns(parts, free[chosen], unit), *cone))
     return result
+
+
+def _columns(
+    parts: Sequence[_Followed], free: np.ndarray, unit: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """G(x1) - G(x2) as columns (b, n, p) and their error: the sides where no output is free, then those."""
+    held, signs = ~free[:, :, None], (1.0, -1.0)
+    signed = [sign * part.columns * held for sign, part in zip(signs, parts, strict=False)]
+    errors = [part.error * held for part in parts]
+    return np.concatenate([*signed, unit], axis=2), np.concatenate([*errors, 0 * unit], axis=2)
+
+
+def _packed(
+    owners: np.ndarray, columns: np.ndarray, error: np.ndarray, cone: np.ndarray, cone_error: np.ndarray
+) -> Span:
+    """The columns in use first, each scaled by a power of two to a length of about 1.
+
+    A row that touches a column that is 0 is met by a coordinate that is not followed: it is left out.
+    """
+    used = np.any((columns != 0) | (error != 0), axis=1)  # a column that rounds to 0 need not be 0
+    idle = (((cone != 0) | (cone_error != 0)) & ~used[:, None, :]).any(axis=2, keepdims=True)
+    order = np.argsort(~used, axis=1, kind="stable")[:, None, :used.sum(axis=1).max()]
+    _, exponent = np.frexp(np.sqrt(np.sum(columns * columns, axis=1, keepdims=True)))
+    arrays = [columns, error, np.where(idle, 0.0, cone), np.where(idle, 0.0, cone_error)]
+    return Span(owners, *(np.take_along_axis(np.ldexp(x, -exponent), order, axis=2) for x in arrays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,11 +216,11 @@ class _Followed:
     def cones(self, gates: Gates, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows over all columns, those of the free outputs last."""
         found = [(self.rows, self.rows_error)]
-        unit = _coordinates(free)
+        unit = coordinates(free)
         if self.start < len(gates.opened):
             found.append(_sectors(self.inputs, self.inputs_error, unit, gates.way[-1]))
         width = self.columns.shape[2] + unit.shape[2]
-        rows, error = ([_widened(pair[i], width) for pair in found] for i in (0, 1))
+        rows, error = ([widened(pair[i], width) for pair in found] for i in (0, 1))
         return np.concatenate(rows, axis=1), np.concatenate(error, axis=1)
 
 
@@ -219,7 +234,7 @@ def _followed(layers: Layers, k: int, gates: Gates, start: int) -> _Followed:
     if start == depth:
         none = np.zeros((count, len(layers[-1]), 0))
         return _Followed(none, none, rows, rows_error, none, none, start)
-    columns = _coordinates(gates.maybe[start - 1]) if start else np.broadcast_to(np.eye(k), (count, k, k))
+    columns = coordinates(gates.maybe[start - 1]) if start else np.broadcast_to(np.eye(k), (count, k, k))
     error = np.zeros_like(columns)
     for number in range(start, depth):
         W, opened, maybe = layers[number], gates.opened[number], gates.maybe[number]
@@ -232,10 +247,10 @@ def _followed(layers: Layers, k: int, gates: Gates, start: int) -> _Followed:
         inputs, inputs_error = W @ columns, error
         columns, error = inputs * opened[:, :, None], error * opened[:, :, None]
         if number + 1 < depth:
-            free = _coordinates(maybe & ~opened)
+            free = coordinates(maybe & ~opened)
             if gates.way:
                 found = _sectors(inputs, inputs_error, free, gates.way[number])
-                rows, rows_error = (np.concatenate([_widened(old, new.shape[2]), new], axis=1)
+                rows, rows_error = (np.concatenate([widened(old, new.shape[2]), new], axis=1)
                                     for old, new in zip((rows, rows_error), found, strict=True))
             columns = np.concatenate([columns, free], axis=2)
             error = np.concatenate([error, np.zeros_like(free)], axis=2)
@@ -247,7 +262,7 @@ def _sectors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (b, 2 q', q + q') of q' loose units whose differences are the last coordinates.
 
-    Of a unit open at x1 alone, relu(a) - relu(b) = a lies between 0 and a - b, the difference of its inputs;
+    For a unit open at x1 alone, relu(a) - relu(b) = a lies between 0 and a - b, the difference of its inputs;
     of one open at x2 alone, between a - b and 0.
     """
     sign = np.einsum("bnq,bn->bq", unit, way.astype(np.float64))[:, :, None]
@@ -267,28 +282,7 @@ def _facing(facets: Sequence[Facets], parts: Sequence[_Followed], free: int) -> 
     blocks = []
     for f, part in zip(facets, parts, strict=True):
         width = part.columns.shape[2]
-        blocks.append([_widened(x, width) if part.start == 0 else np.zeros((*x.shape[:2], width))
+        blocks.append([widened(x, width) if part.start == 0 else np.zeros((*x.shape[:2], width))
                        for x in (f.rows, f.error)])
     rows, error = (joined_cones(*(block[i] for block in blocks)) for i in (0, 1))
-    return _widened(rows, rows.shape[2] + free), _widened(error, rows.shape[2] + free)
-
-
-def _widened(rows: np.ndarray, width: int) -> np.ndarray:
-    """Rows (b, c, q) over more columns, which they do not touch."""
-    return np.pad(rows, ((0, 0), (0, 0), (0, width - rows.shape[2])))
-
-
-def joined_cones(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Rows (b, c, p) and (b, d, q) as those of the pair of vectors: (b, c + d, p + q)."""
-    return np.concatenate([np.pad(first, ((0, 0), (0, 0), (0, second.shape[2]))),
-                           np.pad(second, ((0, 0), (0, 0), (first.shape[2], 0)))], axis=1)
-
-
-def _coordinates(mask: np.ndarray) -> np.ndarray:
-    """One unit vector for every True of mask (b, n): (b, n, q), 0 where a row has fewer than q."""
-    most = int(mask.sum(axis=1).max(initial=0))
-    index = np.argsort(~mask, axis=1, kind="stable")[:, :most]
-    result = np.zeros((*mask.shape, most))
-    rows, places = np.arange(len(mask))[:, None], np.arange(most)[None, :]
-    result[rows, index, places] = np.take_along_axis(mask, index, axis=1)
-    return result
+    return widened(rows, rows.shape[2] + free), widened(error, rows.shape[2] + free)

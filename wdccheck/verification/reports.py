@@ -75,7 +75,7 @@ class Given:
     def of(weights: Any, measurements: Any, data: Mapping[str, Any]) -> Given:
         """The arguments of ``verify``; measurements that the report drew are drawn again."""
         networks = tuple(_networks(weights) if weights is not None else _stored(data))
-        A = None if measurements is None else inputs.weights("measurements", measurements)
+        A = None if measurements is None else inputs.matrix("measurements", measurements)
         drawn = _drawn(data, networks[0]) if A is None and networks else None
         return Given(networks, A if drawn is None else drawn)
 

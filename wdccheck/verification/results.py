@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -15,12 +14,8 @@ from wdccheck import checker, kinds, result_files
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
 from wdccheck.conditions.built import build
-from wdccheck.engines.ascent import Ascent
-from wdccheck.engines.branch_and_bound import BranchAndBound
-from wdccheck.engines.monte_carlo import MonteCarlo
-from wdccheck.engines.sdp import SDP
+from wdccheck.engines.recorded import engine_from_repr
 from wdccheck.engines.solve import bracket
-from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 from wdccheck.linalg.matrices import from_parts
@@ -29,9 +24,8 @@ from wdccheck.reports.row import Row
 from wdccheck.running.progress import Event, Progress
 from wdccheck.verification.reports import Entry, Given, carried, stored_matrices, summary, whole
 
-__all__ = ["Check", "engine_from_repr", "verify"]
+__all__ = ["Check", "verify"]
 
-_ENGINES = {engine.__name__: engine for engine in (MonteCarlo, Ascent, Spectral, BranchAndBound, SDP)}
 _REPRODUCED = 1e-9  # another BLAS may move a closed formula by its rounding
 
 
@@ -56,7 +50,7 @@ def verify(
     workers : int
         Processes of the fresh runs; -1 for every core.
     progress : bool, callable or Progress, optional
-        Of the fresh runs.
+        The display of the fresh runs.
 
     Returns
     -------
@@ -95,31 +89,6 @@ def verify(
         entries.append(entry)
         checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in own]
     return tuple(checks if "rows" not in data else [*checks, whole(entries, data, given)])
-
-
-def engine_from_repr(text: str) -> Any:
-    """The engine whose repr is `text`: a known name with literal keyword arguments, never evaluated.
-
-    Raises
-    ------
-    InvalidInput
-        Anything else.
-
-    Examples
-    --------
-    >>> from wdccheck.verification.results import engine_from_repr
-    >>> engine_from_repr("MonteCarlo(samples=10)")
-    MonteCarlo(samples=10)
-    """
-    refused = InvalidInput("engine", "the repr of " + ", ".join(sorted(_ENGINES)), repr(text)[:80])
-    try:
-        call = ast.parse(text, mode="eval").body
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args):
-            raise refused
-        arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-        return _ENGINES[call.func.id](**arguments)
-    except (SyntaxError, ValueError, TypeError, KeyError, MemoryError, RecursionError):
-        raise refused from None
 
 
 def _entries(
@@ -165,7 +134,7 @@ def _condition(known: Bracket) -> Condition | None:
     kind, matrices = kinds.named(name), stored_matrices(known)
     if kind.needs == ("layer",) and (sparse := checker.stored_sparse(data)) is not None:
         matrices = [from_parts(sparse.shape, sparse.data, sparse.indices, sparse.indptr)]
-    A = checker.stored_matrix(known.condition.get("measurements")) if kind.measured else None
+    A = checker.stored_measurements(known.condition.get("measurements")) if kind.measured else None
     if not matrices or (kind.measured and A is None):
         return None
     alpha = inputs.alpha_value(known.alpha) if kind.scaled else 1.0

@@ -17,16 +17,10 @@ import numpy as np
 
 from wdccheck import _kernels
 from wdccheck.conditions.joint_wdc.inequality import WeightedPair
-from wdccheck.geometry import gates
+from wdccheck.geometry import expectation, gates
 from wdccheck.geometry.arrangements import Lines, group_by_line
 from wdccheck.geometry.boxes import Boxes
-from wdccheck.geometry.expectation import (
-    angle,
-    expected_inner,
-    expected_range,
-    expected_triangle,
-    expected_turn,
-)
+from wdccheck.geometry.expectation import angle
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Sandwich
 
@@ -62,7 +56,14 @@ class _Gates:
     high: np.ndarray
 
 
-_Pair = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, _Gates, np.ndarray]
+@dataclass(frozen=True, eq=False)
+class _CornerPair:
+    """A corner of m and one of y: products of weights (l, B), kappa, mu (B,), rows of weights surely > 0."""
+
+    weights: np.ndarray
+    kappa: np.ndarray
+    mu: np.ndarray
+    sure: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,17 +139,18 @@ class WeightedForms:
         E - A <= mu sum_vw p_v q_w (E_vw - A_vw). If mu' (E_vw - A_vw) <= t' for all v, w, with mu' >= mu
         and t' >= 0, then E - A <= t'. If t' = t - pad is negative, E - A < 0 < t.
         """
-        for v, w, kappa, mu, opened, sure in self._pairs(boxes):
-            alpha, error = self.pair.alpha * mu, self._error
-            mean = alpha * kappa * opened.mean
+        opened = self._gates(boxes)
+        for at in self._pairs(boxes):
+            alpha, error = self.pair.alpha * at.mu, self._error
+            mean = alpha * at.kappa * opened.mean
             yield Sandwich(
-                low=self._gram(v * w * sure * len(self.pair.rows), opened.sure) * mu,
+                low=self._gram(at.weights * at.sure * len(self.pair.rows), opened.sure) * at.mu,
                 high=np.zeros_like(mean),
                 mean=mean,
-                slack=alpha * (kappa * opened.wedge + 2 * error),
+                slack=alpha * (at.kappa * opened.wedge + 2 * error),
                 floor=np.zeros(len(boxes)),
-                ceiling=alpha * (kappa * opened.high + 2 * error),
-                pad=mu * self._pad,
+                ceiling=alpha * (at.kappa * opened.high + 2 * error),
+                pad=at.mu * self._pad,
                 scale=self.scale,
             )
 
@@ -162,16 +164,17 @@ class WeightedForms:
         """
         reach = [boxes.radii()[boxes.letters.index(x)] for x in self.pair.weighing]
         bend = 2 / np.pi * np.sum(np.square(reach), axis=0) * (1 + 1e-13)
-        for v, w, kappa, mu, opened, _ in self._pairs(boxes):
-            alpha, mean = self.pair.alpha, self.pair.alpha * kappa * opened.mean
+        opened = self._gates(boxes)
+        for at in self._pairs(boxes):
+            alpha, mean = self.pair.alpha, self.pair.alpha * at.kappa * opened.mean
             yield Sandwich(
                 low=mean,
-                high=self._gram(v * w * len(self.pair.rows), opened.maybe) * mu,
+                high=self._gram(at.weights * len(self.pair.rows), opened.maybe) * at.mu,
                 mean=mean,
-                slack=alpha * (0.5 * bend + kappa * opened.wedge + 2 * self._error),
-                floor=alpha * (kappa * opened.low - 0.5 * bend - 2 * self._error),
+                slack=alpha * (0.5 * bend + at.kappa * opened.wedge + 2 * self._error),
+                floor=alpha * (at.kappa * opened.low - 0.5 * bend - 2 * self._error),
                 ceiling=np.zeros(len(boxes)),
-                pad=mu * self._pad,
+                pad=at.mu * self._pad,
                 scale=self.scale,
             )
 
@@ -181,15 +184,13 @@ class WeightedForms:
         zero, most = none[0], none[0] + 0.25 * self.pair.alpha
         yield Sandwich(none, none, none, most, zero, most, zero, self.scale)
 
-    # -- pieces ------------------------------------------------------------------------------
-
-    def _pairs(self, boxes: Boxes) -> Iterator[_Pair]:
-        """Of every pair of corners: weights (l, B) of m and of y, kappa and mu (B,); gates; sure rows."""
-        opened = self._gates(boxes)
+    def _pairs(self, boxes: Boxes) -> Iterator[_CornerPair]:
+        """All pairs of corners of m and y."""
         m, y = (self._corners(boxes, x) for x in self.pair.weighing)
         sure_m, sure_y = (self._signs(self.pair.others, boxes, x).positive for x in self.pair.weighing)
         for (a, v), (b, w) in product(zip(m.at, m.weights, strict=True), zip(y.at, y.weights, strict=True)):
-            yield v, w, expected_inner(angle(a.T, b.T)), m.mu * y.mu, opened, sure_m & sure_y
+            kappa = expectation.expected_inner(angle(a.T, b.T))
+            yield _CornerPair(v * w, kappa, m.mu * y.mu, sure_m & sure_y)
 
     def _gram(self, weights: np.ndarray, opened: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Sum over lines of the larger of the weights along it and against it, of what is opened."""
@@ -204,15 +205,15 @@ class WeightedForms:
         r, s = (self._signs(self._lines.rows, boxes, x) for x in self.pair.gating)
         cube = np.any([~boxes.center[i].any(axis=0) for i in at], axis=0)
         boxes = replace(boxes, center=tuple(np.where(c.any(axis=0), c, 1.0) for c in boxes.center))
-        q, theta = expected_triangle(*(boxes.center[i] for i in at))  # of cubes any will do
+        q, theta = expectation.expected_triangle(*(boxes.center[i] for i in at))  # any, of cubes
         radii = [boxes.radii()[i] for i in at]
         near, far = (np.clip(theta + sign * (sum(radii) + self._error), 0.0, np.pi) for sign in (-1, 1))
-        least, largest = expected_range(near, far)
+        least, largest = expectation.expected_range(near, far)
         return _Gates(
             (~(r.negative | s.negative), ~(r.positive | s.positive)),
             (r.positive & s.positive, r.negative & s.negative),
             np.where(cube, 0.0, q),
-            np.where(cube, 0.5, expected_turn(*radii) + self._error),
+            np.where(cube, 0.5, expectation.expected_turn(*radii) + self._error),
             np.where(cube, 0.0, np.maximum(least - self._error, 0.0)),
             np.where(cube, 0.5, largest + self._error),
         )
@@ -260,7 +261,7 @@ class WeightedForms:
 
     @cached_property
     def _order(self) -> np.ndarray:
-        """Of lines of one row each, the row of each line."""
+        """The row of each line, where every line has one row."""
         nonzero = np.flatnonzero(self._lines.owner >= 0)
         return nonzero[np.argsort(self._lines.owner[nonzero])]
 

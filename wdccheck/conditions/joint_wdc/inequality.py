@@ -138,7 +138,7 @@ class WeightedPair:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """Of the gates, see common_gates."""
+        """Errors of the gates, see common_gates."""
         return rounding.product_errors(self.rows)
 
     @cached_property
@@ -206,7 +206,7 @@ class Inequalities:
 
 
 def _balanced_exponents(largest: list[float], alpha: float) -> tuple[int, int]:
-    """Of B and C: their largest entries come below 1, and so does alpha; that of a zero matrix is free."""
+    """Exponents that bring the largest entries of B and C, and alpha, below 1; those of zeros are free."""
     half = -(-math.frexp(alpha)[1] // 2)
     b, c = (math.frexp(x)[1] for x in largest)
     if not largest[0]:

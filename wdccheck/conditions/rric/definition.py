@@ -13,7 +13,7 @@ from wdccheck.conditions import secants
 from wdccheck.conditions.rric.proof import Proof
 from wdccheck.conditions.rric.search import Search
 from wdccheck.conditions.rric.theorems import Theorems
-from wdccheck.conditions.secants import SecantPairs
+from wdccheck.conditions.secant_pairs import SecantPairs
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, rounding

@@ -18,7 +18,8 @@ from wdccheck.protocol.proof import Refinement
 from wdccheck.ranges import differences
 from wdccheck.ranges.cone_groups import Groups
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, pencil
-from wdccheck.ranges.spans import Span, joined_cones
+from wdccheck.ranges.cone_rows import joined_cones
+from wdccheck.ranges.spans import Span
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
@@ -114,7 +115,7 @@ class Proof:
                     yield right.owners, self._between(left.take(number[place[right.owners]]), right)
 
     def _spans(self, regions: Groups, which: np.ndarray, slot: int, way: str) -> list[Span]:
-        """Of one pair of the regions `which`."""
+        """Spans of one pair of the regions `which`."""
         assert self._pairs is not None
         found = self._pairs.spans(regions.nodes[which, slot: slot + 2], way)
         return [replace(span, owners=which[span.owners]) for span in found]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wdccheck.conditions.secants import PAIRS, SecantPairs
+from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.geometry.profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg.measurements import Measurements

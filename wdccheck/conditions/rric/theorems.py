@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck.conditions import secants
+from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.two_rays import Plane, Rays
 from wdccheck.linalg import rounding
 from wdccheck.linalg.measurements import Measurements
@@ -32,7 +32,7 @@ class Theorems:
         """Images of the axes, u = v; for k = 1 the maximizer."""
         if self._plane is not None:
             yield Start(self._plane.point(), "Fact 14: k = 1, two rays")
-        for point in secants.simple_pairs(self.net.dims[0]):
+        for point in secant_pairs.simple_pairs(self.net.dims[0]):
             yield Start(point, "images of the latent axes")
 
     def caps(self) -> Iterator[Cap]:
