@@ -27,7 +27,7 @@ from wdccheck.reports.row import Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
 
-__all__ = ["Effort", "Shown", "certify_condition", "check_alpha", "gathered"]
+__all__ = ["RowSettings", "Shown", "certify_condition", "check_alpha", "gathered"]
 
 CLOSED = 0.002  # a row counts as closed at this gap relative to `upper`, unless another is given
 RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
@@ -51,7 +51,7 @@ def gathered(rows: Iterable[Row]) -> tuple[tuple[Row, ...], bool]:
 
 
 @dataclass(frozen=True, eq=False)
-class Effort:
+class RowSettings:
     """What the rows of a report share."""
 
     gap: float | None
@@ -66,11 +66,11 @@ class Effort:
     def of(
         gap: float | None, target: float | None, time_limit: float | None, workers: int, rng: Rng,
         progress: Shown, checkpoint: str | os.PathLike[str] | None,
-    ) -> Effort:
+    ) -> RowSettings:
         """Arguments of ``certify``, checked; the clock starts."""
         _check_time(time_limit)
         deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
-        return Effort(gap, target, deadline, parallel.available(workers), seed_sequence(rng), progress,
+        return RowSettings(gap, target, deadline, parallel.available(workers), seed_sequence(rng), progress,
                       None if checkpoint is None else _folder(checkpoint))
 
     def row(
@@ -103,7 +103,7 @@ def certify_condition(
     condition : Condition
         Where it has a scale, `alpha` replaces it; `target` is one of epsilon/alpha then.
     above : Bracket, optional
-        Of the WDC of the layer, where the condition is its R2WDC (Fact 12).
+        A bracket of the WDC of the layer, where the condition is its R2WDC (Fact 12).
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.certification.first_layer import first_layer
-from wdccheck.certification.of_condition import Effort, Shown, check_alpha, gathered
+from wdccheck.certification.of_condition import RowSettings, Shown, check_alpha, gathered
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.rric.definition import RRIC
 from wdccheck.conditions.wdc.definition import WDC
@@ -78,14 +78,14 @@ def certify(
     """
     network = net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
     check_alpha(alpha)
-    effort = Effort.of(gap, target, time_limit, workers, rng, progress, checkpoint)
+    settings = RowSettings.of(gap, target, time_limit, workers, rng, progress, checkpoint)
     drawn = measurements is None
-    A = drawn_measurements(network, effort.seed.entropy or 0) if drawn else measurements
+    A = drawn_measurements(network, settings.seed.entropy or 0) if drawn else measurements
     layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
     restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
     measured = RRIC(A, network)
-    rows, interrupted = gathered(_network_rows(effort, alpha, layers, restricted, measured))
-    return Report(rows, {"": Weights.of(network)}, str(effort.seed.entropy),
+    rows, interrupted = gathered(_network_rows(settings, alpha, layers, restricted, measured))
+    return Report(rows, {"": Weights.of(network)}, str(settings.seed.entropy),
                   interrupted, {"shape": list(measured.A.shape), "drawn": drawn})
 
 
@@ -125,16 +125,16 @@ def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.nd
 
 
 def _network_rows(
-    effort: Effort, alpha: float | str, layers: list[WDC], restricted: list[R2WDC], measured: RRIC
+    settings: RowSettings, alpha: float | str, layers: list[WDC], restricted: list[R2WDC], measured: RRIC
 ) -> Iterator[Row]:
     jobs = 2 * len(layers)  # the R2WDC of layer 1 is none
     found = []
     for layer in layers:
-        found.append(effort.row(layer, alpha, jobs))
+        found.append(settings.row(layer, alpha, jobs))
         jobs -= 1
         yield found[-1]
     yield first_layer(found[0], restricted[0])
     for condition, row in zip(restricted[1:], found[1:], strict=True):
-        yield effort.row(condition, alpha, jobs, above=row.bracket)
+        yield settings.row(condition, alpha, jobs, above=row.bracket)
         jobs -= 1
-    yield effort.row(measured, alpha, jobs)
+    yield settings.row(measured, alpha, jobs)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from wdccheck.certification.of_condition import Effort, Shown, check_alpha, gathered
+from wdccheck.certification.of_condition import RowSettings, Shown, check_alpha, gathered
 from wdccheck.conditions.joint_wdc.definition import JointWDC
 from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.engines.solve import Rng
@@ -67,10 +67,10 @@ def certify_pair(
         check_alpha(one)
     check_pair(("B", "C"), *nets.values())
     JointWDC(nets["B"].layers[-1], nets["C"].layers[-1])  # refused now rather than after minutes
-    effort = Effort.of(gap, target, time_limit, workers, rng, progress, checkpoint)
-    rows, interrupted = gathered(_pair_rows(effort, nets, dict(zip("BC", alphas, strict=True))))
+    settings = RowSettings.of(gap, target, time_limit, workers, rng, progress, checkpoint)
+    rows, interrupted = gathered(_pair_rows(settings, nets, dict(zip("BC", alphas, strict=True))))
     return Report(rows, {name: Weights.of(net) for name, net in nets.items()},
-                  str(effort.seed.entropy), interrupted)
+                  str(settings.seed.entropy), interrupted)
 
 
 def places(networks: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int | None, str], list[int]]]:
@@ -102,17 +102,17 @@ def check_pair(names: tuple[str, str], B_net: ReLUNetwork, C_net: ReLUNetwork) -
 
 
 def _pair_rows(
-    effort: Effort, nets: dict[str, ReLUNetwork], alphas: dict[str, float | str]
+    settings: RowSettings, nets: dict[str, ReLUNetwork], alphas: dict[str, float | str]
 ) -> Iterator[Row]:
     jobs = sum(net.depth for net in nets.values()) + 1
     product = 1.0
     for name, net in nets.items():
         for i, W in enumerate(net.layers, 1):
             inner = i < net.depth
-            row = effort.row(WDC(W, layer=i), 1.0 if inner else alphas[name], jobs, of=name)
+            row = settings.row(WDC(W, layer=i), 1.0 if inner else alphas[name], jobs, of=name)
             jobs -= 1
             if not inner:
                 product *= row.scale
             yield replace(row, note="as the theorem asks of inner layers") if inner else row
     last = JointWDC(nets["B"].layers[-1], nets["C"].layers[-1], alpha_value(product))
-    yield replace(effort.row(last, product, jobs), note="the product of those of the two last layers")
+    yield replace(settings.row(last, product, jobs), note="the product of those of the two last layers")

@@ -33,7 +33,7 @@ from wdccheck.running.run import Run, raised
 __all__ = ["BranchAndBound"]
 
 _TASK = 500  # regions a task may visit at least
-_WAVE = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
+_TASKS = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
 _DARE = 8  # times the nodes so far that a round may be expected to take
 
@@ -52,7 +52,7 @@ class BranchAndBound:
     gap, rtol : float
         Stop once ``upper - lower <= max(gap, rtol * upper)``.
     nodes : int, optional
-        Regions to visit; the wave of tasks under way when they are used up is finished. None: 10**7, or
+        Regions to visit; the batch of tasks under way when they are used up is finished. None: 10**7, or
         as many as a time limit allows.
 
     Examples
@@ -187,7 +187,7 @@ class _State:
 def _round(
     condition: Condition, proof: BoxProof, roots: Regions, t: float, run: Run, nodes: float
 ) -> Iterator[_State]:
-    """Prove deviation <= t below `roots`, a wave of tasks at a time."""
+    """Prove deviation <= t below `roots`, a batch of tasks at a time."""
     method = _SUBTREES if provable(proof, roots) else _REGIONS
     stack: list[Regions] = method.pieces([roots])
     visited = 0
@@ -195,10 +195,10 @@ def _round(
         if visited >= nodes or run.expired():
             yield _State(visited, "nodes" if visited >= nodes else "time")
             return
-        wave = [stack.pop() for _ in range(min(_WAVE, len(stack)))]
+        batch = [stack.pop() for _ in range(min(_TASKS, len(stack)))]
         budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # whatever `nodes` is: it only cuts
         task = partial(method.task, condition, t, budget, run.deadline)
-        explored = list(run.map(task, wave, short=budget <= method.short))
+        explored = list(run.map(task, batch, short=budget <= method.short))
         visited += sum(e.visited for e in explored)
         best = max(explored, key=lambda e: e.value)
         if best.value > t:
@@ -233,11 +233,11 @@ def _in_pieces(parts: list[Regions]) -> list[Regions]:
 
 
 def _dealt(parts: list[Regions]) -> list[Regions]:
-    """One hand for each task of a wave: what is left of a search in depth comes in all sizes."""
+    """One hand for each task of a batch: what is left of a search in depth comes in all sizes."""
     if not parts:
         return []
     regions = parts[0].join(parts)
-    return [regions.take(slice(i, None, _WAVE)) for i in range(min(_WAVE, len(regions)))]
+    return [regions.take(slice(i, None, _TASKS)) for i in range(min(_TASKS, len(regions)))]
 
 
 _REGIONS = _Method(explore, 16, 40_000, 0, _in_pieces)

@@ -1,1 +1,1 @@
-"""How the proving engines search: forms, regions, waves of tasks."""
+"""How the proving engines search: forms, regions, batches of tasks."""

@@ -24,11 +24,11 @@ from wdccheck.running.run import Engine, Run, raised
 __all__ = ["Limits", "best_first"]
 
 _PIECE = 512  # regions a task starts from, and bounds in one go
-_WAVE = 4  # tasks between two looks at the clock; fixed, so that results do not depend on workers
+_TASKS = 4  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _TASK = 8192  # regions a task may bound before it hands back what is left
 _STEP = 0.97  # of the upper bound: every region above that is worked on before a new look
 _BITS = 43  # of a float left out: bounds that agree to 1/1024 or 1/512 count as equal
-_EVERY = 8  # waves between two looks for a larger deviation
+_EVERY = 8  # batches between two looks for a larger deviation
 _TIGHT = 128  # regions whose constraints are used in one go
 
 
@@ -90,7 +90,7 @@ def best_first(
     `efforts` after the other. It ends at `limits`, or when nothing more can be done with the region that
     has the largest bound and there are no finer roots to start from.
     """
-    frontier, visited, waves = _Frontier(len(efforts)), 0, 0
+    frontier, visited, batches = _Frontier(len(efforts)), 0, 0
     frontier.add(roots.bounded(np.full(len(roots), known.upper)))
     while True:
         if (upper := max(frontier.largest(), frontier.ended)) < known.upper:
@@ -110,15 +110,15 @@ def best_first(
             yield stopped(known, stop)
             return
         cutoff = max(limits.goal(known), frontier.ended, run.target or 0.0, _STEP * upper)
-        popped = frontier.pop(_PIECE * _WAVE, cutoff)
-        if waves % _EVERY == 0:
+        popped = frontier.pop(_PIECE * _TASKS, cutoff)
+        if batches % _EVERY == 0:
             value, witness = attempt(condition, popped, known.lower, visited)
             if value > known.lower and witness is not None:
                 known = raised(known, condition, witness, value, repr(limits.engine))
-        waves += 1
-        budget = int(np.clip(visited // _WAVE, 1, _TASK))
+        batches += 1
+        budget = int(np.clip(visited // _TASKS, 1, _TASK))
         task = partial(_worked, condition, efforts, cutoff, budget, run.deadline)
-        for regions, count in run.map(task, [popped.take(slice(i, None, _WAVE)) for i in range(_WAVE)]):
+        for regions, count in run.map(task, [popped.take(slice(i, None, _TASKS)) for i in range(_TASKS)]):
             frontier.add(regions)
             visited += count
 
