@@ -14,6 +14,7 @@ import numpy as np
 
 from wdccheck import result_files
 from wdccheck.errors import InvalidInput, UnsoundBound
+from wdccheck.linalg.inputs import limit_value
 from wdccheck.program import made_by
 from wdccheck.rounded_text import between
 
@@ -136,6 +137,10 @@ class Bracket:
         by = (re.sub(r"\(.*", "", engine) for engine in (self.lower_by, self.upper_by))
         return f"<{name}: {between(self.lower, 'eps', self.upper)}; by {' and '.join(by)}>"
 
+    def __post_init__(self) -> None:
+        for side in ("lower", "upper"):  # a NumPy scalar of fewer digits would compare in its own precision
+            object.__setattr__(self, side, float(getattr(self, side)))
+
     @property
     def alpha(self) -> float | None:
         """The scale alpha of the condition; None where it has none."""
@@ -158,8 +163,7 @@ class Bracket:
 
     def verdict(self, eps: float) -> Verdict:
         """Whether the condition holds with constant `eps`: holds, violated, or not known."""
-        if not eps >= 0:
-            raise InvalidInput("eps", "a number >= 0", repr(eps))
+        eps = limit_value("eps", eps, finite=False)
         if self.upper <= eps:
             return Verdict.HOLDS
         return Verdict.VIOLATED if self.lower > eps else Verdict.UNDECIDED

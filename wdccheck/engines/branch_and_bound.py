@@ -70,7 +70,8 @@ class BranchAndBound:
     unit = "nodes"
 
     def __post_init__(self) -> None:
-        check_budget(self.gap, self.rtol, self.nodes)
+        for name, value in check_budget(self.gap, self.rtol, self.nodes).items():
+            object.__setattr__(self, name, value)
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller uppers, and larger lowers where centers give them."""

@@ -216,7 +216,9 @@ def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measur
         lines.append(condition.measure(start.point))
         if run.expired():
             return points, lines
-    scale = max(line.gram for line in lines)
+    scale = max((line.gram for line in lines), default=0.0)
+    if not scale > 0:  # no theorem sees a row: seeds may
+        scale = condition.natural_alpha
     if not (scale > 0 and math.isfinite(4 * scale)):
         return points, lines
     seeds = search_of(condition, "seeds").seeds(np.random.default_rng(run.block_seed(_ROUNDS)), _SEEDS)
@@ -234,13 +236,13 @@ def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measur
 def _lowest(lines: list[Measured], most: float) -> tuple[float, float, bool]:
     """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is `most`.
 
-    The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
+    Where no line rises nothing is known: beta is inf, and no claim is made. The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
     pairs are tried, which is the dual of the one-dimensional linear program.
     """
     g = np.array([m.gram for m in lines])
     q = np.array([m.expectation for m in lines])
-    if not (g > 0).any():
-        return math.inf, most, True
+    if not (g > 0).any():  # nothing is known: no claim
+        return math.inf, 0.0, False
     total = g[:, None] + g[None, :]
     with np.errstate(invalid="ignore", divide="ignore"):
         heights = (q[None, :] * g[:, None] - q[:, None] * g[None, :]) / total

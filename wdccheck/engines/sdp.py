@@ -78,7 +78,8 @@ class SDP:
     def __post_init__(self) -> None:
         if self.solver is not None and self.solver not in _LIMITS:
             raise InvalidInput("solver", f"None or one of {', '.join(_LIMITS)}", repr(self.solver)[:60])
-        check_budget(self.gap, self.rtol, self.nodes)
+        for name, value in check_budget(self.gap, self.rtol, self.nodes).items():
+            object.__setattr__(self, name, value)
         if not 0 < self.seconds < math.inf:
             raise InvalidInput("seconds", "a positive number", repr(self.seconds)[:60])
 

@@ -19,6 +19,7 @@ from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.monte_carlo import MonteCarlo
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound, WorkersLost
+from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.condition import Condition, checked, dominating, proof_of
 from wdccheck.protocol.proof import BoxProof
 from wdccheck.running import parallel
@@ -90,8 +91,7 @@ def bracket(
     """
     condition, started = checked(condition), time.monotonic()
     deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
-    if target is not None and not (isinstance(target, int | float | np.number) and 0 <= target < math.inf):
-        raise InvalidInput("target", "a finite number >= 0", repr(target)[:60])
+    target = None if target is None else limit_value("target", target)
     display = resolve(progress)
     run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
     known = _resume(condition, checkpoint)

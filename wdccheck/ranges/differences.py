@@ -228,7 +228,9 @@ def ascent_direction(matrix: np.ndarray, z: np.ndarray, normal: np.ndarray | Non
 
 
 def normal_matrix(matrix: np.ndarray) -> np.ndarray:
-    """L^T L with a small ridge, for L = `matrix` (B, n, 2k): (B, 2k, 2k)."""
+    """L^T L with a small ridge, up to a power of two, for L = `matrix` (B, n, 2k): (B, 2k, 2k)."""
+    _, exponent = np.frexp(np.abs(matrix).max(axis=(1, 2), keepdims=True))
+    matrix = np.ldexp(matrix, -exponent)  # squares of tiny or huge cones would leave no ridge
     gram = matrix.swapaxes(1, 2) @ matrix
     trace = np.trace(gram, axis1=1, axis2=2)[:, None, None]
     result: np.ndarray = gram + (_RIDGE * trace + (trace == 0)) * np.eye(gram.shape[-1])

@@ -47,7 +47,7 @@ def meaning(row: Row) -> str:
     False
     """
     kind = named(row.kind)
-    begun = f"It is {kind.measures}. 0 is perfect. "
+    begun = f"It is {kind.measures}. {kind.best} "
     if row.empty:
         return begun + "Here there is nothing to compare."
     if row.calibration is not None and row.calibration.vacuous:

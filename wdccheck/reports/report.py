@@ -75,7 +75,7 @@ class Report:
     interrupted : bool
         Whether Ctrl-C cut the report short.
     measurements : mapping
-        Of a network: `shape` (m, n), and `drawn`, whether A was drawn from the seed.
+        For a network, `shape` (m, n), and `drawn`, whether A was drawn from the seed.
     program : mapping of str to str
         `wdccheck` and `kernel`: the version and the kernel that made it.
 

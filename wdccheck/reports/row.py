@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from wdccheck import result_files
 from wdccheck.brackets import Bracket, Reason, Verdict
-from wdccheck.errors import InvalidInput
 from wdccheck.kinds import named
+from wdccheck.linalg.inputs import limit_value
 from wdccheck.reports import thresholds
 from wdccheck.rounded_text import between, down, item, quotient, up
 
@@ -131,9 +131,7 @@ class Row:
 
     def verdict(self, eps: float) -> Verdict:
         """Whether ``epsilon <= eps * alpha`` (RRIC: ``epsilon <= eps``), decided in exact arithmetic."""
-        if not 0 <= eps < math.inf:
-            raise InvalidInput("eps", "a finite number >= 0", repr(eps))
-        limit = Fraction(eps) * Fraction(self.scale)
+        limit = Fraction(limit_value("eps", eps)) * Fraction(self.scale)
         if math.isfinite(self.bracket.upper) and Fraction(self.bracket.upper) <= limit:
             return Verdict.HOLDS
         return Verdict.VIOLATED if Fraction(self.bracket.lower) > limit else Verdict.UNDECIDED

@@ -22,6 +22,8 @@ __all__ = ["Pair", "Scene", "scene"]
 _LARGEST = 1024
 """Order up to which the spectrum is computed."""
 
+_DIFFERENCES = (("x1", "x2"), ("x3", "x4"))
+
 Layers = Mapping[str, Sequence[np.ndarray]]
 
 
@@ -33,7 +35,7 @@ class Pair:
     ----------
     names : tuple of two str
     directions : ndarray of shape (2, k)
-        Of length 1; 0 where the range gives 0.
+        Unit vectors; 0 where the range gives 0.
     gates : ndarray of bool, shape (2, n)
         Which rows are open in each, by exact sign.
     """
@@ -128,8 +130,11 @@ def _measured(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Sc
     if not network:
         return _absent(row)
     *before, W = network
-    pairs = tuple(_pair_of_images(before, W, witness, *names) for names in (("x1", "x2"), ("x3", "x4")))
+    pairs = tuple(_pair_of_images(before, W, witness, *names) for names in _DIFFERENCES
+                  if witness.keys() >= set(names))
     whose = "rows of the last layer"
+    if not named(row.kind).matrix:
+        return Scene(W, whose, pairs, None, f"{row.kind} is about no matrix")
     A = checker.stored_matrix(row.bracket.condition.get("measurements"))
     if A is None:
         return Scene(W, whose, pairs, None, "the measurements are not at hand")
@@ -137,7 +142,7 @@ def _measured(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Sc
 
 
 def _pair_of_matrices(row: Row, witness: Mapping[str, np.ndarray], layers: Layers) -> Scene | str:
-    """Of the part that attains the bound: its gates, the other matrix's weights in the spectrum."""
+    """The part that attains the bound: its gates, the other matrix's weights in the spectrum."""
     pair = ((layers["B"][-1], layers["C"][-1]) if layers.get("B") and layers.get("C")
             else checker.stored_pair(_data(row)))
     if pair is None:

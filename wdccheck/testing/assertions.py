@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wdccheck.brackets import Bracket, Reason, Verdict
 from wdccheck.errors import InvalidInput, NotProved, Undecided
+from wdccheck.linalg.inputs import limit_value
 from wdccheck.rounded_text import up
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def _known(
     workers: int, rng: int | np.random.SeedSequence | np.random.Generator,
 ) -> Bracket:
     __tracebackhide__ = True
-    if isinstance(eps, bool) or not isinstance(eps, int | float) or not eps >= 0:
-        raise InvalidInput("eps", "a number >= 0", repr(eps)[:60])
+    eps = limit_value("eps", eps, finite=False)
     if isinstance(given, Bracket):
         if path is not None:
             raise InvalidInput("certificate", "a condition beside it", "a bracket")

@@ -96,7 +96,7 @@ class Search:
         if first < len(base):
             parts.append(sampled(self.gated.layers, base[first:], tangent[first:], values,
                                  len(self.gated.rows)))
-        return gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
+        return gathered(parts, [part for part in np.split(np.arange(len(base)), [first]) if len(part)])
 
     def _whole_circle(
         self, base: np.ndarray, tangent: np.ndarray, s: np.ndarray, coefficients: np.ndarray, frozen: Frozen

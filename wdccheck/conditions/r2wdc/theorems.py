@@ -44,7 +44,8 @@ class Theorems:
     def starts(self) -> Iterator[Start]:
         """Images of the axes, x = y, u = v; for k = 1 the maximizers."""
         for plane in self._planes:
-            yield Start(plane.point(), "Fact 14: k = 1, two rays")
+            if plane.S.any():  # else there are no range differences
+                yield Start(plane.point(), "Fact 14: k = 1, two rays")
         for point in secant_pairs.simple_pairs(self.k):
             for x in (point["x1"], -point["x1"]):
                 yield Start({"x": x, "y": x, **point}, "images of the latent axes")

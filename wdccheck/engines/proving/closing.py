@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from wdccheck.brackets import Bracket, Reason, Stop
 from wdccheck.errors import InvalidInput, OutOfTime
+from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.running.run import Run
@@ -17,14 +18,14 @@ __all__ = ["capped", "check_budget", "ended", "goal_of", "groups_in_time", "late
 _NODES = 10**7  # where nothing else ends the search
 
 
-def check_budget(gap: float, rtol: float, nodes: float | None) -> None:
-    """Refuse what no search can stop at."""
-    if not gap >= 0:
-        raise InvalidInput("gap", "a number >= 0", repr(gap)[:60])
-    if not 0 <= rtol < 1:
+def check_budget(gap: float, rtol: float, nodes: float | None) -> dict[str, float]:
+    """Refuse what no search can stop at; gap and rtol as floats, whatever scalars they were."""
+    found = {"gap": limit_value("gap", gap, finite=False), "rtol": limit_value("rtol", rtol)}
+    if not found["rtol"] < 1:
         raise InvalidInput("rtol", "a number in [0, 1)", repr(rtol)[:60])
     if nodes is not None and not nodes >= 1:
         raise InvalidInput("nodes", "an integer >= 1, or None", repr(nodes)[:60])
+    return found
 
 
 def node_limit(nodes: int | None, run: Run) -> float:

@@ -27,9 +27,10 @@ def proved_bound(form: RangeForm) -> np.ndarray:
     ridge = np.trace(form.gram, axis1=1, axis2=2)[:, None, None] * 1e-14 * np.eye(p)
     try:
         inverse = np.linalg.inv(np.linalg.cholesky(form.gram + ridge))
-    except np.linalg.LinAlgError:
+        quotients = np.linalg.eigvalsh(inverse @ form.form @ inverse.swapaxes(1, 2))
+    except np.linalg.LinAlgError:  # no quotients, or some beyond the range of floats
         return bound
-    values = np.maximum(np.linalg.eigvalsh(inverse @ form.form @ inverse.swapaxes(1, 2))[:, -1], 0.0)
+    values = np.maximum(quotients[:, -1], 0.0)
     size = values * np.abs(form.gram).max(axis=(1, 2)) + np.abs(form.form).max(axis=(1, 2))
     pad = values * form.gram_pad + form.form_pad + 64 * p * p * rounding.UNIT * (size + 2.0**-900)
     margin = 2 * pad * np.sum(inverse * inverse, axis=(1, 2)) + 1e-10 * values  # pad over the least of G
