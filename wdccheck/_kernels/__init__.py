@@ -34,7 +34,7 @@ __all__ = [
 
 _NAMES = ("proof", "circles", "pairs", "grams")
 _ABI = 3
-"""Of the compiled modules that these files go with: an editable install may keep older ones."""
+"""The version of compiled modules that these files go with: an editable install may keep older ones."""
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -169,7 +169,7 @@ def _expected(problem: Problem, node: _Node) -> tuple[np.ndarray, float, float, 
     The radii are proved (`radius`), and `error` is at least 104 u. At theta one `error` covers what theta is
     off, less than (2k + 48) u, and the rounding of both sums, less than 20 u. Beside the slack one is for
     `mean` and one for the rounding of `wedge`; the latter, and that of both eigenvalues, pi and the sines
-    included, is less than 12 u.
+    included, is less than 8 u.
     """
     alpha, error = problem.alpha, rounding.expectation_error(problem.rows.shape[1])
     mean, theta = expected_triangle(node.center[0][:, None], node.center[1][:, None])

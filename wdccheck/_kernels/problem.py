@@ -51,7 +51,7 @@ class Problem:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """Of w.c and |w|.h together, (m,), after every cut of every edge of a letter."""
+        """Errors of w.c and |w|.h together, (m,), after every cut of every edge of a letter."""
         return rounding.gate_error(self.rows, updates=self.cuts * self.rows.shape[1])
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from wdccheck.conditions.coherence.definition import Coherence
 from wdccheck.conditions.joint_wdc.definition import JointWDC
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.rric.definition import RRIC
@@ -47,6 +48,8 @@ def build(
             return R2WDC(ReLUNetwork(tuple(matrices)), len(matrices), alpha)
         case "RRIC":
             return RRIC(measurements, ReLUNetwork(tuple(matrices)))
+        case "coherence":
+            return Coherence(measurements, ReLUNetwork(tuple(matrices)))
         case "joint-WDC":
             return JointWDC(matrices[0], matrices[1], alpha)
     raise InvalidInput("kind", "the name of a condition", repr(name)[:60])

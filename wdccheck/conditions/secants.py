@@ -1,11 +1,11 @@
-"""What R2WDC and RRIC share: sup |<D u, v>|/(||u|| ||v||) over range differences u, v.
+"""What conditions of a range share: z.u/||u|| over its differences u = G(x1) - G(x2), and how to climb it.
 
-The letters x1, x2 of u and x3, x4 of v; each pair is one block, scaled jointly.
+The two letters of a difference are one block, scaled jointly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,21 +15,22 @@ from wdccheck.geometry.expectation import unit
 from wdccheck.geometry.profiles import Best, Profile
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import inputs, rounding
-from wdccheck.protocol.search import Frozen
 from wdccheck.ranges import differences
 from wdccheck.ranges.arcs import Arcs, few, in_chunks, profile, quotients, sampled
 
-__all__ = ["PAIRS", "SecantPairs", "Sided", "codes", "simple_pairs"]
+__all__ = ["STEPS", "Jump", "Met", "Secants", "Sided", "best_of", "codes", "jumped", "simple_codes", "toward"]
 
-PAIRS: tuple[Block, Block] = (("x1", "x2"), ("x3", "x4"))
-_ROUNDS = 3
-_STEPS = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0)  # toward the target
+STEPS = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Of the way toward a target."""
 _JUMPS = 6
 _JUMPING = 2**31  # products of the jumps of all seeds together
 _ENTRIES = 2**21  # of one temporary array
 
-Apply = Callable[[np.ndarray], np.ndarray]
-"""v (B, n) to D v (B, n), one D for each of the batch."""
+Met = tuple[dict[str, np.ndarray], np.ndarray]
+"""Points, letters to (B, k), and their values (B,)."""
+
+Jump = Callable[[dict[str, np.ndarray], np.ndarray], tuple[dict[str, np.ndarray], Iterable[Met]]]
+"""Points and the part (B, 1) of the way to their targets, to where that leads and what is met there."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def codes(points: Points, letters: Sequence[str], k: int) -> tuple[dict[str, np.
 
 
 @dataclass(frozen=True, eq=False)
-class SecantPairs:
-    """The two pairs over one range.
+class Secants:
+    """The differences of one range.
 
     Parameters
     ----------
@@ -63,36 +64,34 @@ class SecantPairs:
         Those of :func:`ranges.rescaled`; none for R^k.
     k : int
         The latent dimension.
+    block : tuple of two str
+        The letters of the two codes.
     """
 
     layers: tuple[np.ndarray, ...]
     k: int
+    block: Block = ("x1", "x2")
 
-    def vectors(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """Unit u and v (B, n); 0 where the two codes of a pair have one image."""
-        u, v = (unit(differences.secants(self.layers, *self._normal(points, block))) for block in PAIRS)
-        return u, v
+    @property
+    def spheres(self) -> dict[Block, int]:
+        """One sphere in R^{2k}."""
+        return {self.block: 2 * self.k}
 
-    def sharp_vectors(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """The same to 12 digits, however near the two codes of a pair are."""
-        u, v = (unit(differences.sharpened(self.layers, *self._normal(points, block))[0]) for block in PAIRS)
-        return u, v
+    def vectors(self, points: Points) -> np.ndarray:
+        """Unit u (B, n); 0 where both codes have one image."""
+        return unit(differences.secants(self.layers, *self._normal(points)))
 
-    def enclosed(self, points: Points) -> tuple[Sided, Sided]:
-        """u and v of one point, with errors."""
-        u, v = (Sided(*(x[0] for x in differences.sharpened(self.layers, *self._normal(points, block))))
-                for block in PAIRS)
-        return u, v
+    def sharp_vectors(self, points: Points) -> np.ndarray:
+        """The same to 12 digits, however near the two codes are."""
+        return unit(differences.sharpened(self.layers, *self._normal(points))[0])
 
-    def frozen(self, u: np.ndarray, v: np.ndarray, image: np.ndarray, sign: float | None) -> Frozen:
-        """From unit u, v and D v."""
-        value = np.einsum("bn,bn->b", u, image)
-        signs = np.where(value < 0, -1.0, 1.0) if sign is None else np.full(len(u), sign)
-        return Frozen(u, v, signs, signs * value)
+    def enclosed(self, points: Points) -> Sided:
+        """u of one point, times a power of two, with errors."""
+        return Sided(*(x[0] for x in differences.sharpened(self.layers, *self._normal(points))))
 
-    def circle(self, points: Points, block: Block, tangent: np.ndarray, z: np.ndarray) -> Best:
-        """z.u/||u|| along the circle of one pair, z = D v (B, n): samples, and a few whole circles."""
-        base = spheres.join(points, block)
+    def circle(self, points: Points, tangent: np.ndarray, z: np.ndarray) -> Best:
+        """z.u/||u|| along the circle of the block, z (B, n): samples, and a few whole circles."""
+        base = spheres.join(points, self.block)
         first = few(self.layers, len(base), 2)
 
         def values(circle: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -112,125 +111,96 @@ class SecantPairs:
 
         return in_chunks(self.layers, _coded(base), _coded(tangent), finish)
 
-    def tangents(
-        self, points: Points, block: Block, z: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, ...]:
+    def tangents(self, points: Points, z: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Toward the maximizer over the present cones; near it; random, of one code, of the difference."""
-        x1, x2 = np.split(spheres.join(points, block), 2, axis=1)
-        exact = unit(differences.ascent_direction(differences.secant_matrix(self.layers, x1, x2), z))
-        noise = rng.standard_normal((len(x1), 2, self.k))
-        kind = rng.integers(4, size=(len(x1), 1))
+        base, matrix = self.aimed(points)
+        exact = unit(differences.ascent_direction(matrix, z))
+        noise = rng.standard_normal((len(base), 2, self.k))
+        kind = rng.integers(4, size=(len(base), 1))
         noise[:, 0] *= kind != 1
         noise[:, 1] *= kind != 2
         noise[:, 1] = np.where(kind == 3, -noise[:, 0], noise[:, 1])
-        random = noise.reshape(len(x1), -1)
-        near = exact + 10.0 ** rng.uniform(-2, 0, (len(x1), 1)) * unit(random)
+        random = noise.reshape(len(base), -1)
+        near = exact + 10.0 ** rng.uniform(-2, 0, (len(base), 1)) * unit(random)
         return exact, near, random, random
 
-    def free_step(self, points: Points, sign: np.ndarray, apply: Apply) -> dict[str, np.ndarray]:
-        """Both pairs toward the singular pair of their cones, as far as pays; or one pair for both."""
-        bases, targets = self._singular(points, sign, apply)
-        best, result = np.full(len(sign), -np.inf), dict[str, np.ndarray]()
-        for t in _STEPS:
-            moved = {x: p for block, base, target in zip(PAIRS, bases, targets, strict=True)
-                     for x, p in spheres.split_block(block, _toward(base, target, t)).items()}
-            for chosen, value in self._exchanged(moved, sign, apply):
-                up = value > best
-                result = {x: np.where(up[:, None], p, result.get(x, p)) for x, p in chosen.items()}
-                best = np.where(up, value, best)
-        return result
+    def aimed(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """The block as one vector (B, 2k), and the L of its two cones, u = L (x1, x2)."""
+        base = spheres.join(points, self.block)
+        return base, differences.secant_matrix(self.layers, *np.split(base, 2, axis=1))
 
-    def jumped(
-        self, points: Points, rng: np.random.Generator, applies: Callable[[Points], Apply]
+    def free_step(
+        self, points: Points, z: np.ndarray, value: Callable[[np.ndarray], np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """The best points on the way of jumps toward the singular pairs of the cones met, walls or not.
+        """Toward the maximizer of z.u/||u|| over the present cones, as far as pays in `value` of unit u."""
+        base, matrix = self.aimed(points)
+        target = unit(differences.ascent_direction(matrix, z))
+        moved = (spheres.split_block(self.block, toward(base, target, t)) for t in STEPS)
+        return best_of((there, value(self.vectors(there))) for there in moved)
 
-        `applies` gives the D of a part of the batch. As many points jump as a fixed work allows.
-        """
-        count = len(points["x1"])
-        entries = sum(W.size for W in self.layers) * 4 * self.k + 1
-        chunk = max(1, _ENTRIES // (4 * self.k * max([len(W) for W in self.layers], default=1)))
-        moving, result = min(count, _JUMPING // (entries * _JUMPS)), {x: p.copy() for x, p in points.items()}
-        for start in range(0, moving, chunk):
-            some = slice(start, min(start + chunk, moving))
-            here = {x: p[some] for x, p in points.items()}
-            apply, best = applies(here), np.full(some.stop - start, -np.inf)
-            for _ in range(_JUMPS):
-                u, v = self.vectors(here)
-                sign = np.where(np.einsum("bn,bn->b", u, apply(v)) < 0, -1.0, 1.0)
-                t, bases_targets = rng.uniform(0.3, 1.0, (len(sign), 1)), self._singular(here, sign, apply)
-                for block, base, target in zip(PAIRS, *bases_targets, strict=True):
-                    here |= spheres.split_block(block, _toward(base, target, t))
-                for chosen, value in self._exchanged({x: here[x] for b in PAIRS for x in b}, sign, apply):
-                    for x, p in chosen.items():
-                        result[x][some] = np.where((value > best)[:, None], p, result[x][some])
-                    best = np.maximum(best, value)
-        return result
-
-    def _singular(
-        self, points: Points, sign: np.ndarray, apply: Apply
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Both pairs, and the singular pair of U_ab^T D U_cd of their cones, roughly."""
-        bases = [spheres.join(points, block) for block in PAIRS]
-        matrices = [differences.secant_matrix(self.layers, *np.split(base, 2, axis=1)) for base in bases]
-        factors = [differences.normal_matrix(matrix) for matrix in matrices]
-        targets = list(bases)
-        u = sign[:, None] * self.vectors(points)[0]
-        for _ in range(_ROUNDS):
-            for i in (1, 0):
-                targets[i] = unit(differences.ascent_direction(matrices[i], apply(u), factors[i]))
-                u = unit(np.einsum("bnk,bk->bn", matrices[i], targets[i]))
-            u = sign[:, None] * u
-        return bases, targets
-
-    def _exchanged(
-        self, points: Points, sign: np.ndarray, apply: Apply
-    ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        """The points, the first pair twice, the second pair twice, and the value of each."""
-        u, v = self.vectors(points)
-        first, second = apply(u), apply(v)
-        for pairs, x, y in ((PAIRS, u, second), (PAIRS[:1] * 2, u, first), (PAIRS[1:] * 2, v, second)):
-            chosen = {to: points[of] for here, there in zip(PAIRS, pairs, strict=True)
-                      for to, of in zip(here, there, strict=True)}
-            yield chosen, sign * np.einsum("bn,bn->b", x, y)
+    def spread(self, points: dict[str, np.ndarray], near: np.ndarray) -> None:
+        """Of four random pairs one made to coincide but for `near` (n, 1), and one with a code 0."""
+        first, second = self.block
+        kind, moved = np.arange(len(near))[:, None] % 4, points[first] + near * points[second]
+        points[second] = np.where(kind == 1, moved, np.where(kind == 2, 0.0, points[second]))
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-        """Random pairs, pairs that nearly coincide, one code 0; half of them with u = v."""
+        """Random pairs, pairs that nearly coincide, one code 0."""
         points = spheres.sample(self.spheres, rng, n)
-        kind = np.arange(n)[:, None] % 4
-        near = 10.0 ** rng.uniform(-6, -1, (n, 1))
-        for first, second in PAIRS:
-            moved = points[first] + near * points[second]
-            points[second] = np.where(kind == 1, moved, np.where(kind == 2, 0.0, points[second]))
-        same = rng.random((n, 1)) < 0.5
-        for first, second in zip(*PAIRS, strict=True):
-            points[second] = np.where(same, points[first], points[second])
+        self.spread(points, 10.0 ** rng.uniform(-6, -1, (n, 1)))
         return points
 
-    @property
-    def spheres(self) -> dict[Block, int]:
-        """Two spheres in R^{2k}."""
-        return dict.fromkeys(PAIRS, 2 * self.k)
-
-    def _normal(self, points: Points, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    def _normal(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """A pair scaled jointly by a power of two, exactly unless it holds numbers far apart."""
-        x1, x2 = (points[letter].reshape(-1, self.k) for letter in block)
+        x1, x2 = (points[letter].reshape(-1, self.k) for letter in self.block)
         _, exponent = np.frexp(np.maximum(np.abs(x1).max(axis=1), np.abs(x2).max(axis=1)))
         return np.ldexp(x1, -exponent[:, None]), np.ldexp(x2, -exponent[:, None])
 
 
-def _toward(base: np.ndarray, target: np.ndarray, t: float | np.ndarray) -> np.ndarray:
+def best_of(met: Iterable[Met]) -> dict[str, np.ndarray]:
+    """Each member of the batch where its value is the largest, the first of equals."""
+    best, result = np.array(-np.inf), dict[str, np.ndarray]()
+    for chosen, value in met:
+        up = value > best
+        result = {x: np.where(up[:, None], p, result.get(x, p)) for x, p in chosen.items()}
+        best = np.where(up, value, best)
+    return result
+
+
+def jumped(
+    layers: Sequence[np.ndarray], k: int, points: Points, rng: np.random.Generator,
+    begun: Callable[[Points], Jump],
+) -> dict[str, np.ndarray]:
+    """The best points met on the way of jumps, walls or not.
+
+    `begun` gives the jump of a part of the batch. As many points jump as a fixed work allows.
+    """
+    count = len(points["x1"])
+    entries = sum(W.size for W in layers) * 4 * k + 1
+    chunk = max(1, _ENTRIES // (4 * k * max([len(W) for W in layers], default=1)))
+    moving, result = min(count, _JUMPING // (entries * _JUMPS)), {x: p.copy() for x, p in points.items()}
+    for start in range(0, moving, chunk):
+        some = slice(start, min(start + chunk, moving))
+        here = {x: p[some] for x, p in points.items()}
+        jump, best = begun(here), np.full(some.stop - start, -np.inf)
+        for _ in range(_JUMPS):
+            here, met = jump(here, rng.uniform(0.3, 1.0, (len(best), 1)))
+            for chosen, value in met:
+                for x, p in chosen.items():
+                    result[x][some] = np.where((value > best)[:, None], p, result[x][some])
+                best = np.maximum(best, value)
+    return result
+
+
+def toward(base: np.ndarray, target: np.ndarray, t: float | np.ndarray) -> np.ndarray:
+    """The part t of the way from `base` to `target`, of length 1; `base` where that is 0."""
     moved = unit(base + t * (target - base))
     return np.where(moved.any(axis=1, keepdims=True), moved, base)
 
 
-def simple_pairs(k: int) -> list[Mapping[str, np.ndarray]]:
-    """u = v = G(+-e_j) - G(0), and G(e_j) - G(-e_j)."""
-    result: list[Mapping[str, np.ndarray]] = []
-    for e in np.eye(k):
-        for x1, x2 in ((e, 0 * e), (-e, 0 * e), (e, -e)):
-            result.append({"x1": x1, "x2": x2, "x3": x1, "x4": x2})
-    return result
+def simple_codes(k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """x1, x2 of G(+-e_j) - G(0), and of G(e_j) - G(-e_j)."""
+    return [pair for e in np.eye(k) for pair in ((e, 0 * e), (-e, 0 * e), (e, -e))]
 
 
 def _coded(pair: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One latent dimension: the range is two rays, and RRIC and R2WDC are problems in a plane (Fact 14)."""
+"""One latent dimension: the range is two rays, and conditions over it are problems in a plane (Fact 14)."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ class Plane:
 
     def supremum(self) -> float:
         """Rounded up to a float; the theorem is decided in integers."""
-        if self._below(0.0):
+        if self.below(0.0):
             return 0.0
         high = 1.0
-        while self._below(high / 2):
+        while self.below(high / 2):
             high /= 2
-        while not self._below(high):
+        while not self.below(high):
             high *= 2
         low = high / 2
         while low < (middle := low + (high - low) / 2) < high:
-            low, high = (low, middle) if self._below(middle) else (middle, high)
+            low, high = (low, middle) if self.below(middle) else (middle, high)
         return high
 
     def maximizer(self) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +97,8 @@ class Plane:
             result[:, i] = x * float(min(max(lengths) / lengths[i], Fraction(_FARTHEST)))
         return result[0], result[1]
 
-    def _below(self, t: float) -> bool:
+    def below(self, t: float) -> bool:
+        """Whether the supremum is at most t: the theorem, decided in integers."""
         n, d = t.as_integer_ratio()
         S, T = self.S, self.T
         forms = [n * S - d * T, n * S + d * T]
@@ -132,7 +133,7 @@ class Rays:
 
     @staticmethod
     def of(layers: Sequence[np.ndarray], *others: np.ndarray) -> Rays | None:
-        """Of the layers (n_1, 1), ...; None where they and the `others` are too large."""
+        """The rays of the layers (n_1, 1), ...; None where they and the `others` are too large."""
         if sum(W.size for W in (*layers, *others)) > _ENTRIES:
             return None
         images = differences.integers(np.array([[1.0], [-1.0]]))[0]
@@ -147,6 +148,14 @@ class Rays:
         S = whole * whole * (F @ F.T)
         seen = F @ matrix.T
         return Plane(S, seen @ seen.T - S)
+
+    def seen(self, parts: np.ndarray) -> Iterator[Plane]:
+        """D = sum_c a_c a_c^T for each row a_1, ..., a_c of `parts` (c, m, n)."""
+        matrix, whole = differences.integers(parts.reshape(-1, parts.shape[2]))
+        F = self._columns
+        S, products = whole * whole * (F @ F.T), (F @ matrix.T).reshape(2, *parts.shape[:2])
+        for row in range(parts.shape[1]):
+            yield Plane(S, products[:, :, row] @ products[:, :, row].T)
 
     def gated(self, W: np.ndarray, alpha: float) -> Iterator[Plane]:
         """D = A_{r,s} - alpha Q_{r,s} for r, s among the rays that are not 0.

@@ -236,8 +236,9 @@ def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measur
 def _lowest(lines: list[Measured], most: float) -> tuple[float, float, bool]:
     """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is `most`.
 
-    Where no line rises nothing is known: beta is inf, and no claim is made. The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
-    pairs are tried, which is the dual of the one-dimensional linear program.
+    The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
+    pairs are tried, which is the dual of the one-dimensional linear program. Where no line rises nothing
+    is known: beta is inf, and no claim is made.
     """
     g = np.array([m.gram for m in lines])
     q = np.array([m.expectation for m in lines])
@@ -261,6 +262,11 @@ def _proved(lines: list[Measured]) -> float:
     For any weight w in [0, 1], max(beta g1 - q1, q2 - beta g2) >= w (beta g1 - q1) + (1 - w)
     (q2 - beta g2); with w = g2/(g1 + g2), g1 rounded down and g2 up, the coefficient of beta is
     not negative, so the value at beta = 0 bounds the maximum for every beta > 0.
+
+    g1 and g2 err by u, their sum, the quotient and the product by u each: 9 u, 1e-15, make the weight large
+    enough. The q are at most 1/2: sums, products and difference err by less than 4 u, and either
+    expectation_error has 60 u to spare (what its proof adds up is less by so much). 1 - 1e-14 only keeps
+    the last digits below.
     """
     g1 = np.array([max(m.gram - m.gram_error, 0.0) for m in lines])
     g2 = np.array([m.gram + m.gram_error for m in lines])

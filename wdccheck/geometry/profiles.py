@@ -87,7 +87,7 @@ class Best:
 
     @staticmethod
     def of(profile: Profile, work: float = 0.0) -> Best:
-        """Of circles whose profile is known."""
+        """The best points of circles whose profile is known."""
         return Best(*profile.best(), profile.breaks.shape[1], work)
 
     def scaled(self, exponent: int) -> Best:

@@ -18,11 +18,16 @@ EMBED = 2**16
 
 
 def hash_arrays(arrays: Iterable[np.ndarray]) -> str:
-    """sha256 over shapes and little-endian float64 entries, in hexadecimal."""
+    """sha256 over shapes and little-endian float64 entries, in hexadecimal.
+
+    A complex array: the ASCII text ``(m, n) complex``, all real parts, all imaginary parts.
+    """
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(repr(tuple(int(n) for n in array.shape)).encode())
-        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        digest.update(b" complex" * np.iscomplexobj(array))
+        for part in _parts_of(array):
+            digest.update(part.tobytes())
     return digest.hexdigest()
 
 
@@ -42,10 +47,13 @@ def sha256(rows: Rows) -> str:
 
 
 def encode(rows: Rows) -> dict[str, Any]:
-    """The layer for JSON: ``{shape, data}``, sparse ones with ``indptr`` and ``indices``, all in base64."""
+    """The matrix for JSON: ``{shape, data}``, sparse ones with ``indptr`` and ``indices``, all in base64.
+
+    A complex one has its real parts in ``data`` and its imaginary parts in ``imaginary``.
+    """
     if not is_sparse(rows):
-        data = base64.b64encode(np.ascontiguousarray(rows, dtype="<f8").tobytes()).decode()
-        return {"shape": list(rows.shape), "data": data}
+        data = [base64.b64encode(part.tobytes()).decode() for part in _parts_of(rows)]
+        return {"shape": list(rows.shape), **dict(zip(("data", "imaginary"), data, strict=False))}
     parts = {name: base64.b64encode(array.astype(kind).tobytes()).decode()
              for name, (array, kind) in _parts(rows).items()}
     return {"shape": list(map(int, rows.shape)), **parts}
@@ -54,6 +62,12 @@ def encode(rows: Rows) -> dict[str, Any]:
 def embedded(rows: Rows) -> dict[str, Any]:
     """``{"weights": ...}`` where at most 65 536 numbers are stored; else nothing."""
     return {"weights": encode(rows)} if entries(rows) <= EMBED else {}
+
+
+def _parts_of(array: np.ndarray) -> list[np.ndarray]:
+    """The array, or its real and its imaginary part."""
+    parts = [array.real, array.imag] if np.iscomplexobj(array) else [array]
+    return [np.ascontiguousarray(part, dtype="<f8") for part in parts]
 
 
 def _parts(rows: Rows) -> dict[str, tuple[np.ndarray, str]]:

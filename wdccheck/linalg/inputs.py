@@ -11,7 +11,8 @@ import numpy as np
 from wdccheck.errors import InvalidInput, TransposedWarning
 
 __all__ = [
-    "alpha_value", "direction", "real", "vectors", "warn_if_transposed", "weights",
+    "alpha_value", "direction", "limit_value",
+    "matrix", "numbers", "real", "vectors", "warn_if_transposed", "weights",
 ]
 
 _LARGEST_INTEGER = 2**53
@@ -28,7 +29,16 @@ def weights(thing: str, value: Any) -> np.ndarray:
         Not a finite real matrix with at least one row and one column, or not
         exactly representable.
     """
-    array = real(thing, value)
+    return _frozen(thing, real(thing, value))
+
+
+def matrix(thing: str, value: Any) -> np.ndarray:
+    """Like :func:`weights`; complex numbers stay complex, as complex128."""
+    return _frozen(thing, numbers(thing, value))
+
+
+def _frozen(thing: str, array: np.ndarray) -> np.ndarray:
+    """A read-only copy of a matrix."""
     if array.ndim != 2 or 0 in array.shape:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                            f"shape {array.shape}")
@@ -75,21 +85,52 @@ def alpha_value(value: Any) -> float:
     return alpha
 
 
+def limit_value(thing: str, value: Any, *, finite: bool = True) -> float:
+    """`value` as a float64 >= 0 that bounds are compared with, converted exactly or refused.
+
+    A NumPy scalar of fewer digits would be compared in its own precision: a bound just above it would
+    seem to be equal to it.
+    """
+    required = f"a {'finite ' if finite else ''}number >= 0"
+    try:
+        limit = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(thing, required, repr(value)[:60]) from None
+    if isinstance(value, bool | str | np.bool_) or not limit >= 0 or (finite and math.isinf(limit)):
+        raise InvalidInput(thing, required, repr(value)[:60])
+    if limit != value:
+        raise InvalidInput(thing, "a number that float64 holds exactly", repr(value)[:60])
+    return limit
+
+
 def real(thing: str, value: Any) -> np.ndarray:
     """`value` as finite float64 numbers of any shape, converted exactly or refused."""
+    return _converted(thing, _array(thing, value), np.float64)
+
+
+def numbers(thing: str, value: Any) -> np.ndarray:
+    """Like :func:`real`; complex numbers stay complex, as complex128."""
+    array = _array(thing, value)
+    return _converted(thing, array, np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def _array(thing: str, value: Any) -> np.ndarray:
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except Exception as error:  # whatever __array__ raises is the caller's news, in one line
         raise InvalidInput(thing, "an array of real numbers", f"{type(error).__name__}: {error}") from None
+
+
+def _converted(thing: str, array: np.ndarray, to: type[np.float64] | type[np.complex128]) -> np.ndarray:
     if array.dtype.kind in "iu" and array.size:
         if int(array.max()) > _LARGEST_INTEGER or int(array.min()) < -_LARGEST_INTEGER:
             raise InvalidInput(thing, "integers of magnitude at most 2**53", "a larger one")
-    elif array.dtype.kind not in "iuf":
+    elif array.dtype.kind not in ("iufc" if to is np.complex128 else "iuf"):
         raise InvalidInput(thing, "an array of real numbers", f"dtype {array.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):  # a long double, a signaling nan: refused below
-        converted = array.astype(np.float64)
+        converted: np.ndarray = array.astype(to)
     if not np.isfinite(converted).all():
         raise InvalidInput(thing, "finite numbers", "nan or inf")
-    if array.dtype.itemsize > 8 and not (converted == array).all():
-        raise InvalidInput(thing, "numbers that float64 holds exactly", f"dtype {array.dtype}")
+    if array.dtype.itemsize > converted.dtype.itemsize and not (converted == array).all():
+        raise InvalidInput(thing, f"numbers that {converted.dtype} holds exactly", f"dtype {array.dtype}")
     return converted

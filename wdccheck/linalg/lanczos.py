@@ -59,7 +59,7 @@ def extreme_pairs(
 def extreme_of(
     values: np.ndarray, vectors: np.ndarray, sign: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the result of eigh, (B, k) and (B, k, k): the largest pair (sign 1), the smallest
+    """From the result of eigh, (B, k) and (B, k, k), the largest pair (sign 1), the smallest
     (sign -1), or that of larger magnitude (None).
     """
     larger = np.where(-values[:, 0] > values[:, -1], 0, -1)

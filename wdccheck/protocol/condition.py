@@ -79,6 +79,8 @@ class Measured:
 
     def lower_bound(self, alpha: float, margin: float, times: float = 1.0) -> float:
         """A float below the deviation: both errors, `times` what was measured, and `margin` taken off."""
+        # The errors were enlarged by 1 + 1e-9 for the sums here, `margin` is at least 16 u of both terms for
+        # those in `value`; the difference is rounded once, by half a step
         value = abs(self.gram - alpha * self.expectation)
         error = times * (self.gram_error + alpha * self.expectation_error) + margin
         return round_down(value - error, 4) if value > error else 0.0

@@ -120,7 +120,7 @@ def _inputs(layers: Layers, k: int, gates: Sequence[np.ndarray]) -> tuple[np.nda
         value, wrong = linear_maps(layers[:number], gates[:number], k) if number else (np.eye(k), 0.0)
         size = rounding.gamma(2 * W.shape[1] + 8)
         rows.append(np.where(gates[number], 1.0, -1.0)[:, :, None] * (W @ value))
-        lost = (size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ wrong) + 2.0**-1060
+        lost = (size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ wrong) + 2.0**-1040
                 if number else np.zeros(W.shape))
         error.append(np.broadcast_to(lost, rows[-1].shape))
     return np.concatenate(rows, axis=1), np.concatenate(error, axis=1)

@@ -137,10 +137,10 @@ def linear_maps(layers: Layers, gates: Sequence[np.ndarray], k: int) -> tuple[np
 
 def _product(W: np.ndarray, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """W value and its error: twice gamma(n), as |W||value| errs by it, too. Half a subnormal of every product
-    in two sums is at most 2^-1060 for up to 2^14 inputs.
+    in two sums is at most 2^-1040 for up to 2^34 inputs.
     """
     size = rounding.gamma(2 * W.shape[1] + 8)
-    return W @ value, size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ error) + 2.0**-1060
+    return W @ value, size * (np.abs(W) @ np.abs(value)) + (1 + size) * (np.abs(W) @ error) + 2.0**-1040
 
 
 def _with_layer(layers: Layers, known: Pieces, most: int, deadline: float) -> Pieces | None:

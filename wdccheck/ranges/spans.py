@@ -14,8 +14,8 @@ __all__ = ["FEWEST", "FOLLOWED", "OUTPUTS", "Facets", "Gates", "Span", "pair_spa
 
 Layers = Sequence[np.ndarray]
 
-_TINY = 2.0**-1060
-"""At least what underflows for up to 2^14 inputs, see :func:`wdccheck.ranges.cones._product`."""
+_TINY = 2.0**-1040
+"""At least what underflows for up to 2^34 inputs, see :func:`wdccheck.ranges.cones._product`."""
 
 
 @dataclass(frozen=True, eq=False)

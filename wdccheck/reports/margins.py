@@ -43,6 +43,7 @@ def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
     begun = f"{what}, eps/alpha < {down(needed.value, 3)}"
     own = [row for row in rows if row.kind in needed.kinds]
     if own and max(row.ratio_lower for row in own) >= needed.value:
+        # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
         factor = thresholds.margin(max(row.ratio_lower for row in own), needed.value) * (1 - 2**-52)
         return f"{begun}: at least {down(factor, 3)} times too large"
     whole = len(own) == depth and all(row.ratio_upper < needed.value for row in own)

@@ -77,6 +77,7 @@ def passing(row: Row, depth: int | None) -> Iterator[str]:
         yield ("No theorem asks for a number here: " + (thresholds.TOO_SHALLOW if depth == 1 else
                "the constants of those that use this condition are not given in the papers") + ".")
     elif lower >= needed:
+        # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
         factor = thresholds.margin(lower, needed) * (1 - 2**-52)
         yield (f"{thresholds.EXPLICIT[row.kind]} needs eps/alpha < {down(needed, 3)}; found is at least "
                f"{down(lower, 3)}, {down(factor, 3)} times too large. No further search changes that.")

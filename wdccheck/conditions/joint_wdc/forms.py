@@ -20,7 +20,6 @@ from wdccheck.conditions.joint_wdc.inequality import WeightedPair
 from wdccheck.geometry import expectation, gates
 from wdccheck.geometry.arrangements import Lines, group_by_line
 from wdccheck.geometry.boxes import Boxes
-from wdccheck.geometry.expectation import angle
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Sandwich
 
@@ -163,6 +162,7 @@ class WeightedForms:
         A - E <= sum_vw p_v q_w (mu' A_vw - alpha (kappa(v, w) - bend) Q), and Q <= 1/2.
         """
         reach = [boxes.radii()[boxes.letters.index(x)] for x in self.pair.weighing]
+        # six roundings are far below 1e-13; the radii are bounds
         bend = 2 / np.pi * np.sum(np.square(reach), axis=0) * (1 + 1e-13)
         opened = self._gates(boxes)
         for at in self._pairs(boxes):
@@ -189,7 +189,7 @@ class WeightedForms:
         m, y = (self._corners(boxes, x) for x in self.pair.weighing)
         sure_m, sure_y = (self._signs(self.pair.others, boxes, x).positive for x in self.pair.weighing)
         for (a, v), (b, w) in product(zip(m.at, m.weights, strict=True), zip(y.at, y.weights, strict=True)):
-            kappa = expectation.expected_inner(angle(a.T, b.T))
+            kappa = expectation.expected_inner(expectation.angle(a.T, b.T))
             yield _CornerPair(v * w, kappa, m.mu * y.mu, sure_m & sure_y)
 
     def _gram(self, weights: np.ndarray, opened: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -237,6 +237,7 @@ class WeightedForms:
             weights.append(np.maximum(self.pair.others @ corner, 0.0) / length)
             along = np.sum(corner * center, axis=0)  # at least 1 on a face that was bisected
             ratios.append(np.where(along > 0, length / np.where(along > 0, along, 1.0), np.nan))
+        # c.v sums terms >= 0: gamma(q); two lengths err by (q/2 + 1) u each: (2q + 6) u in all
         mu = np.max(ratios, axis=0) * np.sqrt(np.sum(center * center, axis=0))
         return _Corners(at, weights, mu * (1 + 16 * (len(center) + 8) * rounding.UNIT))
 
@@ -267,6 +268,7 @@ class WeightedForms:
 
     @cached_property
     def _error(self) -> float:
+        """What Q errs by; kappa Q by less, as both are at most 1/2; the rest rounds by less than 20 u."""
         return rounding.expectation_error(max(self.pair.rows.shape[1], self.pair.others.shape[1]))
 
     @cached_property

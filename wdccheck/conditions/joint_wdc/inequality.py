@@ -119,8 +119,8 @@ class WeightedPair:
         length, count = float(u @ u) * m_norm * y_norm, len(self.rows)
         gram = math.fsum(p * y * d * d) / length * count
         wide = (d + e) ** 2
-        errors = ep * (y + ey) * wide + p * ey * wide + p * y * (2 * d * e + e * e) + 16 * _TINY
-        gram_error = math.fsum(errors) / length * count
+        errors = ep * (y + ey) * wide + p * ey * wide + p * y * (2 * d * e + e * e) + 16 * _TINY * (1 + wide)
+        gram_error = (math.fsum(errors) / length + 2 * _TINY) * count
         gram_error += (16 * rounding.gamma(k + q + 8)) * gram
         kappa = float(expected_inner(angle(*(point[x] for x in self.weighing))))
         expected = float(u @ expected_gram(*(point[x] for x in self.gating)) @ u) / float(u @ u)

@@ -27,6 +27,7 @@ from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["R2WDC"]
 
+_TINY = math.ulp(0.0)  # what a product may lose where it underflows
 _LETTERS = ("x", "y", "x1", "x2", "x3", "x4")
 
 
@@ -113,6 +114,11 @@ class R2WDC:
         (Fact 2); u^T Q v moves by at most half of err(u) ||v|| + ||u|| err(v) (Fact 1). Lengths known to
         a relative p, q <= 1/100 change a quotient by less than 1.5 (p + q) of it. 0 where a vector is
         0 or known to fewer than two digits.
+
+        For p, q <= 1/100, 1/((1 - p)(1 - q)) < 1.05 turns an error over the computed lengths into one over
+        the exact ones. It differs from 1 by less than 1.03 (p + q), and u^T Q v, at most 1/2, moves by less
+        than that with the lengths and with u, v together. 16 gamma(n + 8) is for the rounding of lengths
+        and quotients, 2 gamma(n + 4) sqrt(n) for u^T Q v, as the norm of |Q| is at most sqrt(n)/2.
         """
         flat, _ = secants.codes(point, _LETTERS, self.net.dims[0])
         u, v = self._pairs.enclosed(flat)
@@ -132,7 +138,8 @@ class R2WDC:
         shrunk = sum(loss / length for length, loss in lengths) * 1.5 + 16 * rounding.gamma(n + 8)
         gram = math.fsum(d * e) * over
         gram_error = math.fsum(np.abs(d) * e_error + np.abs(e) * d_error + d_error * e_error
-                               + 4 * rounding.UNIT * np.abs(d * e)) * over * 1.05 + shrunk * abs(gram)
+                               + 4 * rounding.UNIT * np.abs(d * e) + 4 * _TINY) * over * 1.05
+        gram_error += shrunk * abs(gram) + 4 * _TINY
         expectation = float(u.value @ expected_gram(*directions) @ v.value) * over
         expectation_error = (rounding.expectation_error(n) + 2 * rounding.gamma(n + 4) * math.sqrt(n)
                              + turned + shrunk)

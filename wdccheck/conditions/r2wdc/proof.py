@@ -25,6 +25,9 @@ __all__ = ["Proof"]
 
 _CELLS = {1: 1.0, 2: 0.03125, 3: 0.125}  # half an edge of the boxes that bound the images of a cone
 _NEAR = 1e-9
+"""Exceeds the rounding of an angle and of its sum with a radius (`cone_groups._NEAR`), of an arcsine
+(9 u), and what a stored unit direction is off (1.1 u). As a factor, 1 + 1e-9 exceeds that of sums over k,
+of two norms of n entries and of their quotient: (n + 14) u. All for n < 10^6."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,7 @@ class Proof:
         for span in (span for way in WAYS for span in pairs.spans(nodes, way)):
             large[span.owners] = False
             at = owner[span.owners]
+            # gamma(n) of both norms is what majorant @ columns errs by; the other half is for `pencil`
             loss = pad[at] + rounding.gamma(2 * n + 16) * size[at]
             yield span.owners, (pencil(span, majorant[at] @ span.columns, size[at], loss, self.scale),)
         rest = np.flatnonzero(large)
@@ -121,6 +125,12 @@ class Proof:
 
         V |L| V^T +- V L V^T >= 0 whatever V is, so that with R = V L V^T - (low + high)/2 the matrix
         V |L| V^T + |R| is a majorant: R, computed, goes into the error.
+
+        The products V L V^T err by gamma(n + 1) top ||V||_F^2, and ||V||_F^2 <= 2n (LAPACK): both take a
+        quarter of 8 gamma(2n + 16) n top. Two weighted sums err by gram_error trace: half of 4. Additions
+        err by less than 4 n u (trace + alpha), `slack` by 8 u alpha (expected_turn): 16 n u leaves sqrt(2)
+        for what is not symmetric, as do the others: a factorization reads one triangle. 1 + 1e-6 is for
+        the root of n^2 squares in `rest`; what `size` lacks, `pencil` has to spare.
         """
         assert self._trees is not None
         tree, _, center, radius = self._trees
@@ -159,6 +169,11 @@ def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.nda
 
     Lambda x is within |Lambda| h of Lambda c. Images have no negative entries, hence at most a right
     angle between them; where one unit alone is open they have one direction.
+
+    |Lambda x - fl(value c)| <= |value| h + error corner + gamma(k) |value||c| entry by entry, and the sums
+    over k <= 3 lose gamma(k) of themselves: 1e-14 |value| corner, 90 u, is more than both for |value|, the
+    factor 1 + _NEAR for the rest. The sine of the angle is at most |away|/|at|. What powers of two make
+    subnormal, or squares lose, is below _NEAR of a length of about 1.
     """
     depth = len(layers)
     packed = np.packbits(np.concatenate(cover.gates[:depth], axis=1), axis=1)

@@ -59,7 +59,8 @@ class Theorems:
         if caps:
             yield max(caps, key=lambda cap: cap.value)
         square = proved_norm(np.ascontiguousarray(self.gated.rows[:, self.live]))
-        yield Cap(max(math.ldexp(square, self.exponent), self.alpha / 2), "Fact 12: max(||W_i P||^2, "
+        tiny = float(np.finfo(float).tiny)  # what rounds below the smallest normal float is at most that
+        yield Cap(max(math.ldexp(square, self.exponent), self.alpha / 2, tiny), "Fact 12: max(||W_i P||^2, "
                   f"alpha/2), P on the {int(self.live.sum())} inputs not provably dead")
 
     @cached_property

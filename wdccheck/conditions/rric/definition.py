@@ -94,6 +94,8 @@ class RRIC:
 
         u and v come with errors of their entries, A u and A v too; <A u, A v> - <u, v> errs by the
         products of each with the error of the other, and by gamma(m), gamma(n) of its terms.
+        A product errs by u of itself or 2^-1075, and their sum is rounded once: 32 gamma(n + 8) keeps the
+        result below what `deviation` computes, too. 1 + 1e-9 is for the sums of errors, 4 u for `value`.
         """
         flat, _ = secants.codes(point, _LETTERS, self.net.dims[0])
         u, v = self._pairs.enclosed(flat)

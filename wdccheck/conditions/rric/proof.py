@@ -78,6 +78,10 @@ class Proof:
 
         A = U diag(sigma) V + E, so D = V^T diag(sigma^2) V - I + R. H + D - R has the weights
         |sigma^2 - 1| + sigma^2 - 1 >= 0; H - D + R = 2 I - V^T diag(2 min(1, sigma^2)) V >= 2 (1 - ||V||^2).
+
+        The weights err by 3 u max(sigma^2, 1) < 8 u (top + 1)^2. The products err by gamma(m + n) of
+        Frobenius norms, ||U||_F^2 and ||V||_F^2 <= 2 rank: less than `small` rank (top + 1). 1.01 is for
+        what is relative: norms of fewer than 2^46 entries, and ten roundings.
         """
         u, sigma, v = np.linalg.svd(self.A, full_matrices=False)
         m, n = self.A.shape
@@ -123,7 +127,9 @@ class Proof:
     def _image(self, span: Span) -> RangeForm:
         """sup ||D u||^2 / ||u||^2, D u = A^T (A u) - u."""
         product = self.A.T @ (self.A @ span.columns) - span.columns
-        norm = 1 + float(np.sum(self.A * self.A)) * 1.01  # at least ||D||_F, and what rounding multiplies
+        # ||D||_2 <= max(||A||_2^2, 1) <= norm (||D||_F may be larger). Two products and a difference err by
+        # gamma(m + n + 2) (||A||_F^2 + 1), a quarter of what is counted. 1.01: a sum of up to 2^46 squares
+        norm = 1 + float(np.sum(self.A * self.A)) * 1.01
         plain = pencil(span, span.columns, *_ones(span))
         length, wrong = span.lengths()
         moved = norm * (rounding.gamma(4 * sum(self.A.shape) + 64) * length + wrong)
@@ -136,6 +142,8 @@ class Proof:
         v, weights, pad = self._majorant
         n = v.shape[1]
         product = span.columns + v.T @ (weights[:, None] * (v @ span.columns))
+        # ||H||_F <= sqrt(n) + ||V||^2 ||w||, and ||V||^2 <= 1 + skew_v < 1.01 (LAPACK). The products err by
+        # gamma(n + r + 2) max|w| ||V||_F^2, r = len(v), ||V||_F^2 <= 2 r: half of `loss`; half is pencil's
         size = np.full(len(span.owners), np.sqrt(n) + float(np.linalg.norm(weights)) * 1.01)
         loss = pad + rounding.gamma(4 * n + 64) * (1 + 2 * len(v) * float(np.abs(weights).max()))
         return pencil(span, product, size, np.full(len(span.owners), loss))

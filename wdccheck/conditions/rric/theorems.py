@@ -51,6 +51,7 @@ class Theorems:
         scaled = np.ldexp(columns, -exponent)
         square, least = proved_norm(scaled), proved_smallest(scaled)
         over, under = math.ldexp(square, 2 * exponent) - 1, 1 - math.ldexp(least, 2 * exponent)
+        # powers of two are exact; the difference is rounded once, by half a step
         yield Cap(rounding.round_up(max(over, under, 0.0), 2),
                   f"Fact 12: the norm of A^T A - I on the {int(chosen.sum())} outputs not provably dead")
 

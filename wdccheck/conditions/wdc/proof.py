@@ -118,6 +118,7 @@ class Proof:
         return low, high
 
     def _sandwich(self, boxes: Boxes, low: np.ndarray, high: np.ndarray) -> Sandwich:
+        # at theta, for `mean`, and for the rounding of the rest: see _kernels.plain_proof._expected
         alpha, error = self.alpha, rounding.expectation_error(self.rows.shape[1])
         mean, theta = expected_triangle(*boxes.center)
         delta_r, delta_s = boxes.radii()
@@ -181,7 +182,7 @@ class Apart:
     Attributes
     ----------
     boxes : Boxes
-        Of the pivot coordinates of r; the others are 0.
+        Boxes of the pivot coordinates of r; the others are 0.
     pivots : tuple of int
     away : ndarray of shape (k,)
         Orthogonal to the rows: r and s are moved apart along it.

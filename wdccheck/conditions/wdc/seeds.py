@@ -40,7 +40,7 @@ def annealed_pairs(
     rows: Rows, alpha: float, rng: np.random.Generator, n: int, near: Points | None = None,
     deadline: float = math.inf,
 ) -> dict[str, np.ndarray]:
-    """Of n pairs of :func:`mixed_pairs` for rows (m, k), one in 32 is led to where the deviation is large.
+    """n pairs of :func:`mixed_pairs` for rows (m, k), one in 32 of them led to where the deviation is large.
 
     Where gates are closed or open only, a gradient knows nothing of the rows that are about to toggle.
     With ``sigmoid(w.r / width)`` in their place ``u^T (A - alpha Q) u`` is smooth; its maximum moves on as
@@ -138,7 +138,8 @@ def _slopes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradients (2, B, k) of u^T (A - alpha Q) u in r and s, and (A - alpha Q) u, with soft gates.
 
-    Of the type of `x`. The rows are read twice: for the products with r, s and u, and for those back.
+    The result has the type of `x`. The rows are read twice: for the products with r, s and u, and for
+    those back.
     """
     at = _product(np.concatenate([x, u[None]]), rows.T)
     gates = 0.5 + 0.5 * np.tanh(0.5 * at[:2] / width)
