@@ -161,6 +161,12 @@ class Bracket:
         """Whether the keyboard, or lost workers, cut the search short."""
         return any(stop.reason is Reason.INTERRUPTED for stop in self.stopped.values())
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the search ended for a reason that says nothing of the bounds: interruption, or memory."""
+        reasons = {stop.reason for stop in self.stopped.values()}
+        return bool(reasons & {Reason.INTERRUPTED, Reason.MEMORY})
+
     def verdict(self, eps: float) -> Verdict:
         """Whether the condition holds with constant `eps`: holds, violated, or not known."""
         eps = limit_value("eps", eps, finite=False)

@@ -123,6 +123,8 @@ def _recompute(
               f"recorded {known.upper!r}")
     if fresh.lower > known.upper:
         detail += f"; it found a deviation of {fresh.lower!r}"
+    elif fresh.cut_short and fresh.upper > claimed:
+        return Check(what, None, f"{detail}; that run was cut short")
     return Check(what, bool(fresh.upper <= claimed), detail, float(fresh.upper))
 
 

@@ -154,12 +154,13 @@ def _worked(
 def _bounded(condition: Condition, prove: Callable[[RangeForm], np.ndarray], regions: Bounded) -> Bounded:
     """The regions with the least bound that one of their sets of forms proves."""
     bound, proof = np.full(len(regions), np.inf), cast(GroupProof, proof_of(condition))
-    for owners, forms in proof.forms(regions):
-        worst = np.zeros(len(regions))
-        for form in forms:
-            assert isinstance(form, RangeForm)
-            np.maximum.at(worst, owners, prove(form))
-        bound[owners] = np.minimum(bound[owners], worst[owners])
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond the range of floats proves nothing
+        for owners, forms in proof.forms(regions):
+            worst = np.zeros(len(regions))
+            for form in forms:
+                assert isinstance(form, RangeForm)
+                np.maximum.at(worst, owners, prove(form))
+            bound[owners] = np.minimum(bound[owners], worst[owners])
     return regions.bounded(bound)
 
 
