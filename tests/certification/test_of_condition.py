@@ -1,0 +1,115 @@
+"""`certify`: targets, gaps, seeds, checkpoints, interruptions, bad arguments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from wdccheck.brackets import Reason, Stop, Verdict
+from wdccheck.certification import of_condition
+from wdccheck.errors import CertificateMismatch, InvalidInput
+
+
+def network(seed=0):
+    rng = np.random.default_rng(seed)
+    return wc.ReLUNetwork([rng.standard_normal((20, 2)) / 4, rng.standard_normal((12, 20)) / 3])
+
+
+def test_a_target_is_on_the_scale_of_the_ratio():
+    net = [100 * W for W in network().layers]
+    report = wc.certify(net, target=20.0, time_limit=2)
+    assert report.verdict(20.0) is Verdict.HOLDS
+    assert all(row.alpha > 100 for row in report.rows[:4])
+
+
+def test_the_gap_is_closed():
+    row = wc.certify([network().layers[0]], alpha=1.0, gap=0.001, time_limit=3).rows[0]
+    assert row.bracket.gap <= 0.001 * (1 + 1e-9)
+
+
+def test_the_same_seed_gives_the_same_report(monkeypatch):
+    def sampled(condition, *_, rng, **__):
+        return wc.bracket(condition, wc.MonteCarlo(samples=500), rng=rng)
+
+    monkeypatch.setattr(of_condition, "bracket", sampled)
+    reports = [wc.certify([np.eye(2)], alpha=1.0, rng=7) for _ in range(2)]
+    assert reports[0].rows[0].bracket.lower == reports[1].rows[0].bracket.lower
+    assert reports[0].seed == "7"
+
+
+@pytest.mark.parametrize(("options", "word"), [
+    ({"measurements": np.eye(3)}, "A: 2 columns"), ({"alpha": "worst"}, "alpha"), ({"alpha": 0}, "alpha"),
+    ({"alpha": -1.0}, "alpha"), ({"alpha": math.nan}, "alpha"), ({"time_limit": 0}, "time_limit"),
+    ({"time_limit": math.nan}, "time_limit"), ({"time_limit": "1"}, "time_limit"),
+    ({"workers": 0}, "workers"),
+    ({"rng": -1}, "rng"), ({"rng": "0"}, "rng"), ({"target": -1.0, "alpha": 1.0}, "target"),
+    ({"gap": -1.0, "alpha": 1.0}, "gap"), ({"gap": math.nan, "alpha": 1.0}, "gap"),
+])
+def test_bad_arguments_are_refused_by_name(options, word):
+    with pytest.raises(InvalidInput, match=word):
+        wc.certify([np.eye(2)], **{"time_limit": 1, **options})
+
+
+@pytest.mark.parametrize("net", [[], [[[math.nan]]], [np.eye(2), np.eye(3)], 5, [["a"]], [[[1j]]]])
+def test_bad_networks_are_refused(net):
+    with pytest.raises(InvalidInput):
+        wc.certify(net)
+
+
+def test_a_checkpoint_is_resumed_with_its_alpha(tmp_path, monkeypatch):
+    first = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
+    assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
+        "r2wdc-2.alpha.json", "r2wdc-2.json", "rric.json", "wdc-1.alpha.json", "wdc-1.json",
+        "wdc-2.alpha.json", "wdc-2.json"]
+    monkeypatch.setattr("wdccheck.engines.calibration.calibration", None)  # not searched for again
+    second = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
+    for a, b in zip(first.rows, second.rows, strict=True):
+        assert (a.alpha, a.calibration) == (b.alpha, b.calibration)
+        assert b.bracket.lower >= a.bracket.lower and b.bracket.upper <= a.bracket.upper
+    with pytest.raises(CertificateMismatch):
+        wc.certify(network(1), time_limit=2, checkpoint=tmp_path / "folder")
+
+
+def test_an_unusable_checkpoint_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInput, match="checkpoint"):
+        wc.certify([np.eye(2)], checkpoint=tmp_path / "file")
+
+
+def test_an_interrupted_layer_ends_the_report(monkeypatch):
+    stop = Stop(Reason.INTERRUPTED, "by hand")
+
+    def interrupted(condition, *engines, **options):
+        known = wc.bracket(condition, wc.Spectral())
+        return replace(known, stopped={"lower": stop, "upper": stop})
+
+    monkeypatch.setattr(of_condition, "bracket", interrupted)
+    report = wc.certify(network(), alpha=1.0)
+    assert len(report.rows) == 1 and report.interrupted
+    assert "interrupted: 1 of 5 rows begun" in report.to_text()
+
+
+def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(of_condition, "kept_calibration", interrupted)
+    report = wc.certify(network())
+    (row,) = report.rows
+    assert report.interrupted and 0 < row.bracket.lower <= row.bracket.upper < math.inf
+    assert row.bracket.stopped["upper"].reason is Reason.INTERRUPTED
+
+
+def test_the_seed_of_a_report_is_that_of_every_layer():
+    made = wc.certify(network(), alpha=1.0, rng=np.random.default_rng(5), time_limit=0.5)
+    assert {str(work.seed) for row in made.rows for work in row.bracket.engines} == {made.seed}
+
+
+def test_a_checkpoint_without_a_name_is_refused():
+    for path in ("", "/"):
+        with pytest.raises(InvalidInput, match="checkpoint"):
+            of_condition.certify_condition(wc.WDC(np.eye(2)), checkpoint=path)

@@ -1,0 +1,203 @@
+"""The commands as typed: text, JSON, files, exit statuses, interruptions."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from examples.commands import QUICK, run, start
+from wdccheck.cli.main import main
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A layer on which any engine stays busy for longer than a test waits."""
+    path = tmp_path / "large.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((300, 5)) / 17)
+    return str(path)
+
+
+# -- what works -----------------------------------------------------------------------------
+
+
+def test_certify_a_file(net, capsys):
+    assert main(["certify", net, *QUICK]) == 0
+    out, err = capsys.readouterr()
+    assert "WDC of layer 1: 20 x 2" in out and "R2WDC of layer 2: 12 x 20" in out and "<= eps/alpha <=" in out
+    assert err == ""
+
+
+def test_certify_the_bundled_network(capsys):
+    assert main(["certify", "--alpha", "1", "--workers", "1", "--time-limit", "3", "--quiet"]) == 0
+    out, _ = capsys.readouterr()
+    assert "layer 1" in out and "layer 2" in out
+
+
+def test_progress_goes_to_stderr_as_plain_lines(eye, capsys):
+    assert main(["certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "WDC of layer 1: Spectral" in err and "\r" not in err
+    assert "formulas" not in out
+
+
+def test_json_alone_on_stdout(net):
+    code, out, err = run("certify", net, "--json", "-", "--workers", 1, "--time-limit", 1)
+    data = json.loads(out)
+    assert code == 0
+    assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
+    assert len(data["rows"]) == 5
+    assert "layer 1" in err
+
+
+def test_json_to_a_file_beside_the_text(net, tmp_path, capsys):
+    path = tmp_path / "report.json"
+    assert main(["certify", net, "--json", str(path), *QUICK]) == 0
+    assert "layer 1" in capsys.readouterr().out
+    assert len(json.loads(path.read_text())["rows"]) == 5
+    assert main(["verify", str(path), "--quiet", "--workers", "1"]) == 0
+    assert "layer 2: upper bound: confirmed" in capsys.readouterr().out
+
+
+def test_bracket_writes_what_load_reads(eye, tmp_path, capsys):
+    path = tmp_path / "eye.json"
+    assert main(["bracket", "wdc", eye, "--json", str(path), *QUICK]) == 0
+    known = wc.load(path)
+    assert known.lower <= 1 <= known.upper
+    assert "WDC: 2 x 2, alpha = 1" in capsys.readouterr().out
+    data = json.loads(path.read_text())
+    assert (data["wdccheck"], data["kernel"]) == (wc.__version__, wc.kernel())
+
+
+def test_bracket_of_one_layer(net, capsys):
+    assert main(["bracket", "wdc", net, "--layer", "2", *QUICK]) == 0
+    assert "layer 2: 12 x 20" in capsys.readouterr().out
+    assert main(["bracket", "wdc", net, *QUICK]) == 2
+    assert "--layer: an integer from 1 to 2 required, found none" in capsys.readouterr().err
+    assert main(["bracket", "wdc", net, "--layer", "3", *QUICK]) == 2
+
+
+@pytest.mark.parametrize(("eps", "status", "word"), [
+    ("1.1", 0, "holds"), ("0.9", 1, "violated"), ("1", 3, "undecided")])
+def test_exit_statuses_of_a_verdict(eps, status, word, eye, capsys, monkeypatch):
+    from wdccheck.certification import of_condition
+
+    if word == "undecided":  # epsilon is 1: closed formulas alone stop just above it
+        engines = wc.Spectral()
+        monkeypatch.setattr(of_condition, "bracket",
+                            lambda condition, *_, **__: wc.bracket(condition, engines, rng=0))
+    assert main(["certify", eye, "--alpha", "1", "--eps", eps, *QUICK]) == status
+    assert f"eps/alpha (RRIC: eps) <= {float(eps)}: {word}" in capsys.readouterr().out
+
+
+def test_bracket_of_a_pair(tmp_path, capsys):
+    names = [str(tmp_path / f"{name}.npy") for name in "BC"]
+    for name, k in zip(names, (1, 2), strict=True):
+        np.save(name, np.random.default_rng(k).standard_normal((6, k)))
+    path = tmp_path / "pair.json"
+    assert main(["bracket", "joint-wdc", *names, "--json", str(path), *QUICK]) == 0
+    assert "joint-WDC: 6 x 1 and 6 x 2, alpha = 1" in capsys.readouterr().out
+    assert wc.load(path).part in ("B", "C")
+    assert main(["verify", str(path), "--quiet"]) == 0
+    np.save(names[0], np.ones((5, 1)))
+    assert main(["bracket", "joint-wdc", *names, *QUICK]) == 2
+    assert "B and C: the same number of rows" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_one_bracket(eye, tmp_path):
+    path = tmp_path / "so-far.json"
+    for _ in range(2):
+        assert main(["bracket", "wdc", eye, "--checkpoint", str(path), *QUICK]) == 0
+    assert wc.load(path).lower <= 1 <= wc.load(path).upper
+
+
+def test_verify_says_what_it_did(eye, tmp_path, capsys):
+    path = tmp_path / "eye.json"
+    wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).save(path)
+    assert main(["verify", str(path), "--quiet"]) == 0
+    assert "fresh run of Spectral()" in capsys.readouterr().out
+    assert main(["verify", str(path), "--no-rerun"]) == 0
+    assert "not checked (--no-rerun)" in capsys.readouterr().out
+    data = json.loads(path.read_text())
+    del data["condition"]["weights"]
+    path.write_text(json.dumps(data))
+    assert main(["verify", str(path), "--quiet"]) == 3
+    assert main(["verify", str(path), "--quiet", "--weights", eye]) == 0
+    data["lower"] *= 0.99
+    path.write_text(json.dumps(data))
+    capsys.readouterr()
+    assert main(["verify", str(path), "--quiet", "--weights", eye]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_info_names_versions_kernel_cores_and_blas(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    for word in ("wdccheck", "kernel", "numpy", "cores", "threads"):
+        assert word in out
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--help"], ["-h"], ["certify", "--help"], ["bracket", "wdc", "--help"], ["verify", "-h"], ["--version"]])
+def test_help_is_success(arguments, capsys):
+    assert main(arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from wdccheck.cli.main import main; main(['certify', '--help'])\n" \
+           "assert not {'numpy', 'scipy', 'joblib'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+# -- interruption ---------------------------------------------------------------------------
+
+
+def interrupt(process):
+    """SIGINT once the search is at work: its first line of progress is on stderr."""
+    assert process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    return *process.communicate(timeout=30), process.returncode
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_bracket_is_printed_and_saved(workers, large, tmp_path):
+    saved, checkpoint = tmp_path / "result.json", tmp_path / "so-far.json"
+    out, err, code = interrupt(start("bracket", "wdc", large, "--workers", workers, "--json", saved,
+                                     "--checkpoint", checkpoint))
+    assert code == 130, err
+    assert "Traceback" not in err
+    assert "<= eps <=" in out and "interrupted" in out
+    known = wc.load(saved)
+    assert 0 < known.lower <= known.upper < np.inf
+    assert wc.load(checkpoint).lower <= known.lower
+
+
+def test_an_interrupted_report_is_printed_and_saved(large, tmp_path):
+    saved = tmp_path / "report.json"
+    out, err, code = interrupt(start("certify", large, "--alpha", "1", "--workers", 1, "--json", saved))
+    assert code == 130, err
+    assert "layer 1" in out and "interrupted" in out
+    assert json.loads(saved.read_text())["interrupted"] is True
+
+
+def test_an_interrupted_search_for_alpha_still_gives_bounds(large):
+    out, err, code = interrupt(start("certify", large, "--workers", 1))
+    assert code == 130, err
+    assert "<= eps <=" in out and "interrupted" in out and "Traceback" not in err
+
+
+def test_a_closed_pipe_is_quiet(eye):
+    process = start("certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "3", "--quiet")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 141
+    assert err == ""

@@ -1,0 +1,151 @@
+"""Estimates: their intervals cover, poor fits are refused, and nothing calls them bounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import wdccheck as wc
+from wdccheck.errors import InvalidInput
+from wdccheck.estimates import Estimate, exceedance, extreme, quantile, tails
+from wdccheck.estimates import sampling as estimates
+from wdccheck.estimates.tails import fit_tail
+
+W = np.random.default_rng(0).standard_normal((30, 4)) / np.sqrt(30)
+CONDITION = wc.WDC(W)
+
+
+@pytest.fixture
+def sampled(monkeypatch):
+    """Replace the deviations by draws from a known distribution."""
+
+    def use(draw):
+        def deviations(condition, samples, rng, workers):
+            seed = np.random.SeedSequence(rng)
+            return np.sort(draw(np.random.default_rng(seed), samples)), seed
+
+        monkeypatch.setattr(estimates, "_deviations", deviations)
+
+    return use
+
+
+def power(rng, n):
+    """The end is 1, the shape -1/6."""
+    return 1 - rng.random(n) ** (1 / 6)
+
+
+def coverage(truth, repetitions, make):
+    found = [make(seed) for seed in range(repetitions)]
+    return sum(one.low <= truth <= one.high for one in found) / repetitions
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.99])
+@pytest.mark.parametrize("samples", [400, 1000])
+def test_the_interval_of_a_quantile_covers_and_is_not_wasteful(p, samples, sampled):
+    sampled(lambda rng, n: rng.random(n))
+    covered = coverage(p, 1000, lambda seed: quantile(CONDITION, p, samples=samples, confidence=0.9,
+                                                      rng=seed))
+    assert 0.9 - 3 * math.sqrt(0.09 / 1000) < covered < 0.97
+
+
+def test_the_ranks_have_the_confidence_they_claim(sampled):
+    """Exactly, from the binomial distribution: ranks of uniform values 1/n, ..., n/n."""
+    sampled(lambda rng, n: np.arange(1.0, n + 1))
+    for p in (0.1, 0.5, 0.9):
+        for n in (50, 51, 137):
+            found = quantile(CONDITION, p, samples=n)
+            inside = stats.binom.cdf(found.high - 1, n, p) - stats.binom.cdf(found.low - 1, n, p)
+            assert inside >= 0.95
+            assert found.value == math.ceil(n * p)
+            narrower = stats.binom.cdf(found.high - 2, n, p) - stats.binom.cdf(found.low, n, p)
+            assert narrower < 0.95
+
+
+def test_too_few_samples_say_how_many_it_takes(sampled):
+    sampled(lambda rng, n: rng.random(n))
+    with pytest.raises(InvalidInput, match="at least 368 ") as caught:
+        quantile(CONDITION, 0.99, samples=10)
+    assert caught.value.thing == "samples"
+    assert quantile(CONDITION, 0.99, samples=368).high <= 1
+    with pytest.raises(InvalidInput, match="at least 368 "):
+        quantile(CONDITION, 0.01, samples=367)
+
+
+@pytest.mark.parametrize("p", [0.002, 0.3])
+def test_the_interval_of_an_exceedance_covers(p, sampled):
+    sampled(lambda rng, n: rng.random(n))
+    covered = coverage(p, 400, lambda seed: exceedance(CONDITION, 1 - p, samples=500, rng=seed))
+    assert covered > 0.95 - 3 * math.sqrt(0.05 / 400)
+
+
+def test_no_exceedance_is_no_proof():
+    found = exceedance(CONDITION, 10.0, samples=1000)
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 1000))
+
+
+@pytest.mark.parametrize(("p", "truth"), [(1.0, 1.0), (1 - 1e-6, 1 - 1e-6 ** (1 / 6))])
+def test_the_interval_of_an_extreme_covers(p, truth, monkeypatch):
+    monkeypatch.setattr(tails, "_REPLICATES", 1)
+    repetitions, inside = 200, 0
+    for seed in range(repetitions):
+        rng = np.random.default_rng(seed)
+        _, low, high, _ = fit_tail(np.sort(power(rng, 4000)), 200, p, 0.9, rng)
+        inside += low <= truth <= high
+    assert 0.82 < inside / repetitions <= 0.97
+
+
+def conditions():
+    rng = np.random.default_rng(1)
+    net = wc.ReLUNetwork((rng.standard_normal((6, 2)), rng.standard_normal((9, 6)) / 3))
+    return [CONDITION, wc.R2WDC(net, 2), wc.RRIC(rng.standard_normal((7, 9)) / 3, net),
+            wc.JointWDC(rng.standard_normal((8, 2)), rng.standard_normal((8, 3)))]
+
+
+@pytest.mark.parametrize("condition", conditions(), ids=repr)
+def test_every_condition_can_be_sampled(condition):
+    found = quantile(condition, 0.9, samples=300)
+    assert 0 <= found.low <= found.value <= found.high <= wc.bracket(condition, wc.Spectral()).upper
+    assert all(letter in found.directions for block in condition.spheres for letter in block)
+
+
+def test_workers_do_not_change_an_estimate():
+    one, two = (extreme(CONDITION, 0.9999, samples=5000, workers=workers) for workers in (1, 2))
+    assert one == two
+    assert quantile(CONDITION, 0.9, samples=500, rng=1) != quantile(CONDITION, 0.9, samples=500, rng=2)
+    assert quantile(CONDITION, 0.9, rng=np.random.default_rng(3)) == quantile(
+        CONDITION, 0.9, rng=np.random.default_rng(3))
+
+
+def test_an_estimate_says_that_it_is_none_of_the_bounds():
+    found = extreme(CONDITION, 0.9999, samples=5000)
+    assert isinstance(found, Estimate) and not hasattr(found, "lower") and not hasattr(found, "upper")
+    assert repr(found).startswith("<estimate, not a bound: 0.9999 quantile of the deviation of WDC(30x4")
+    assert "independent uniform directions r, s" in repr(found) and "95 %" in repr(found)
+    with pytest.raises(AttributeError):
+        found.value = 0.0
+
+
+@pytest.mark.parametrize(("make", "thing"), [
+    (lambda: quantile(W, 0.9), "condition"),
+    (lambda: quantile(CONDITION, 1.0), "probability"),
+    (lambda: quantile(CONDITION, "half"), "probability"),
+    (lambda: quantile(CONDITION, float("nan")), "probability"),
+    (lambda: quantile(CONDITION, 0.5, samples=0), "samples"),
+    (lambda: quantile(CONDITION, 0.5, samples=1.5), "samples"),
+    (lambda: quantile(CONDITION, 0.5, confidence=95), "confidence"),
+    (lambda: quantile(CONDITION, 0.5, workers=0), "workers"),
+    (lambda: quantile(CONDITION, 0.5, rng=-1), "rng"),
+    (lambda: exceedance(CONDITION, -1.0), "level"),
+    (lambda: exceedance(CONDITION, float("nan")), "level"),
+    (lambda: extreme(CONDITION, 0.9), "probability"),
+    (lambda: extreme(CONDITION, samples=100), "samples"),
+    (lambda: extreme(CONDITION, fraction=1.5), "fraction"),
+])
+def test_unusable_arguments_are_named(make, thing):
+    with pytest.raises(InvalidInput) as caught:
+        make()
+    assert caught.value.thing == thing

@@ -1,0 +1,120 @@
+"""Results as JSON files: bit for bit, written whole, refused by name."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import wdccheck as wc
+from wdccheck import result_files
+from wdccheck.brackets import Bracket, Reason, Stop, Work
+from wdccheck.errors import InvalidInput
+
+CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab", "options": {}}
+POINT = {"r": np.array([0.1, -1e-300]), "s": np.array([1.0, 2.0**-1074])}
+KNOWN = Bracket(CONDITION, 0.25, 0.5, POINT, "wdc", "Ascent(starts=4)", "Fact 9",
+                {"lower": Stop(Reason.BUDGET, "4 starts"), "upper": Stop(Reason.CAP_ONLY)},
+                (Work("Ascent(starts=4)", 2**127 + 1, 4, "starts", 0.5),))
+
+
+def same(a, b):
+    return json.dumps(a.to_dict()) == json.dumps(b.to_dict())
+
+
+def test_save_and_load_are_inverse_bit_for_bit(tmp_path):
+    path = tmp_path / "one.json"
+    KNOWN.save(path)
+    back = wc.load(path)
+    assert same(back, KNOWN)
+    for letter, value in POINT.items():
+        assert (back.witness[letter] == value).all()
+    assert back.engines == KNOWN.engines  # a seed of 128 bits survives JSON
+    data = json.loads(path.read_text())
+    assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
+
+
+@given(st.floats(0, allow_infinity=False), st.floats(0))
+def test_every_float_survives(lower, upper):
+    if lower <= upper:
+        back = Bracket.from_dict(json.loads(json.dumps(replace(KNOWN, lower=lower, upper=upper).to_dict())))
+        assert (back.lower, back.upper) == (lower, upper)
+
+
+def test_infinity_is_null(tmp_path):
+    path = tmp_path / "one.json"
+    replace(KNOWN, upper=math.inf, witness=None).save(path)
+    assert json.loads(path.read_text())["upper"] is None
+    back = wc.load(path)
+    assert back.upper == math.inf
+    assert back.witness is None
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "null", '{"schema": 2}', '{"schema": 1}', "NaN", '{"schema": 1, "lower": Infinity}',
+    "[" * 100000, "\x80\x04\x95", '{"schema": 1, "lower": 1e999}',
+])
+def test_what_is_no_result_is_refused_by_name(text, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InvalidInput, match=r"bad\.json"):
+        wc.load(path)
+
+
+def test_a_missing_file_a_folder_and_a_huge_file(tmp_path, monkeypatch):
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(InvalidInput, match="readable file"):
+            wc.load(path)
+    KNOWN.save(tmp_path / "one.json")
+    monkeypatch.setattr(result_files, "LIMIT", 10)
+    with pytest.raises(InvalidInput, match="at most 10 bytes"):
+        wc.load(tmp_path / "one.json")
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("lower", "0.1"), ("lower", True), ("lower", -0.5), ("lower", None), ("upper", 0.1),
+    ("witness", {"r": 1}),
+    ("witness", {"r": {"hex": ["inf", "0x1p0"]}}), ("stopped", {"upper": {"reason": "magic", "detail": ""}}),
+    ("engines", [{"repr": "x"}]), ("condition", {"kind": "WDC"}),
+])
+def test_malformed_fields_are_refused(key, value):
+    with pytest.raises(InvalidInput):
+        Bracket.from_dict({**KNOWN.to_dict(), key: value}, "forged")
+
+
+def test_writing_is_atomic_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "one.json"
+    KNOWN.save(path)
+    before = path.read_text()
+    with pytest.raises(ValueError, match="JSON"):
+        result_files.write(path, {"x": math.nan})
+    assert path.read_text() == before
+    assert os.listdir(tmp_path) == ["one.json"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_replaces_none(links, tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError("no links on this disk")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    for number in (1, 2):
+        result_files.write(tmp_path / "a.json", {"number": number}, new=True)
+    assert result_files.read(tmp_path / "a.json")["number"] == (1 if links else 2)
+    assert [x.name for x in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="nowhere"):
+        KNOWN.save(tmp_path / "nowhere" / "one.json")
