@@ -16,6 +16,7 @@ _HOME = {
     "Ascent": "wdccheck.engines.ascent",
     "Bracket": "wdccheck.brackets",
     "BranchAndBound": "wdccheck.engines.branch_and_bound",
+    "Coherence": "wdccheck.conditions.coherence",
     "InvalidInput": "wdccheck.errors",
     "JointWDC": "wdccheck.conditions.joint_wdc",
     "MonteCarlo": "wdccheck.engines.monte_carlo",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from wdccheck.brackets import load as load
     from wdccheck.certification.of_network import certify as certify
     from wdccheck.certification.of_pair import certify_pair as certify_pair
+    from wdccheck.conditions.coherence.definition import Coherence as Coherence
     from wdccheck.conditions.joint_wdc.definition import JointWDC as JointWDC
     from wdccheck.conditions.r2wdc.definition import R2WDC as R2WDC
     from wdccheck.conditions.rric.definition import RRIC as RRIC

@@ -41,14 +41,18 @@ class Kind:
         What it means that the ratio is below its critical value, is not, or may be either.
     hopeless : str
         What it means that no alpha brings the ratio below it.
+    best : str
+        The number at its best.
     advice : str
         What tends to make the number smaller; empty where nothing general can be said.
     matrix : str
-        Whose eigenvalues a drawing shows.
+        Whose eigenvalues a drawing shows; empty where it is about no matrix.
     critical : Fraction
         The ratio from which on the condition promises nothing; with an alpha, that of every large one.
     scaled : bool
         Whether there is an alpha.
+    orthonormal : bool
+        Whether its measurements have orthonormal rows or columns; they may then be complex.
     dominated_by : str or None
         The kind of the same layer whose upper bound bounds this one (Fact 12).
     """
@@ -65,8 +69,10 @@ class Kind:
     matrix: str
     critical: Fraction
     hopeless: str = ""
+    best: str = "0 is perfect."
     advice: str = ""
     scaled: bool = True
+    orthonormal: bool = False
     dominated_by: str | None = None
 
     @property
@@ -136,6 +142,20 @@ KINDS = (
                 "not decided.",
         advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
         matrix="AᵀA − I", critical=Fraction(1)),
+    Kind(
+        name="coherence", slug="coherence", needs=("network", "measurements"), scaled=False,
+        orthonormal=True,
+        help="The coherence of orthonormal measurements over the range: NET is a file of weights.",
+        heading="coherence: max_j |<U_j, u>| / |u|, u a difference of outputs (after [B]), no alpha",
+        measures="how much a single one of the orthonormal measurements sees, at most, of a difference of "
+                 "outputs, relative to its length",
+        best="The smaller, the fewer measurements will do.",
+        below="Proved below 1: no difference of outputs is seen by one measurement alone.",
+        above="1 or more: some difference of outputs is seen by one measurement alone.",
+        between="At 1 some difference of outputs is seen by one measurement alone; whether it is below 1 is "
+                "not decided.",
+        advice="Measurements that spread what the network produces tend to make it smaller.",
+        matrix="", critical=Fraction(1)),
     Kind(
         name="joint-WDC", slug="joint-wdc", needs=("B", "C"),
         help="The joint-WDC of two matrices with equally many rows: B and C are files of one matrix.",

@@ -84,7 +84,7 @@ class Checks:
     item : pytest.Item
         The test.
     folder : Path or None
-        Of the cache.
+        The folder of the cache.
     time_limit, seed, workers : as of ``wc.bracket``
     undecided : {"fail", "skip", "warn"}
     """

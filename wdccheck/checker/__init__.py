@@ -6,6 +6,7 @@ of this package, so that an error there is not repeated here.
 
 from __future__ import annotations
 
+from wdccheck.checker.coherence import stored_measurements
 from wdccheck.checker.definitions import Check
 from wdccheck.checker.joint import stored_pair
 from wdccheck.checker.ranges import matrix as stored_matrix
@@ -13,6 +14,6 @@ from wdccheck.checker.sparse import SparseRows, stored_sparse
 from wdccheck.checker.witness import reevaluate, sha256_of, stored_weights
 
 __all__ = [
-    "Check", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_pair", "stored_sparse",
-    "stored_weights",
+    "Check", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_measurements",
+    "stored_pair", "stored_sparse", "stored_weights",
 ]

@@ -32,7 +32,7 @@ class SparseRows:
     data: np.ndarray
 
     def sha256(self) -> str:
-        """Of the text ``(n, k) csr``, indptr and indices as little-endian int64, data as float64."""
+        """sha256 of the text ``(n, k) csr``, indptr and indices as little-endian int64, data as float64."""
         digest = hashlib.sha256(f"({self.shape[0]}, {self.shape[1]}) csr".encode("ascii"))
         for array, kind in ((self.indptr, "<i8"), (self.indices, "<i8"), (self.data, "<f8")):
             digest.update(array.astype(kind).tobytes())

@@ -72,6 +72,10 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
         from wdccheck.checker.joint import reevaluate_joint
 
         return reevaluate_joint(certificate)
+    if condition["kind"] == "coherence":
+        from wdccheck.checker.coherence import reevaluate_coherence
+
+        return reevaluate_coherence(certificate)
     if condition["kind"] in ("R2WDC", "RRIC"):
         return _restricted(certificate)
     if condition["kind"] != "WDC":

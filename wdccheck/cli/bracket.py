@@ -18,14 +18,21 @@ SO_FAR = "File of the bracket so far; a later call resumes from it."
 
 _ARGUMENTS = {"layer": "WEIGHTS", "network": "NET", "B": "B", "C": "C"}
 _LAYER = click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1.")
-_MEASUREMENTS = click.option(
-    "--measurements", type=click.Path(), metavar="A", required=True,
-    help="The matrix A: a file of one array, as many columns as NET has outputs.")
 
 
 @click.group(name="bracket")
 def bracket_group() -> None:
     """Bracket one condition."""
+
+
+def _measurements(kind: Kind) -> Callable[[Any], Any]:
+    """The option for the matrix that the kind is about."""
+    letter, more = "A", ""
+    if kind.orthonormal:
+        letter, more = "U", "; real or complex, its rows or its columns orthonormal"
+    return click.option(
+        "--measurements", type=click.Path(), metavar=letter, required=True,
+        help=f"The matrix {letter}: a file of one array, as many columns as NET has outputs{more}.")
 
 
 def _command(kind: Kind) -> click.Command:
@@ -36,7 +43,7 @@ def _command(kind: Kind) -> click.Command:
     files = [_ARGUMENTS[need] for need in kind.needs if need in ("network", "B", "C")] or ["WEIGHTS"]
     decorators: list[Callable[[Any], Any]] = [
         *(click.argument(name.lower(), metavar=name, type=click.Path()) for name in files),
-        *([_LAYER] if kind.per_layer else []), *([_MEASUREMENTS] if kind.measured else []),
+        *([_LAYER] if kind.per_layer else []), *([_measurements(kind)] if kind.measured else []),
         weight_options, search_options("1" if kind.scaled else None, SO_FAR)]
     for decorate in reversed(decorators):
         run = decorate(run)
@@ -58,7 +65,7 @@ def _bracketed(
     if kind.per_layer:
         number = layer_number(layer, len(layers))
         layers = layers[:number] if kind.over_range else layers[number - 1: number]
-    A = None if measurements is None else read_matrix(measurements)
+    A = None if measurements is None else read_matrix(measurements, complex_too=kind.orthonormal)
     row = certify_condition(
         build(kind.name, layers, measurements=A, layer=layer), alpha=alpha, gap=gap, target=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)

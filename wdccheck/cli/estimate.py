@@ -133,7 +133,8 @@ def _condition(
     if kind.paired:
         return build(kind.name, [one.layers[0] for one in nets], alpha=alpha)
     if measurements is not None:
-        return build(kind.name, net.layers, measurements=read_matrix(measurements))
+        A = read_matrix(measurements, complex_too=kind.orthonormal)
+        return build(kind.name, net.layers, measurements=A)
     number = layer_number(layer, net.depth)
     chosen = net.layers[:number] if kind.over_range else net.layers[number - 1: number]
     return build(kind.name, chosen, alpha=alpha, layer=number)

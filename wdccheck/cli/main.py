@@ -113,7 +113,7 @@ def verify(
     from wdccheck.verification.results import verify as verify_file
     from wdccheck.weights.files import read_matrix
 
-    A = None if measurements is None else read_matrix(measurements)
+    A = None if measurements is None else read_matrix(measurements, complex_too=True)
     checks = verify_file(file, weights=[network(path, quiet) for path in weights] or None, measurements=A,
                          rerun=not no_rerun, workers=workers, progress=not quiet)
     words = {True: "confirmed", False: "FAILED", None: "not checked"}

@@ -52,7 +52,7 @@ def search_options(alpha: str | None, checkpoint: str) -> Callable[[Command], Co
         click.option("--gap", type=number(False), metavar="NUMBER",
                      help="Close enough: upper - lower of eps."),
         click.option("--eps", type=number(False), metavar="NUMBER",
-                     help="Decide whether eps/alpha (of the RRIC, eps) is at most this, then stop."),
+                     help="Decide whether eps/alpha (eps, without an alpha) is at most this, then stop."),
         click.option("--time-limit", type=number(True), metavar="SECONDS", default="180", show_default=True,
                      help="For everything together."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,

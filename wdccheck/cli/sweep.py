@@ -11,12 +11,16 @@ import click
 from wdccheck.cli.options import number, run_options
 from wdccheck.cli.outcome import BUG, DONE, UNDECIDED
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import KINDS
 
 if TYPE_CHECKING:
     from wdccheck.reports.row import Row
     from wdccheck.studies.studies import Study
 
 __all__ = ["plot_command", "sweep_command"]
+
+_SLUGS = [kind.slug for kind in KINDS]
+_MEASURED = [kind.slug for kind in KINDS if kind.measured]
 
 _STATUS = """\b
 Exit status:
@@ -45,7 +49,7 @@ _INTEGERS = _list(int)
 
 @click.command(name="sweep", epilog=_STATUS)
 @click.option("--condition", type=_list(str), metavar="LIST", default="wdc", show_default=True,
-              help="Of wdc, r2wdc, rric, joint-wdc.")
+              help=f"Of {', '.join(_SLUGS)}.")
 @click.option("--distribution", type=_list(str), metavar="LIST", default="gaussian", show_default=True,
               help="Of gaussian, sphere, rademacher, truncated, sparse, orthogonal.")
 @click.option("--k", type=_INTEGERS, metavar="LIST", default="3", show_default=True,
@@ -56,7 +60,7 @@ _INTEGERS = _list(int)
               help="Layers; the last is bracketed.")
 @click.option("--hidden", type=_INTEGERS, metavar="LIST",
               help="Outputs of the layers before it; by default they grow by one factor from k to n.")
-@click.option("--m", type=_INTEGERS, metavar="LIST", help="Measurements, for rric.")
+@click.option("--m", type=_INTEGERS, metavar="LIST", help=f"Measurements, for {', '.join(_MEASURED)}.")
 @click.option("--l", type=_INTEGERS, metavar="LIST", help="Rows of both matrices, for joint-wdc.")
 @click.option("--alpha", type=_list(float, "best"), metavar="LIST", default="1", show_default=True,
               help="Scales; 'best' minimizes eps/alpha.")

@@ -159,7 +159,7 @@ class _Adam:
 
 
 def _gradients(parameters: list[np.ndarray], x: np.ndarray, slope: float) -> list[np.ndarray]:
-    """Of the squared error per image; the output is max(p, slope * p)."""
+    """The gradient of the squared error per image; the output is max(p, slope * p)."""
     A, a, B, b, W1, W2 = parameters
     inner = np.maximum(x @ A.T + a, 0.0)
     z = inner @ B.T + b

@@ -43,7 +43,7 @@ class Estimate:
     samples : int
         Random directions drawn.
     condition, directions : str
-        Of what, and over which distribution.
+        What was sampled, and over which distribution.
     seed : int
         Entropy of the random numbers.
     fit : Fit or None

@@ -34,10 +34,10 @@ class Fit:
     exceedances : int
         Size of the tail.
     shape, scale : float
-        Of the generalized Pareto distribution of the excesses, as in ``scipy.stats.genpareto``;
+        Parameters of the generalized Pareto distribution of the excesses, as in ``scipy.stats.genpareto``;
         shape < 0, since a deviation has an end.
     p_value : float
-        Of the Anderson-Darling statistic, by parametric bootstrap.
+        The p-value of the Anderson-Darling statistic, by parametric bootstrap.
     halved : float
         The same estimate from the upper half of the exceedances.
     """

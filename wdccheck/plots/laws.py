@@ -105,7 +105,7 @@ def trained(study: Table, rows: Sequence[Bracketed], ax: Any = None) -> Any:
     Parameters
     ----------
     study : Study or path
-        Of random layers; with ``alpha="best"`` where those of `rows` are chosen so.
+        A study of random layers; with ``alpha="best"`` where those of `rows` are chosen so.
     rows : sequence of Row
         For instance the rows of a report; those of the WDC are drawn.
     ax : matplotlib.axes.Axes, optional

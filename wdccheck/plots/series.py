@@ -28,7 +28,7 @@ MEASURED = tuple(kind.slug for kind in KINDS if kind.measured)
 PAIRED = tuple(kind.slug for kind in KINDS if kind.paired)
 
 QUANTILES = (0.1, 0.5, 0.9)
-"""Of the repetitions: the ends of the whiskers, and the line."""
+"""Quantiles over the repetitions: the ends of the whiskers, and the line."""
 _NAMES = {
     "k": "k = {}", "condition": "{}", "distribution": "{}", "n": "n = {}", "depth": "depth {}",
     "hidden": "hidden {}", "m": "m = {}", "l": "ℓ = {}", "alpha": "α = {:g}"}

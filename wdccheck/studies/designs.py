@@ -14,7 +14,7 @@ import numpy as np
 
 from wdccheck.conditions.built import build
 from wdccheck.errors import InvalidInput
-from wdccheck.kinds import KINDS, with_slug
+from wdccheck.kinds import KINDS, Kind, with_slug
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition
 from wdccheck.studies.ensembles import DISTRIBUTIONS, draw
@@ -33,7 +33,7 @@ class Cell:
 
     The network has `depth` layers and widths k, ..., n, those in between growing by one factor
     (rounded) or all equal to `hidden`; a condition of a layer is that of its last one. One of measurements
-    has m of them, N(0, 1/m), of its outputs; one of a pair has two matrices of shape (l, k).
+    has m of them, N(0, 1/m) or orthonormal, of its outputs; one of a pair has two matrices of shape (l, k).
     What does not apply is None.
     """
 
@@ -84,9 +84,16 @@ class Cell:
         layers = [draw(self.distribution, n, k, rng) for k, n in itertools.pairwise(self.widths())]
         if not kind.over_range:
             return build(kind.name, layers[-1:], alpha=alpha, layer=self.depth)
-        of_m = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, self.m or 1)))
-        A = draw("gaussian", self.m or 1, len(layers[-1]), of_m) if kind.measured else None
+        A = _measurements(kind, self.m or 1, len(layers[-1]), seed) if kind.measured else None
         return build(kind.name, layers, alpha=alpha, measurements=A)
+
+
+def _measurements(kind: Kind, m: int, n: int, seed: int) -> np.ndarray:
+    """m of n outputs: N(0, 1/m), or uniform among those with orthonormal rows, or columns if m > n."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, m)))
+    if not kind.orthonormal:
+        return draw("gaussian", m, n, rng)
+    return draw("orthogonal", m, n, rng) if m > n else draw("orthogonal", n, m, rng).T
 
 
 def product(

@@ -31,7 +31,7 @@ def conv2d_matrix(
     input_shape : tuple of int
         (in, height, width).
     stride, padding : int or pair of int
-        Of height and width.
+        For height and width.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def conv_transpose2d_matrix(
     input_shape : tuple of int
         (in, height, width).
     stride, padding, output_padding : int or pair of int
-        Of height and width; output_padding < stride.
+        For height and width; output_padding < stride.
 
     Returns
     -------

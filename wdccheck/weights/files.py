@@ -99,8 +99,10 @@ def read_network(
                        Origin(os.path.basename(chain.source), order, chain.ordered_by, used))
 
 
-def read_matrix(path: str | os.PathLike[str]) -> np.ndarray:
+def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:
     """Read one matrix, read-only float64 of shape (n, k), from a file that holds no other.
+
+    With `complex_too` one of complex numbers is taken as well, as complex128, from ``.npy`` or ``.npz``.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def read_matrix(path: str | os.PathLike[str]) -> np.ndarray:
     >>> read_matrix(path).dtype
     dtype('float64')
     """
-    chain = _chain(path)
+    chain = _chain(path, complex_too)
     found = [step for step in chain.steps if isinstance(step, Dense)]
     if len(found) != 1:
         raise InvalidInput(chain.source, "one array", f"{len(found)}")
@@ -124,11 +126,15 @@ def read_matrix(path: str | os.PathLike[str]) -> np.ndarray:
     return found[0].W
 
 
-def _chain(path: str | os.PathLike[str]) -> Chain:
-    """What a file holds; at least one matrix, as the readers see to."""
+def _chain(path: str | os.PathLike[str], complex_too: bool = False) -> Chain:
+    """What a file holds; at least one matrix, as the readers see to, of real numbers unless it is said."""
     source = regular_file(path, SUFFIXES)
     try:
         with Bounded(source) as stream:
-            return _READERS[source.suffix](str(source), stream, source.stat().st_size)
+            chain = _READERS[source.suffix](str(source), stream, source.stat().st_size)
     except OSError as error:
         raise InvalidInput(str(source), "a readable file", error.strerror or str(error)) from None
+    for step in chain.steps if not complex_too else ():
+        if isinstance(step, Dense) and np.iscomplexobj(step.W):
+            raise InvalidInput(chain.thing(step.label), "an array of real numbers", f"dtype {step.W.dtype}")
+    return chain

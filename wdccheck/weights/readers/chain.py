@@ -64,15 +64,15 @@ class Chain:
 
 
 def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:
-    """A dense layer of checked arrays; a bias of zeros is none.
+    """A dense layer of checked arrays; a bias of zeros is none. W may be complex, for who reads a matrix.
 
     Raises
     ------
     InvalidInput
-        They are no finite real arrays of matching shapes.
+        They are no finite arrays of matching shapes, or b is not real.
     """
     thing = f"{source}: {label}" if label else source
-    matrix = inputs.weights(thing, W)
+    matrix = inputs.matrix(thing, W)
     if b is None:
         return Dense(label, matrix)
     bias = inputs.vectors(f"{thing}, its bias", np.ravel(b), matrix.shape[0])

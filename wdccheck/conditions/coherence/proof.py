@@ -1,0 +1,100 @@
+"""The proof of an upper bound of the coherence over pairs of groups of cones, row by row (Fact 23)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from wdccheck.linalg import rounding
+from wdccheck.linalg.isometries import Isometry
+from wdccheck.protocol.forms import RangeForm
+from wdccheck.protocol.proof import Refinement
+from wdccheck.ranges import differences
+from wdccheck.ranges.cone_groups import Groups
+from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, pencil
+from wdccheck.ranges.spans import Span
+from wdccheck.weights.network import ReLUNetwork
+
+__all__ = ["Proof"]
+
+_ENTRIES = 2**22  # of the forms of one item
+_COLUMNS = 12  # of a span: those of larger groups bound little, and every row costs a factorization
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """The range of a network seen through the rows of U.
+
+    A region is a pair of groups. Its forms come once for every row: entry (b, j) stands for the
+    differences of which row j sees the most.
+
+    Parameters
+    ----------
+    layers : tuple of ndarray
+    k : int
+    parts : ndarray of shape (c, m, n)
+        Those of :class:`~wdccheck.linalg.isometries.Isometry`.
+    """
+
+    layers: tuple[np.ndarray, ...]
+    k: int
+    parts: np.ndarray
+
+    limit = "single cones allow no smaller bound"
+
+    @staticmethod
+    def of(U: Isometry, net: ReLUNetwork) -> Proof | None:
+        """The proof for U and a network; None beyond latent dimension 3."""
+        layers, k = differences.rescaled(net.layers), net.dims[0]
+        chosen = differences.live(layers, k)
+        if k > LATENT or not chosen.any():
+            return None
+        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
+        return Proof(layers, k, np.ascontiguousarray(U.parts[:, :, chosen]))
+
+    @cached_property
+    def _pairs(self) -> ConePairs | None:
+        return ConePairs.of(self.layers, self.k)
+
+    def groups(self, deadline: float = math.inf) -> Groups | None:
+        """One region: all pairs. OutOfTime at the deadline."""
+        if "_pairs" not in vars(self):  # found once and kept, but only if there was time for all of it
+            vars(self)["_pairs"] = ConePairs.of(self.layers, self.k, deadline)
+        if self._pairs is None:
+            return None
+        tree, weights = self._pairs.tree, self._pairs.weights()
+        return Groups((tree,) * 2, (weights,) * 2, 0, {"x1": 0, "x2": 1}, np.zeros((1, 2), dtype=int),
+                      np.array([np.inf]), np.zeros(1, dtype=int))
+
+    def forms(self, regions: Groups) -> Refinement:
+        """Pencils of the regions whose spans are small."""
+        assert self._pairs is not None
+        rows = self.parts.shape[1]
+        for way in WAYS:
+            for span in self._pairs.spans(regions.nodes, way, _COLUMNS):
+                step = max(1, _ENTRIES // (rows * span.columns.shape[2] ** 2))
+                for start in range(0, len(span.owners), step):
+                    part = span.take(np.arange(start, min(start + step, len(span.owners))))
+                    yield np.repeat(part.owners, rows), (self._seen(part),)
+
+    def _seen(self, span: Span) -> RangeForm:
+        """sup sum_c (a_c.u)^2 / ||u||^2 for each row, over the columns M of each span: entry (b, j).
+
+        s = M^T a errs by gamma(n) ||M|| |a|, so s s^T, with its own rounding, by gamma(2n + 8) ||M||^2 |a|^2;
+        three times that is to spare. What M errs by counts as in :func:`pencil`. Columns have lengths of
+        about 1, so that the pad of rows as short as 2^-450 is more than all that underflows.
+        """
+        n, p = span.columns.shape[1:]
+        rows = self.parts.shape[1]
+        plain = pencil(span, span.columns, np.ones(len(span.owners)), np.zeros(len(span.owners)))
+        seen = self.parts[:, None] @ span.columns  # (c, b, m, p)
+        form = np.einsum("cbmp,cbmq->bmpq", seen, seen).reshape(-1, p, p)
+        size = np.sum(self.parts * self.parts, axis=(0, 2)) * (1 + 1e-9) + 2.0**-900
+        length, wrong = span.lengths()
+        moved = wrong * (2 * length + wrong) + rounding.gamma(8 * n + 64) * length**2
+        each = np.repeat(np.arange(len(span.owners)), rows)
+        return RangeForm(plain.gram[each], form, plain.gram_pad[each], np.outer(moved, size).ravel(),
+                         power=2, cone=span.cone[each], cone_error=span.cone_error[each])
