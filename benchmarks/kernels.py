@@ -24,8 +24,8 @@ import wdccheck as wc
 from wdccheck import _kernels
 from wdccheck._kernels import reference
 from wdccheck.geometry import spheres
+from wdccheck.geometry.circle_steps import best_on_circle, expected_on_circle
 from wdccheck.geometry.expectation import expected_gram
-from wdccheck.geometry.step_sums import best_on_circle, expected_on_circle
 
 ROUNDS = 15
 SIZES = {(16, 256): 256, (64, 1024): 64, (256, 4096): 16}  # k, n: pairs of a batch

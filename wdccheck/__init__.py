@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wdccheck.program import VERSION
+from wdccheck.version import VERSION
 
 __version__ = VERSION
 
@@ -33,7 +33,7 @@ _HOME = {
     "UnsoundBound": "wdccheck.errors",
     "Verdict": "wdccheck.brackets",
     "WDC": "wdccheck.conditions.wdc",
-    "bracket": "wdccheck.engines.solve",
+    "bracket": "wdccheck.engines.loop",
     "calibrate": "wdccheck.engines.calibration",
     "certify": "wdccheck.certification.of_network",
     "certify_pair": "wdccheck.certification.of_pair",
@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from wdccheck.engines.ascent import Ascent as Ascent
     from wdccheck.engines.branch_and_bound import BranchAndBound as BranchAndBound
     from wdccheck.engines.calibration import calibrate as calibrate
+    from wdccheck.engines.loop import bracket as bracket
     from wdccheck.engines.monte_carlo import MonteCarlo as MonteCarlo
     from wdccheck.engines.sdp import SDP as SDP
-    from wdccheck.engines.solve import bracket as bracket
     from wdccheck.engines.spectral import Spectral as Spectral
     from wdccheck.errors import InvalidInput as InvalidInput
     from wdccheck.errors import NotProved as NotProved

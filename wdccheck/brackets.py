@@ -1,4 +1,4 @@
-"""What is known of one epsilon: a bracket, why it stopped there, and a verdict."""
+"""What is known of one epsilon: a bracket, the work behind it, and a verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ import numpy as np
 from wdccheck import result_files
 from wdccheck.errors import InvalidInput, UnsoundBound
 from wdccheck.linalg.inputs import limit_value
-from wdccheck.program import made_by
 from wdccheck.rounded_text import between
+from wdccheck.stops import Reason, Stop
+from wdccheck.version import made_by
 
-__all__ = ["Bracket", "Reason", "Stop", "Verdict", "Work", "load", "merge"]
+__all__ = ["Bracket", "Verdict", "Work", "load", "merge"]
 
 
 class Verdict(Enum):
@@ -35,32 +36,6 @@ class Verdict(Enum):
     HOLDS = "holds"
     VIOLATED = "violated"
     UNDECIDED = "undecided"
-
-
-class Reason(StrEnum):
-    """Why a side of a bracket stands where it does."""
-
-    GAP = "gap"
-    TARGET = "target"
-    TIME = "time"
-    NODES = "nodes"
-    BUDGET = "budget"
-    MEMORY = "memory"
-    INTERRUPTED = "interrupted"
-    EXACT = "exact"
-    CAP_ONLY = "cap_only"
-    EMPTY = "empty"
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A reason, and one line that says it of this run."""
-
-    reason: Reason
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Checks:
 
     def bracket(self, condition: Condition, *, target: float | None = None) -> Bracket:
         """As ``wc.bracket``; it goes on from what the cache has, and returns at once if that is enough."""
-        from wdccheck.engines.solve import bracket
+        from wdccheck.engines.loop import bracket
         from wdccheck.protocol.condition import checked
 
         condition = checked(condition)
@@ -133,9 +133,10 @@ class Checks:
 
     def _check(self, check: Callable[..., Bracket], given: Any, eps: float, certificate: Any) -> Bracket:
         __tracebackhide__ = True
-        from wdccheck.brackets import Bracket, Reason
-        from wdccheck.engines.solve import recalled
+        from wdccheck.brackets import Bracket
+        from wdccheck.engines.loop import recalled
         from wdccheck.errors import NotProved, Undecided, UndecidedWarning
+        from wdccheck.stops import Reason
 
         path = None
         if certificate is not None and not isinstance(given, Bracket):
@@ -164,7 +165,7 @@ class Checks:
 
     def _path(self, condition: Condition) -> Path | None:
         """The file of a condition: its name tells apart whatever may change a bracket."""
-        from wdccheck.program import made_by
+        from wdccheck.version import made_by
 
         if self._folder is None:
             return None
@@ -177,9 +178,9 @@ class Checks:
 def _kept(condition: Condition, path: Path) -> Bracket | None:
     """The bracket in the cache, if it is to be believed; else its file is removed."""
     from wdccheck import result_files
-    from wdccheck.engines.solve import recalled
+    from wdccheck.engines.loop import recalled
     from wdccheck.errors import InvalidInput
-    from wdccheck.program import made_by
+    from wdccheck.version import made_by
 
     try:
         data = result_files.read(path)
@@ -193,7 +194,8 @@ def _kept(condition: Condition, path: Path) -> Bracket | None:
 
 def _settled(known: Bracket, target: float | None) -> bool:
     """Whether the same question would not be worked on again; a limit is no answer."""
-    from wdccheck.brackets import Reason, Verdict
+    from wdccheck.brackets import Verdict
+    from wdccheck.stops import Reason
 
     if target is not None:
         return known.verdict(target) is not Verdict.UNDECIDED

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason, Stop, Verdict
+from wdccheck.brackets import Verdict
 from wdccheck.certification import of_condition
 from wdccheck.errors import CertificateMismatch, InvalidInput
+from wdccheck.stops import Reason, Stop
 
 
 def network(seed=0):

@@ -12,10 +12,11 @@ from scipy.sparse.linalg import aslinearoperator
 
 import wdccheck as wc
 from examples.networks import A, generator
-from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.brackets import Bracket, Verdict
 from wdccheck.certification import of_condition
 from wdccheck.errors import InvalidInput
 from wdccheck.reports.row import Row
+from wdccheck.stops import Reason
 
 
 @pytest.fixture(scope="module")

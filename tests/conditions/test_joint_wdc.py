@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 import wdccheck as wc
 from examples.definitions import plain_q
 from examples.matrices import MATRICES
-from wdccheck.brackets import Reason
 from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.stops import Reason
 
 SEEDS = st.integers(0, 2**32 - 1)
 DIMENSION = st.integers(1, 4)

@@ -12,11 +12,11 @@ import pytest
 import wdccheck as wc
 from examples.networks import network
 from examples.r2wdc import LETTERS, exact, plain
-from wdccheck.brackets import Reason
 from wdccheck.checker import reevaluate
-from wdccheck.engines.solve import default_engines
+from wdccheck.engines.defaults import default_engines
 from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Scaled
+from wdccheck.stops import Reason
 
 
 def instance(seed, dims=(2, 6, 8)):

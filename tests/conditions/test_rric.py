@@ -14,10 +14,10 @@ from scipy.sparse.linalg import aslinearoperator
 import wdccheck as wc
 from examples.networks import network
 from examples.rric import LETTERS, exact, instance, plain, random_points
-from wdccheck.brackets import Reason
 from wdccheck.checker import reevaluate
 from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Condition
+from wdccheck.stops import Reason
 
 
 @pytest.mark.parametrize("dims", [(2, 6, 8), (1, 4), (3, 5, 4, 6)])

@@ -9,9 +9,9 @@ import wdccheck as wc
 from examples import r2wdc
 from examples.definitions import plain_a, plain_q
 from examples.networks import network
-from wdccheck.brackets import Reason
 from wdccheck.conditions.two_rays import Plane
 from wdccheck.ranges import differences
+from wdccheck.stops import Reason
 
 
 def over_two_angles(D, F):

@@ -9,11 +9,11 @@ import pytest
 
 import wdccheck as wc
 from examples.toys import Bilinear, Quadratic
-from wdccheck.brackets import Reason
 from wdccheck.engines import ascent
 from wdccheck.geometry import spheres, tangents
 from wdccheck.geometry.expectation import expected_gram, unit
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason
 
 
 def gaussian(n, k, seed=0):

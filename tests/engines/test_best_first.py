@@ -9,12 +9,13 @@ import pytest
 
 import wdccheck as wc
 from examples.toys import Toy
-from wdccheck.brackets import Bracket, Reason
+from wdccheck.brackets import Bracket
 from wdccheck.engines.proving.best_first import Limits, best_first
 from wdccheck.engines.proving.relax import proved_bound
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Bounded
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason
 
 _LOOSE = 4.0  # an entry's bound over its value, before its constraints are used
 

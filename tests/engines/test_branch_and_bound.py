@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Bracket, Reason
+from wdccheck.brackets import Bracket
 from wdccheck.engines.branch_and_bound import _next, _round
-from wdccheck.engines.proving.explore import explore as _explore
+from wdccheck.engines.proving.depth_first import explore as _explore
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason
 
 
 def gaussian(n, k, seed=0):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import wdccheck as wc
 from examples.networks import generator
-from wdccheck.brackets import Reason
 from wdccheck.engines import dominance
 from wdccheck.errors import UnsoundBound
+from wdccheck.stops import Reason
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.integers(0, 50))

@@ -14,10 +14,11 @@ import pytest
 import wdccheck as wc
 from examples.matrices import KNOWN_VALUES
 from examples.toys import Bilinear, Quadratic
-from wdccheck.brackets import Bracket, Reason
-from wdccheck.engines.solve import default_engines
+from wdccheck.brackets import Bracket
+from wdccheck.engines.defaults import default_engines
 from wdccheck.errors import OutOfTime
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason
 
 SYMMETRIC = np.random.default_rng(1).standard_normal((3, 3))
 _I, _PLANE = np.eye(2), wc.ReLUNetwork([np.eye(2), np.eye(2)])
@@ -33,6 +34,8 @@ OTHERS = [  # the range of _PLANE is the positive quadrant: theta <= pi/2, A <= 
     (wc.RRIC(1.5 * np.eye(3), _NARROW), 1.25, "RRIC, k = 3, A^T A = 9 I / 4"),
     (wc.RRIC(1.5 * np.eye(5), _DEEP), 1.25, "RRIC, three layers, A^T A = 9 I / 4"),
     (wc.RRIC(np.diag([1.0, 3.0]), wc.ReLUNetwork([[[1.0], [-1.0]]])), 8.0, "RRIC, k = 1"),
+    (wc.Coherence(_I, _PLANE), 1.0, "coherence, U = I"),
+    (wc.Coherence(np.fft.fft(_I, norm="ortho"), _PLANE), 1.0, "coherence, Fourier"),
     (wc.JointWDC([[1.0]], [[1.0]]), 0.75, "joint-WDC, all dimensions 1"),
     (wc.JointWDC([[3.0, 4.0]], [[1.0, 1.0]]), 50.0, "joint-WDC, one row"),
     (wc.JointWDC(np.diag([1.0, 2.0]), _I), 8.0, "joint-WDC, orthogonal rows"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason
+from wdccheck.stops import Reason
 
 
 def gaussian(n, k, seed=0):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason
 from wdccheck.engines.sdp import SDP, _missing
 from wdccheck.errors import InvalidInput
+from wdccheck.stops import Reason
 
 NODES = 200
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason
 from wdccheck.conditions.gated_pairs import theorem_pairs
+from wdccheck.stops import Reason
 
 
 def spectral(W, alpha=1.0):

@@ -8,6 +8,7 @@ seconds, and nothing but the public names is used.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -33,6 +34,7 @@ FILE = Path(__file__).with_suffix(".json")
 RENEW = "python tests/examples/recorded.py --renew"
 KERNELS = ("reference", "compiled")
 CLOSED, SEARCHED = 1e-9, 0.02  # relative: what closed formulas and searches may lose on another machine
+LONG = 100  # coordinates up to which a witness is written out
 _DESCENT = "lambda_max"  # in the reason of a cap: it has been searched for, too
 
 Record = dict[str, Any]
@@ -93,11 +95,18 @@ def flat(n: int, k: int) -> np.ndarray:
     return W / 2
 
 
-def large_sparse() -> Any:
-    """A layer that stays sparse, most of its rows zero."""
+def scattered(n: int, k: int, count: int) -> Any:
+    """So many entries of a sparse layer; most of its rows and columns are zero."""
     rng = np.random.default_rng(4)
-    where = rng.integers(0, 10_600, 400), rng.integers(0, 100, 400)
-    return sparse.csr_array(sparse.coo_array((rng.standard_normal(400) / 2, where), shape=(10_600, 100)))
+    where = rng.integers(0, n, count), rng.integers(0, k, count)
+    return sparse.csr_array(sparse.coo_array((rng.standard_normal(count), where), shape=(n, k)))
+
+
+def fan(count: int) -> wc.JointWDC:
+    """Directions of the plane in equal steps, with alternating signs: the smallest epsilon/alpha here."""
+    turn = np.arange(count) * (2 * np.pi / count)
+    B = np.column_stack([np.cos(turn), np.sin(turn)]) * np.sqrt(2 / count)
+    return wc.JointWDC(B, (-1.0) ** np.arange(count)[:, None] / np.sqrt(count))
 
 
 def deconvolution() -> Any:
@@ -118,13 +127,19 @@ def half_dead() -> wc.ReLUNetwork:
     return wc.ReLUNetwork([idle(first), np.insert(second, [2, 2, 5], 0.25, axis=1)])
 
 
+def cancelling(*after: np.ndarray) -> wc.ReLUNetwork:
+    """Two layers, the second of which takes the difference of units that agree to 15 digits."""
+    return wc.ReLUNetwork([np.array([[1.0, 1.0], [1.0, 1 + 2.0**-50], [0.5, -1.0]]),
+                           np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), *after])
+
+
 def fourfold() -> Any:
     """An operator too large to tabulate."""
     return LinearOperator((2100, 2100), matvec=lambda x: 2 * x, rmatvec=lambda x: 2 * x, dtype=float)
 
 
 FORMULAS, SAMPLES, CLIMB = wc.Spectral(), wc.MonteCarlo(64), wc.Ascent(starts=1)
-SOLVE = wc.SDP("CLARABEL", seconds=60.0, nodes=40)  # a solve takes milliseconds
+SOLVE = wc.SDP("CLARABEL", seconds=60.0, nodes=100)  # a solve takes milliseconds
 
 
 def proof(nodes: int) -> tuple[Any, ...]:
@@ -158,39 +173,45 @@ CASES: dict[str, Case] = {
     "wdc parallel rows, stuck": case(lambda: wc.WDC(parallel(gaussian(5, 2))), wc.BranchAndBound(rtol=1e-4)),
     "wdc flat": case(lambda: wc.WDC(flat(8, 4), 2.0), *proof(2000)),
     "wdc integer": case(lambda: wc.WDC(integer(9, 3), 4.0), *proof(4000)),
+    "wdc integer, k = 4": case(lambda: wc.WDC(integer(10, 4, 2), 6.0), *proof(2000)),
+    "wdc axes": case(lambda: wc.WDC(np.vstack([np.eye(4), -np.eye(4), np.ones((1, 4))])), *proof(2000)),
     "wdc tiny": case(lambda: wc.WDC(1e-100 * gaussian(14, 2), 1e-200), *proof(4000)),
     "wdc huge": case(lambda: wc.WDC(1e100 * gaussian(14, 2), 1e200), *proof(4000)),
     "wdc operator": case(lambda: wc.WDC(aslinearoperator(gaussian(9, 3))), *proof(2000)),
     "wdc deconvolution": case(lambda: wc.WDC(deconvolution()), CLIMB, target=1.8),
-    "wdc sparse": case(lambda: wc.WDC(large_sparse()), SAMPLES),
+    "wdc 1800x600, sparse": case(lambda: wc.WDC(scattered(1800, 600, 300)), FORMULAS, SAMPLES),
+    "wdc 8200x8200, sparse": case(lambda: wc.WDC(scattered(8200, 8200, 900)), SAMPLES, target=0.1),
     # the R2WDC
     "r2wdc 1-4-5": case(lambda: wc.R2WDC(network(1, 4, 5), 2)),
     "r2wdc 2-4-5": case(lambda: wc.R2WDC(network(2, 4, 5), 2), *proof(200)),
-    "r2wdc 2-4-5, sdp": case(lambda: wc.R2WDC(network(2, 4, 5), 2, 0.7), SOLVE),
+    "r2wdc 2-3-4, sdp": case(lambda: wc.R2WDC(network(2, 3, 4, seed=1), 2, 0.7), SOLVE),
     "r2wdc 2-3-4-5": case(lambda: wc.R2WDC(network(2, 3, 4, 5), 3), *proof(200)),
     "r2wdc 3-5-4": case(lambda: wc.R2WDC(network(3, 5, 4), 2, 0.5), *proof(200)),
     "r2wdc 4-3-5": case(lambda: wc.R2WDC(network(4, 3, 5), 2), *proof(2000)),
     "r2wdc 5-9-6": case(lambda: wc.R2WDC(network(5, 9, 6), 2), CLIMB, target=1.5),
     "r2wdc layer 1": case(lambda: wc.R2WDC(network(2, 6, 5), 1), *proof(5000)),
     "r2wdc half dead": case(lambda: wc.R2WDC(half_dead(), 2), *proof(100)),
+    "r2wdc cancelling": case(lambda: wc.R2WDC(cancelling(gaussian(4, 3)), 3), *proof(50)),
     # the RRIC
     "rric 4x5, 1-5": case(lambda: rric(4, 1, 5)),
     "rric 4x5, 1-5, ascent": case(lambda: rric(4, 1, 5), CLIMB),
     "rric 3x5, 2-4-5": case(lambda: rric(3, 2, 4, 5), *proof(500)),
     "rric 3x5, 2-4-5, ascent": case(lambda: rric(3, 2, 4, 5), CLIMB, target=3.0),
-    "rric 3x5, 2-4-5, sdp": case(lambda: rric(3, 2, 4, 5), SOLVE),
+    "rric 3x4, 2-3-4, sdp": case(lambda: rric(3, 2, 3, 4, seed=1), SOLVE),
     "rric 5x5, 2-3-4-5": case(lambda: rric(5, 2, 3, 4, 5), *proof(100)),
     "rric 4x6, 3-4-6": case(lambda: rric(4, 3, 4, 6), *proof(300)),
     "rric 12x20, 10-16-20": case(lambda: rric(12, 10, 16, 20), FORMULAS, CLIMB, target=2.5),
     "rric sparse": case(lambda: wc.RRIC(sparse.csr_array(integer(4, 5, 1)), network(2, 4, 5)), *proof(100)),
     "rric operator": case(lambda: wc.RRIC(aslinearoperator(gaussian(4, 6)), network(2, 5, 6)), *proof(100)),
     "rric large operator": case(lambda: wc.RRIC(fourfold(), network(1, 2100)), FORMULAS),
+    "rric cancelling": case(lambda: wc.RRIC(gaussian(2, 3), cancelling()), *proof(50)),
     "rric dead": case(lambda: wc.RRIC(gaussian(2, 3), dead())),
     # the joint-WDC
     "joint 5x1x1": case(lambda: wc.JointWDC(gaussian(5, 1), gaussian(5, 1, 1))),
     "joint 6x2x1": case(lambda: wc.JointWDC(gaussian(6, 2), gaussian(6, 1, 1)), CLIMB, wc.BranchAndBound()),
     "joint 6x2x2": case(lambda: wc.JointWDC(gaussian(6, 2), gaussian(6, 2, 1)), *proof(1000)),
-    "joint 300x2x2": case(lambda: wc.JointWDC(gaussian(300, 2), gaussian(300, 2, 1)), *proof(300)),
+    "joint 300x2x2": case(lambda: wc.JointWDC(gaussian(300, 2), gaussian(300, 2, 1)), *proof(100)),
+    "joint 240x2x1, fan": case(lambda: fan(240), *proof(300)),
     "joint 5x3x2": case(lambda: wc.JointWDC(gaussian(5, 3), integer(5, 2, 1), 0.5), *proof(300)),
     "joint 7x4x4": case(lambda: wc.JointWDC(parallel(gaussian(5, 4))[:7], gaussian(7, 4, 1)), *proof(300)),
     "joint 8x6x5": case(lambda: wc.JointWDC(gaussian(8, 6), gaussian(8, 5, 1), 2.0), CLIMB, target=8.0),
@@ -219,6 +240,7 @@ def record(case: Case) -> Record:
         result = _result(found)
         if hasattr(subject, "theorems"):
             result["caps"] = [[cap.value.hex(), cap.reason] for cap in subject.theorems.caps()]
+            result["starts"] = _hashed(list(subject.theorems.starts()))
         if result.get("witness") is not None:
             result["deviation"] = float(subject.deviation(found.witness)).hex()
     ours = [each for each in told if each.category.__module__.startswith("wdccheck")]
@@ -240,11 +262,27 @@ def _bracket(found: wc.Bracket) -> Record:
         "condition": {**about, "alpha": None if found.alpha is None else found.alpha.hex()},
         "lower": found.lower.hex(), "upper": found.upper.hex(),
         "witness": None if found.witness is None else {
-            letter: [float(x).hex() for x in value] for letter, value in found.witness.items()},
+            letter: _vector(value) for letter, value in found.witness.items()},
         "part": found.part, "lower_by": found.lower_by, "upper_by": found.upper_by,
         "stopped": {side: [stop.reason.value, stop.detail] for side, stop in found.stopped.items()},
         "engines": [[work.engine, work.work, work.unit] for work in found.engines],
     }
+
+
+def _vector(value: np.ndarray) -> list[str]:
+    """Its coordinates; the hash of a long one."""
+    short = len(value) <= LONG
+    return [float(x).hex() for x in value] if short else [hashlib.sha256(value.tobytes()).hexdigest()]
+
+
+def _hashed(starts: list[Any]) -> list[Any]:
+    """How many there are, and the hash of all their points and reasons."""
+    digest = hashlib.sha256()
+    for start in starts:
+        digest.update(start.reason.encode())
+        for letter in sorted(start.point):
+            digest.update(letter.encode() + start.point[letter].tobytes())
+    return [len(starts), digest.hexdigest()]
 
 
 def fingerprint() -> Record:

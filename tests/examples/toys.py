@@ -9,7 +9,7 @@ import numpy as np
 
 from wdccheck.geometry import spheres
 from wdccheck.geometry.boxes import Boxes
-from wdccheck.geometry.profiles import Best
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.protocol.forms import Sandwich
 from wdccheck.protocol.search import Frozen
 from wdccheck.protocol.theorems import Cap

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from examples.matrices import MATRICES
 from wdccheck import _kernels
-from wdccheck.geometry import spheres, step_sums, wave_sums
+from wdccheck.geometry import circle_steps, circle_waves, spheres
+from wdccheck.geometry.circle_steps import OnCircle, expected_on_circle
 from wdccheck.geometry.expectation import angle as geometry_angle
 from wdccheck.geometry.expectation import expected_inner, unit
-from wdccheck.geometry.step_sums import OnCircle, expected_on_circle
 
 pytestmark = pytest.mark.skipif(_kernels.best_on_circles is None, reason="no compiled kernels to compare")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -40,7 +40,7 @@ def some_circles(seed, kind, k, walls):
 
 def plain(along, across, coefficients, expected):
     kinks = np.concatenate([expected.kinks, np.tile([0.0, np.pi], (len(along), 1))], axis=1)
-    return step_sums.scan(along, across, coefficients, expected.values, kinks).best()
+    return circle_steps.scan(along, across, coefficients, expected.values, kinks).best()
 
 
 def at(along, across, coefficients, expected, angle):
@@ -128,7 +128,7 @@ def test_waves(seed, kind, k, sign, weight):
     numbers = np.concatenate([*cosines, weights], axis=1)
     angle, value = _kernels.best_waves(along, across, coefficients, numbers)
     room = 1e-9 * (np.abs(coefficients).sum(axis=1) + weight)
-    plain_value = wave_sums.wave_scan(along, across, coefficients, weights, cosines).best()[1]
+    plain_value = circle_waves.wave_scan(along, across, coefficients, weights, cosines).best()[1]
     assert (np.abs(value - plain_value) <= room).all()
     moved = np.cos(angle)[:, None] * along + np.sin(angle)[:, None] * across
     point = spheres.step(m, tangent, angle)

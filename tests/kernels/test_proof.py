@@ -11,8 +11,8 @@ import wdccheck as wc
 from wdccheck import _kernels
 from wdccheck._kernels import Problem, plain_proof
 from wdccheck.conditions.wdc.proof import Proof
-from wdccheck.engines.proving.explore import explore
-from wdccheck.engines.proving.subtree import provable, prove_subtrees
+from wdccheck.engines.proving.compiled_subtrees import provable, prove_subtrees
+from wdccheck.engines.proving.depth_first import explore
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 
 compiled = pytest.mark.skipif(_kernels.prove is None, reason="no compiled kernels: nothing to compare")

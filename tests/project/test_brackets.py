@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wdccheck.brackets import Bracket, Reason, Stop, Verdict, Work, merge
+from wdccheck.brackets import Bracket, Verdict, Work, merge
 from wdccheck.errors import InvalidInput, UnsoundBound
+from wdccheck.stops import Reason, Stop
 
 CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab", "options": {}}
 POINT = {"r": np.array([0.1, -1e-300]), "s": np.array([1.0, 2.0**-1074])}

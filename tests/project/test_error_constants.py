@@ -35,15 +35,16 @@ UNIT = Fraction(1, 2**53)
 FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on these
     # tests of a search, its starts and steps; the witness is evaluated again
     "conditions/gated_pairs.py": "_DELTA _aligned antipodal_pair", "conditions/r2wdc/search.py": "values",
-    "conditions/joint_wdc/inequality.py": "errors", "conditions/two_rays.py": "maximizer",
+    "conditions/joint_wdc/parts.py": "errors", "conditions/two_rays.py": "maximizer",
     "conditions/wdc/layer.py": "errors", "conditions/wdc/seeds.py": "_APART _TINY",
-    "engines/ascent.py": "_PAYS", "geometry/profiles.py": "OFF_WALL _THIN",
-    "geometry/step_sums.py": "_STILL scan values", "geometry/tangents.py": "off_walls soft_gradient",
-    "geometry/wave_sums.py": "_newton wave_scan", "linalg/lanczos.py": "_lanczos _normalized extreme_pairs",
+    "engines/ascent.py": "_PAYS", "geometry/circle_profiles.py": "OFF_WALL _THIN",
+    "geometry/circle_steps.py": "_STILL scan values", "geometry/tangents.py": "off_walls soft_gradient",
+    "geometry/circle_waves.py": "_newton wave_scan",
+    "linalg/lanczos.py": "_lanczos _normalized extreme_pairs",
     "ranges/arcs.py": "_THIN _VANISHING", "ranges/differences.py": "_POOR _RIDGE",
     # which of several valid proofs is tried, and when one is given up
     "_kernels/plain_proof.py": "_edge _stops _turned", "conditions/joint_wdc/proof.py": "_STOP _sides",
-    "engines/proving/closing.py": "goal_of", "engines/proving/multipliers.py": "whitened",
+    "engines/proving/stopping.py": "goal_of", "engines/proving/multipliers.py": "whitened",
     "engines/proving/relax.py": "proved_bound", "geometry/boxes.py": "contains",
     "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     # what is refused, estimated, printed or drawn

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import wdccheck as wc
 from wdccheck import result_files
-from wdccheck.brackets import Bracket, Reason, Stop, Work
+from wdccheck.brackets import Bracket, Work
 from wdccheck.errors import InvalidInput
+from wdccheck.stops import Reason, Stop
 
 CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab", "options": {}}
 POINT = {"r": np.array([0.1, -1e-300]), "s": np.array([1.0, 2.0**-1074])}

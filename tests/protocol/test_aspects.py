@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason
 from wdccheck.errors import InvalidInput
-from wdccheck.geometry.profiles import Best
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.protocol.condition import checked, dominating, proof_of, search_of, theorems_of
 from wdccheck.protocol.search import Frozen
 from wdccheck.protocol.theorems import Cap
+from wdccheck.stops import Reason
 
 M = np.array([[2.0, 1.0, 0.0], [1.0, -1.0, 0.5], [0.0, 0.5, -3.0]])
 MAXIMUM = float(np.linalg.norm(M, 2))

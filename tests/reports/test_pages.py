@@ -14,12 +14,13 @@ import pytest
 import wdccheck as wc
 from examples.pages import CERTIFICATES, Page, loaded
 from wdccheck import result_files
-from wdccheck.brackets import Reason, Stop, Work
+from wdccheck.brackets import Work
 from wdccheck.reports import drawings, meaning
 from wdccheck.reports import witness as scenes
 from wdccheck.reports.markdown import typeset
 from wdccheck.reports.report import Weights
 from wdccheck.reports.row import Row
+from wdccheck.stops import Reason, Stop
 
 FOLDERS = ["digits", "contractive", "demodulation"]
 every_folder = pytest.mark.parametrize("name", FOLDERS)

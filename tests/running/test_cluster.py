@@ -135,7 +135,7 @@ def test_tasks_have_one_blas_thread_and_no_cluster_of_their_own(dask):
 
 def test_a_cluster_with_something_else_is_refused(dask, monkeypatch):
     ours = parcels._build()
-    monkeypatch.setattr("wdccheck.program.VERSION", "0.0.1")
+    monkeypatch.setattr("wdccheck.version.VERSION", "0.0.1")
     with pytest.raises(InvalidInput, match=f"wdccheck 0.0.1 .* required, found {ours}"):
         wc.bracket(CONDITION, wc.MonteCarlo(12_000))
 

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Reason
 from wdccheck.errors import InvalidInput, WorkersLost
 from wdccheck.running import parallel
 from wdccheck.running.parcels import Shared
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason
 
 
 def square(x):

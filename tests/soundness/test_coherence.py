@@ -98,7 +98,7 @@ def attacked(condition, net, U, seed, engines=ENGINES):
 @pytest.mark.parametrize("kind", ["rows", "one row", "square", "columns", "fourier", "one complex row"])
 def test_degenerate_networks(make, kind):
     rng = np.random.default_rng(len(kind))
-    sizes = [(1, 3, 4), (2, 4, 5), (3, 3, 4)]  # near-parallel walls in three dimensions take long to tell apart
+    sizes = [(1, 3, 4), (2, 4, 5), (3, 3, 4)]  # near-parallel walls take long in three dimensions
     for seed, dims in enumerate(sizes[: 3 if kind == "one complex row" else 2]):
         net = wc.ReLUNetwork(make(rng, dims))
         U = ISOMETRIES[kind](rng, dims[-1])

@@ -16,7 +16,7 @@ import wdccheck as wc
 from examples.definitions import exact_dot, fractions
 from wdccheck import _kernels
 from wdccheck._kernels import Problem, plain_proof, reference
-from wdccheck.engines.proving import subtree
+from wdccheck.engines.proving import compiled_subtrees
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 from wdccheck.linalg import rounding
 
@@ -248,7 +248,7 @@ def test_a_search_that_is_stopped_keeps_everything():
     condition = layer(np.random.default_rng(0).standard_normal((12, 3)), 1.0)
     roots = condition.proof.boxes()
     for budget, deadline in ((0, math.inf), (10**6, -math.inf)):
-        found = subtree.prove_subtrees(condition, 1e9, budget, deadline, roots)
+        found = compiled_subtrees.prove_subtrees(condition, 1e9, budget, deadline, roots)
         assert found.visited == 0 and sum(map(len, found.left)) == len(roots)
     caps = min(cap.value for cap in condition.theorems.caps())
     for nodes in (1, 20):
@@ -267,7 +267,7 @@ def test_wide_layers_look_at_the_clock_as_often(monkeypatch):
 
     monkeypatch.setattr(_kernels, "prove", one_node)
     condition = layer(np.random.default_rng(0).standard_normal((3000, 4)), 1.0)
-    subtree.prove_subtrees(condition, 1.0, 10**6, math.inf, condition.proof.boxes().take(slice(1)))
+    compiled_subtrees.prove_subtrees(condition, 1.0, 10**6, math.inf, condition.proof.boxes().take(slice(1)))
     assert max(asked) <= 2**29
 
 
@@ -291,11 +291,11 @@ def test_hard_boxes_are_kept_where_the_time_ends_among_them(monkeypatch, late):
         now[0] = float(len(seen))
         return np.zeros(len(hard), dtype=bool)
 
-    monkeypatch.setattr(subtree, "proved_finer", finer)
-    monkeypatch.setattr(subtree, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(subtree, "_FEW", 1)
+    monkeypatch.setattr(compiled_subtrees, "proved_finer", finer)
+    monkeypatch.setattr(compiled_subtrees, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(compiled_subtrees, "_FEW", 1)
     t = 1.05 * wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=2)).lower
-    found = subtree.prove_subtrees(condition, t, 10**5, late + 0.5, condition.proof.boxes())
+    found = compiled_subtrees.prove_subtrees(condition, t, 10**5, late + 0.5, condition.proof.boxes())
     gated = condition.proof.compiled
     alone = _kernels.prove(posed(condition, t), *faces(3), 2**15, 2048)
     assert len(seen) == late + 1 < len(alone.hard[0])

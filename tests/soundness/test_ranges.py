@@ -12,8 +12,8 @@ from scipy import sparse
 import wdccheck as wc
 from examples import r2wdc, rric
 from examples.matrices import MATRICES, natural_alpha
-from wdccheck.brackets import Reason
 from wdccheck.ranges import differences
+from wdccheck.stops import Reason
 
 KINDS = sorted(MATRICES)
 THIN = np.array([[1.0, -1.0], [-1.0, 1.0 + 1e-9], [1.0, 0.0]])  # two units open in a cone of 1e-9 rad

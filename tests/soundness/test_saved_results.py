@@ -11,10 +11,11 @@ import pytest
 
 import wdccheck as wc
 from wdccheck import checker
-from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.engines.solve import recalled
+from wdccheck.brackets import Bracket
+from wdccheck.engines.loop import recalled
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.reports.row import Row
+from wdccheck.stops import Reason, Stop
 
 
 def test_a_forged_checkpoint_is_contradicted_or_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Sentences that were false: verdicts in too few digits, claims without a line, crashes in place of an answer."""
+"""Sentences that were false: verdicts in too few digits, claims without a line, crashes for answers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from examples.refusals import refused
 
 import wdccheck as wc
+from examples.refusals import refused
 from wdccheck.engines.calibration import calibration
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.reports.row import Row

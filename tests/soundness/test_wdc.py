@@ -18,7 +18,7 @@ from examples.matrices import KNOWN_VALUES, MATRICES, natural_alpha
 from wdccheck.brackets import Verdict
 from wdccheck.conditions.wdc.proof import Proof
 from wdccheck.conditions.wdc.seeds import annealed_pairs
-from wdccheck.engines.proving.explore import proved_finer
+from wdccheck.engines.proving.depth_first import proved_finer
 from wdccheck.engines.proving.relax import proved_below
 from wdccheck.geometry import gates
 from wdccheck.geometry.arrangements import group_by_line

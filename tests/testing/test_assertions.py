@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.errors import CertificateMismatch, InvalidInput, NotProved, Undecided
+from wdccheck.stops import Reason, Stop
 
 assert_holds, assert_violated = wc.testing.assert_holds, wc.testing.assert_violated
 W = np.eye(2)  # epsilon = 1 (Fact 7)
@@ -141,7 +142,7 @@ def test_the_error_carries_the_bracket_and_tells_undecided_from_violated():
 
 def test_ctrl_c_is_no_verdict(monkeypatch):
     stop = {"upper": Stop(Reason.INTERRUPTED, "")}
-    monkeypatch.setattr("wdccheck.engines.solve.bracket", lambda *_, **__: replace(stated(), stopped=stop))
+    monkeypatch.setattr("wdccheck.engines.loop.bracket", lambda *_, **__: replace(stated(), stopped=stop))
     with pytest.raises(KeyboardInterrupt):
         assert_holds(wc.WDC(W), 2.0)
 

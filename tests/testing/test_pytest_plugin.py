@@ -36,7 +36,7 @@ V = np.random.default_rng(0).standard_normal((400, 20)) / 20  # epsilon is at le
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("wdccheck.engines.solve.default_engines",
+    monkeypatch.setattr("wdccheck.engines.loop.default_engines",
                         lambda *_, **__: (wc.Spectral(), wc.MonteCarlo(64)))
 
 def test_open(wdccheck):
@@ -192,7 +192,7 @@ def test_an_option_that_means_nothing_is_refused(option, suite):
 def test_the_time_limit_reaches_the_run(suite):
     text = """
 def test_time(wdccheck, monkeypatch):
-    monkeypatch.setattr("wdccheck.engines.solve.bracket",
+    monkeypatch.setattr("wdccheck.engines.loop.bracket",
                         lambda c, **options: 1 / (options["time_limit"] - 7))
     with pytest.raises(ZeroDivisionError):
         wdccheck.bracket(wc.WDC(W))
@@ -204,10 +204,10 @@ def test_time(wdccheck, monkeypatch):
 def test_more_time_is_advised_where_it_helps(suite, side, advice):
     text = f"""
 def test_open(wdccheck, monkeypatch):
-    from wdccheck.brackets import Reason, Stop
+    from wdccheck.stops import Reason, Stop
     stopped = {{"lower": Stop(Reason.BUDGET), "upper": Stop(Reason.CAP_ONLY), "{side}": Stop(Reason.TIME)}}
     known = wc.Bracket(wc.WDC(W).describe(), 0.1, 2.0, stopped=stopped)
-    monkeypatch.setattr("wdccheck.engines.solve.bracket",
+    monkeypatch.setattr("wdccheck.engines.loop.bracket",
                         lambda *_, **__: known)
     wdccheck.assert_holds(wc.WDC(W), 0.9)
 """
@@ -273,7 +273,7 @@ def test_nothing_heavy_is_loaded_for_those_who_do_not_use_it():
     code = ("import sys, pytest; before = set(sys.modules); import wdccheck.pytest_plugin; "
             "print(*sorted(set(sys.modules) - before))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["wdccheck", "wdccheck.program", "wdccheck.pytest_plugin"]
+    assert done.stdout.split() == ["wdccheck", "wdccheck.pytest_plugin", "wdccheck.version"]
 
 
 def test_a_suite_without_it_sees_nothing_of_it(suite):

@@ -1,4 +1,4 @@
-/* The best point of a great circle; `circles.scan` and `Profile.best` define what is computed.
+/* The best point of a great circle; `geometry/circle_steps.py` (`scan`) and `Profile.best` define what is computed.
 
    Gate i toggles once in every half circle, at the angle of the direction (facing, distance), distance >= 0. Angles
    are compared by the key 1 - facing / (|facing| + distance) in [0, 2], which rises with them; its derivative by the

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The best points of great circles, compiled: `geometry.step_sums` and `geometry.wave_sums` define them."""
+"""The best points of great circles, compiled: `geometry.circle_steps` and `geometry.circle_waves` define them."""
 
 import numpy as np
 

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.certification.first_layer import first_layer
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.engines import dominance
 from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.calibration import calibrated, kept_calibration
-from wdccheck.engines.solve import Rng, bracket, default_engines, seed_sequence
+from wdccheck.engines.defaults import default_engines
+from wdccheck.engines.loop import Rng, bracket, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg.inputs import alpha_value
@@ -26,6 +27,7 @@ from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.reports.row import Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["RowSettings", "Shown", "certify_condition", "check_alpha", "gathered"]
 

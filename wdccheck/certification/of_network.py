@@ -15,7 +15,7 @@ from wdccheck.certification.of_condition import RowSettings, Shown, check_alpha,
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.rric.definition import RRIC
 from wdccheck.conditions.wdc.definition import WDC
-from wdccheck.engines.solve import Rng
+from wdccheck.engines.loop import Rng
 from wdccheck.reports.report import Report, Weights
 from wdccheck.reports.row import Row
 from wdccheck.weights.network import ReLUNetwork

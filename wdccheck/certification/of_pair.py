@@ -11,7 +11,7 @@ from typing import Any
 from wdccheck.certification.of_condition import RowSettings, Shown, check_alpha, gathered
 from wdccheck.conditions.joint_wdc.definition import JointWDC
 from wdccheck.conditions.wdc.definition import WDC
-from wdccheck.engines.solve import Rng
+from wdccheck.engines.loop import Rng
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.reports.report import Report, Weights

@@ -79,7 +79,7 @@ def _deliver(
 ) -> None:
     """Estimates as text, and as JSON where they are wanted; those that were refused say why."""
     from wdccheck import result_files
-    from wdccheck.program import made_by
+    from wdccheck.version import made_by
 
     about = condition.describe()
     data = {

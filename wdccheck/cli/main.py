@@ -32,7 +32,7 @@ from wdccheck.cli.outcome import (
 from wdccheck.cli.sweep import plot_command, sweep_command
 from wdccheck.cli.weight_files import network, weight_options
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
-from wdccheck.program import VERSION
+from wdccheck.version import VERSION
 
 __all__ = ["cli", "main"]
 
@@ -45,13 +45,13 @@ def cli() -> None:
 @cli.command(epilog=STATUS)
 @click.argument("weights", type=click.Path(), required=False)
 @click.option("--measurements", type=click.Path(), metavar="A",
-              help="A of the RRIC, as many columns as outputs, a file of one array; by default one is drawn.")
+              help="Measurements A, as many columns as outputs, a file of one array; by default drawn.")
 @click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
               help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
 @click.option("--out", type=click.Path(readable=False), metavar="DIR",
               help="Write report.html, report.json and report.md into this folder.")
 @weight_options
-@search_options("best", "Folder with one file per row (wdc-1.json, ...); a later call resumes from it.")
+@search_options("best", "Folder with one file per row; a later call resumes from it.")
 def certify(
     weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
     alpha: float | str, gap: float | None, eps: float | None, time_limit: float, seed: int,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wdccheck.errors import InvalidInput
-from wdccheck.program import made_by
 from wdccheck.rounded_text import wrapped
+from wdccheck.version import made_by
 
 if TYPE_CHECKING:
     from wdccheck.reports.report import Report

@@ -21,6 +21,7 @@ __all__ = ["plot_command", "sweep_command"]
 
 _SLUGS = [kind.slug for kind in KINDS]
 _MEASURED = [kind.slug for kind in KINDS if kind.measured]
+_PAIRED = [kind.slug for kind in KINDS if kind.paired]
 
 _STATUS = """\b
 Exit status:
@@ -48,7 +49,7 @@ _INTEGERS = _list(int)
 
 
 @click.command(name="sweep", epilog=_STATUS)
-@click.option("--condition", type=_list(str), metavar="LIST", default="wdc", show_default=True,
+@click.option("--condition", type=_list(str), metavar="LIST", default=_SLUGS[0], show_default=True,
               help=f"Of {', '.join(_SLUGS)}.")
 @click.option("--distribution", type=_list(str), metavar="LIST", default="gaussian", show_default=True,
               help="Of gaussian, sphere, rademacher, truncated, sparse, orthogonal.")
@@ -61,7 +62,7 @@ _INTEGERS = _list(int)
 @click.option("--hidden", type=_INTEGERS, metavar="LIST",
               help="Outputs of the layers before it; by default they grow by one factor from k to n.")
 @click.option("--m", type=_INTEGERS, metavar="LIST", help=f"Measurements, for {', '.join(_MEASURED)}.")
-@click.option("--l", type=_INTEGERS, metavar="LIST", help="Rows of both matrices, for joint-wdc.")
+@click.option("--l", type=_INTEGERS, metavar="LIST", help=f"Rows of both matrices, for {', '.join(_PAIRED)}.")
 @click.option("--alpha", type=_list(float, "best"), metavar="LIST", default="1", show_default=True,
               help="Scales; 'best' minimizes eps/alpha.")
 @click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True,

@@ -22,8 +22,8 @@ from wdccheck.conditions.secants import (
     toward,
 )
 from wdccheck.geometry import spheres
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.expectation import unit
-from wdccheck.geometry.profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.protocol.search import Frozen
 from wdccheck.ranges import differences

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wdccheck.geometry import profiles, spheres
+from wdccheck.geometry import circle_profiles, spheres
+from wdccheck.geometry.circle_profiles import Best, Profile
 from wdccheck.geometry.expectation import unit
-from wdccheck.geometry.profiles import Best, Profile
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import inputs, rounding
 from wdccheck.ranges import differences
@@ -101,7 +101,7 @@ class Secants:
         parts = [self.whole_circle(base[:first], tangent[:first], z[:first])] if first else []
         if first < len(base):
             parts.append(sampled(self.layers, base[first:], tangent[first:], values))
-        return profiles.gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
+        return circle_profiles.gathered(parts, np.split(np.arange(len(base)), [first])[-len(parts):])
 
     def whole_circle(self, base: np.ndarray, tangent: np.ndarray, z: np.ndarray) -> Best:
         """The same, with the exact best point of every arc (Fact 11)."""

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
 from wdccheck.geometry.spheres import Points
 from wdccheck.protocol.condition import Condition, search_of
 from wdccheck.protocol.search import Frozen, Search
 from wdccheck.running.run import Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Ascent"]
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.engines.dominance import name_of, through
 from wdccheck.engines.proving.best_first import Limits, best_first
-from wdccheck.engines.proving.closing import (
+from wdccheck.engines.proving.compiled_subtrees import provable, prove_subtrees
+from wdccheck.engines.proving.depth_first import Explored, explore
+from wdccheck.engines.proving.stopping import (
     capped,
     check_budget,
     ended,
@@ -23,12 +25,11 @@ from wdccheck.engines.proving.closing import (
     node_limit,
     stopped,
 )
-from wdccheck.engines.proving.explore import Explored, explore
-from wdccheck.engines.proving.subtree import provable, prove_subtrees
 from wdccheck.protocol.condition import Condition, dominating, proof_of
 from wdccheck.protocol.proof import BoxProof, Regions
 from wdccheck.rounded_text import between
 from wdccheck.running.run import Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["BranchAndBound"]
 

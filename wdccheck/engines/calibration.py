@@ -15,7 +15,7 @@ import numpy as np
 from wdccheck import result_files
 from wdccheck.brackets import Bracket
 from wdccheck.engines.ascent import Ascent
-from wdccheck.engines.solve import Rng, seed_sequence
+from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg.inputs import alpha_value

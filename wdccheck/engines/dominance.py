@@ -11,9 +11,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 from wdccheck import brackets
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.kinds import named
 from wdccheck.linalg.rounding import rounded_up
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["bounded", "name_of", "through", "upper_at"]
 

@@ -8,11 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Condition, search_of
 from wdccheck.running.run import Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["MonteCarlo"]
 

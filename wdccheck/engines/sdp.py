@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.engines.proving.best_first import Limits, best_first
-from wdccheck.engines.proving.closing import (
+from wdccheck.engines.proving.multipliers import tightened, whitened, with_multipliers
+from wdccheck.engines.proving.relax import proved_bound
+from wdccheck.engines.proving.stopping import (
     capped,
     check_budget,
     goal_of,
@@ -21,13 +23,12 @@ from wdccheck.engines.proving.closing import (
     node_limit,
     stopped,
 )
-from wdccheck.engines.proving.multipliers import tightened, whitened, with_multipliers
-from wdccheck.engines.proving.relax import proved_bound
 from wdccheck.errors import InvalidInput
 from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import GroupProof
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["SDP"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.running.run import Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Spectral"]
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from wdccheck.engines.solve import Rng, seed_sequence
+from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.estimates.tails import Fit, fit_tail, misfit
 from wdccheck.geometry import spheres

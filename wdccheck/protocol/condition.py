@@ -25,7 +25,7 @@ from wdccheck.protocol.search import Search
 from wdccheck.protocol.theorems import Theorems
 
 __all__ = [
-    "Condition", "Dominated", "Measured", "Parted", "Scaled", "checked", "dominating", "proof_of",
+    "Condition", "Dominated", "Measured", "Parted", "Scaled", "checked", "climbs", "dominating", "proof_of",
     "search_of", "theorems_of",
 ]
 
@@ -139,6 +139,13 @@ def search_of(condition: Condition, *members: str) -> Search:
         if getattr(found, name, None) is None:
             raise _missing(condition, f"search.{name}")
     return found  # type: ignore[return-value]  # what is used of it has been looked for
+
+
+def climbs(condition: Condition) -> bool:
+    """Whether a search can climb: there is more than what sampling needs."""
+    search = getattr(condition, "search", None)
+    more = ("circle", "tangents", "free_step", "seeds")
+    return any(getattr(search, name, None) is not None for name in more)
 
 
 def theorems_of(condition: Condition) -> Theorems | None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from wdccheck.geometry.profiles import Best
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 
 __all__ = ["Frozen", "Search"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wdccheck.geometry.profiles import Best, Profile, gathered
+from wdccheck.geometry.circle_profiles import Best, Profile, gathered
 
 __all__ = ["Arcs", "Values", "few", "in_chunks", "linear_arcs", "profile", "quotients", "sampled"]
 

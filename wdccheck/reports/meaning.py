@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from wdccheck.brackets import Reason, Work
+from wdccheck.brackets import Work
 from wdccheck.kinds import named
 from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
 from wdccheck.rounded_text import between, down, up
+from wdccheck.stops import Reason
 
 __all__ = ["asked", "closing", "facts", "meaning", "passing"]
 
@@ -124,7 +125,7 @@ def closing(row: Row) -> str:
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
     detail = stop.detail or stop.reason.value
     if stop.reason is Reason.CAP_ONLY:
-        if row.bracket.upper_by.startswith("Fact 12: WDC of"):
+        if row.bracket.upper_by.startswith(f"Fact 12: {named(row.kind).dominated_by} of"):
             return f"The upper bound is that of another row: {row.bracket.upper_by}. See what would close it."
         return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). More time raises the lower "
                 "bound only; a smaller upper one takes a better formula or relaxation.")

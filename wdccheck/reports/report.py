@@ -16,7 +16,6 @@ from wdccheck import result_files
 from wdccheck.brackets import Verdict
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import KINDS, named
-from wdccheck.program import made_by
 from wdccheck.reports import html as report_html
 from wdccheck.reports import markdown, thresholds
 from wdccheck.reports.margins import asks, theorems
@@ -24,6 +23,7 @@ from wdccheck.reports.markdown import Content
 from wdccheck.reports.pandas_frame import frame
 from wdccheck.reports.row import Row
 from wdccheck.rounded_text import WIDTH, wrapped
+from wdccheck.version import made_by
 from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
 

@@ -10,11 +10,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from wdccheck import result_files
-from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.brackets import Bracket, Verdict
 from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.reports import thresholds
 from wdccheck.rounded_text import between, down, item, quotient, up
+from wdccheck.stops import Reason
 
 if TYPE_CHECKING:
     from wdccheck.engines.calibration import Calibration

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.program import made_by
+from wdccheck.version import made_by
 
 __all__ = ["Here", "Shared"]
 

@@ -16,14 +16,14 @@ from wdccheck.brackets import Bracket
 from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.calibration import calibrated, calibration
+from wdccheck.engines.loop import bracket, recalled
 from wdccheck.engines.monte_carlo import MonteCarlo
-from wdccheck.engines.solve import bracket, recalled
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
-from wdccheck.program import VERSION, made_by
 from wdccheck.protocol.condition import Scaled
 from wdccheck.running.run import Engine
 from wdccheck.studies.designs import Cell
+from wdccheck.version import VERSION, made_by
 
 __all__ = ["COLUMNS", "Plan", "measured"]
 

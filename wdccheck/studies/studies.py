@@ -17,6 +17,7 @@ from typing import Any
 from wdccheck import result_files
 from wdccheck.certification.of_condition import Shown
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import KINDS
 from wdccheck.reports.pandas_frame import frame
 from wdccheck.running import parallel
 from wdccheck.running.progress import Bar, Event, resolve
@@ -107,7 +108,7 @@ class Study:
 
 
 def sweep(
-    condition: str | Iterable[str] = "wdc", *, distribution: str | Iterable[str] = "gaussian",
+    condition: str | Iterable[str] = KINDS[0].slug, *, distribution: str | Iterable[str] = "gaussian",
     k: int | Iterable[int] = 3, n: int | Iterable[int] | None = None,
     ratio: float | Iterable[float] | None = None, depth: int | Iterable[int] = 1,
     hidden: int | Iterable[int] | None = None, m: int | Iterable[int] | None = None,

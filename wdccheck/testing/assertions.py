@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from wdccheck.brackets import Bracket, Reason, Verdict
+from wdccheck.brackets import Bracket, Verdict
 from wdccheck.errors import InvalidInput, NotProved, Undecided
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.rounded_text import up
+from wdccheck.stops import Reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +110,7 @@ def _known(
         if path is not None:
             raise InvalidInput("certificate", "a condition beside it", "a bracket")
         return given
-    from wdccheck.engines.solve import bracket, recalled
+    from wdccheck.engines.loop import bracket, recalled
 
     if path is not None:
         return recalled(given, path)

@@ -14,8 +14,8 @@ from wdccheck import checker, kinds, result_files
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check
 from wdccheck.conditions.built import build
+from wdccheck.engines.loop import bracket
 from wdccheck.engines.recorded import engine_from_repr
-from wdccheck.engines.solve import bracket
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 from wdccheck.linalg.matrices import from_parts

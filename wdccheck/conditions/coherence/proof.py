@@ -16,6 +16,7 @@ from wdccheck.ranges import differences
 from wdccheck.ranges.cone_groups import Groups
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, pencil
 from wdccheck.ranges.spans import Span
+from wdccheck.stops import CONES_EXHAUSTED
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
@@ -43,7 +44,7 @@ class Proof:
     k: int
     parts: np.ndarray
 
-    limit = "single cones allow no smaller bound"
+    limit = CONES_EXHAUSTED
 
     @staticmethod
     def of(U: Isometry, net: ReLUNetwork) -> Proof | None:

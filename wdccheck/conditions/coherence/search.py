@@ -10,8 +10,8 @@ import numpy as np
 
 from wdccheck.conditions.secants import Jump, Met, Secants, jumped, toward
 from wdccheck.geometry import spheres
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.expectation import unit
-from wdccheck.geometry.profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg.isometries import Isometry, moduli
 from wdccheck.protocol.search import Frozen

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wdccheck.conditions.joint_wdc.inequality import Inequalities
+from wdccheck.conditions.joint_wdc.parts import Inequalities
 from wdccheck.conditions.joint_wdc.proof import Proof
 from wdccheck.conditions.joint_wdc.search import Search
 from wdccheck.conditions.joint_wdc.theorems import Theorems

@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 
 from wdccheck import _kernels
-from wdccheck.conditions.joint_wdc.inequality import WeightedPair
+from wdccheck.conditions.joint_wdc.parts import WeightedPair
 from wdccheck.geometry import expectation, gates
 from wdccheck.geometry.arrangements import Lines, group_by_line
 from wdccheck.geometry.boxes import Boxes

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from wdccheck.conditions.joint_wdc.forms import WeightedForms, scattered
-from wdccheck.conditions.joint_wdc.inequality import Inequalities
+from wdccheck.conditions.joint_wdc.parts import Inequalities
 from wdccheck.conditions.joint_wdc.seeds import joint_seeds
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 from wdccheck.geometry.expectation import unit
 from wdccheck.protocol.forms import Sandwich
 from wdccheck.protocol.proof import Refinement
+from wdccheck.stops import DEPTH_EXHAUSTED
 
 __all__ = ["KINDS", "Proof", "Sides"]
 
@@ -37,7 +38,7 @@ class Proof:
 
     both: Inequalities
 
-    limit = "regions at the depth limit stay undecided: too many dependent hyperplanes meet there"
+    limit = DEPTH_EXHAUSTED
     compiled = None  # weights that depend on the point are no plain data yet
 
     @staticmethod

@@ -9,14 +9,14 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck.conditions.joint_wdc.inequality import Inequalities, WeightedPair
+from wdccheck.conditions.joint_wdc.parts import Inequalities, WeightedPair
 from wdccheck.conditions.joint_wdc.seeds import joint_seeds
-from wdccheck.geometry import step_sums, tangents
+from wdccheck.geometry import circle_steps, tangents
+from wdccheck.geometry.circle_profiles import Best, gathered
+from wdccheck.geometry.circle_steps import expected_on_circle
+from wdccheck.geometry.circle_waves import best_of_wave
 from wdccheck.geometry.expectation import angle, expected_apply, expected_inner, unit
-from wdccheck.geometry.profiles import Best, gathered
 from wdccheck.geometry.spheres import Block, Points
-from wdccheck.geometry.step_sums import expected_on_circle
-from wdccheck.geometry.wave_sums import best_of_wave
 from wdccheck.protocol.search import Frozen
 
 __all__ = ["Search", "circle_of", "coefficients_of", "together"]
@@ -145,4 +145,4 @@ def circle_of(
                             (cosines[0], cosines[1]))
     weight = weight * expected_inner(angle(*(points[x] for x in pair.weighing)))
     expected = expected_on_circle(base, tangent, other, u, weight)
-    return step_sums.best_on_circle(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, expected)
+    return circle_steps.best_on_circle(base @ pair.rows.T, tangent @ pair.rows.T, coefficients, expected)

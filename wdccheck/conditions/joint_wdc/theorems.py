@@ -12,7 +12,7 @@ from itertools import islice, product
 import numpy as np
 
 from wdccheck.conditions.gated_pairs import antipodal_pair, theorem_pairs
-from wdccheck.conditions.joint_wdc.inequality import Inequalities
+from wdccheck.conditions.joint_wdc.parts import Inequalities
 from wdccheck.geometry.expectation import unit
 from wdccheck.linalg import rounding
 from wdccheck.linalg.norms import proved_norm

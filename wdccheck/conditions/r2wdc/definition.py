@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.conditions import secants
-from wdccheck.conditions.r2wdc.layer import GatedRange
+from wdccheck.conditions.r2wdc.gated_range import GatedRange
 from wdccheck.conditions.r2wdc.proof import Proof
 from wdccheck.conditions.r2wdc.search import Search
 from wdccheck.conditions.r2wdc.theorems import Theorems

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wdccheck.conditions.r2wdc.layer import GatedRange
+from wdccheck.conditions.r2wdc.gated_range import GatedRange
 from wdccheck.geometry.expectation import angle, expected_gram, expected_turn, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
@@ -20,6 +20,7 @@ from wdccheck.protocol.proof import Refinement
 from wdccheck.ranges.cone_groups import Groups, Tree
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, one_per_pattern, pencil
 from wdccheck.ranges.cones import Pieces, linear_maps
+from wdccheck.stops import CONES_EXHAUSTED
 
 __all__ = ["Proof"]
 
@@ -56,7 +57,7 @@ class Proof:
     scale: float
     k: int
 
-    limit = "single cones allow no smaller bound"
+    limit = CONES_EXHAUSTED
 
     @staticmethod
     def of(gated: GatedRange, k: int, exponent: int) -> Proof | None:

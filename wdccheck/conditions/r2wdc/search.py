@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wdccheck.conditions.r2wdc.layer import GatedRange
+from wdccheck.conditions.r2wdc.gated_range import GatedRange
 from wdccheck.conditions.secant_pairs import PAIRS, Apply, SecantPairs
 from wdccheck.geometry import tangents
+from wdccheck.geometry.circle_profiles import Best, Profile, gathered
 from wdccheck.geometry.expectation import expected_apply, unit
-from wdccheck.geometry.profiles import Best, Profile, gathered
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.protocol.search import Frozen
 from wdccheck.ranges import differences

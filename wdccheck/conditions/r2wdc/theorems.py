@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from wdccheck.conditions import secant_pairs
-from wdccheck.conditions.r2wdc.layer import GatedRange
+from wdccheck.conditions.r2wdc.gated_range import GatedRange
 from wdccheck.conditions.two_rays import Plane, Rays
 from wdccheck.linalg.norms import proved_norm
 from wdccheck.protocol.theorems import Cap, Start

@@ -20,6 +20,7 @@ from wdccheck.ranges.cone_groups import Groups
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, pencil
 from wdccheck.ranges.cone_rows import joined_cones
 from wdccheck.ranges.spans import Span
+from wdccheck.stops import CONES_EXHAUSTED
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
@@ -44,7 +45,7 @@ class Proof:
     k: int
     A: np.ndarray
 
-    limit = "single cones allow no smaller bound"
+    limit = CONES_EXHAUSTED
 
     @staticmethod
     def of(A: Measurements, net: ReLUNetwork) -> Proof | None:

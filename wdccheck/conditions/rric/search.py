@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
-from wdccheck.geometry.profiles import Best
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg.measurements import Measurements
 from wdccheck.protocol.search import Frozen

@@ -19,6 +19,7 @@ from wdccheck.geometry.expectation import expected_range, expected_triangle, exp
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Gated, Sandwich
 from wdccheck.protocol.proof import Refinement
+from wdccheck.stops import DEPTH_EXHAUSTED
 
 __all__ = ["Apart", "Proof"]
 
@@ -42,7 +43,7 @@ class Proof:
     alpha: float
     scale: float
 
-    limit = "regions at the depth limit stay undecided: too many dependent hyperplanes meet there"
+    limit = DEPTH_EXHAUSTED
 
     @staticmethod
     def of(layer: Layer) -> Proof | None:

@@ -11,9 +11,9 @@ import numpy as np
 from wdccheck.conditions.maximizer import extremes
 from wdccheck.conditions.wdc import seeds
 from wdccheck.conditions.wdc.layer import Layer
-from wdccheck.geometry import step_sums, tangents
+from wdccheck.geometry import circle_steps, tangents
+from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.expectation import unit
-from wdccheck.geometry.profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import rounding
 from wdccheck.protocol.search import Frozen
@@ -42,9 +42,9 @@ class Search:
         rows, (base, other) = self.layer.rows, _held(points, block)
         along, across, held = (x @ rows.T for x in (base, tangent, other))
         coefficients = frozen.sign[:, None] * (held > 0) * (frozen.u @ rows.T) ** 2
-        expected = step_sums.expected_on_circle(base, tangent, other, frozen.u,
+        expected = circle_steps.expected_on_circle(base, tangent, other, frozen.u,
                                                 -frozen.sign * self.layer.alpha)
-        return step_sums.best_on_circle(along, across, coefficients, expected).scaled(self.layer.scale)
+        return circle_steps.best_on_circle(along, across, coefficients, expected).scaled(self.layer.scale)
 
     def tangents(
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator

@@ -11,15 +11,16 @@ from typing import cast
 
 import numpy as np
 
-from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.engines.proving.closing import ended, stopped
-from wdccheck.engines.proving.explore import attempt
+from wdccheck.brackets import Bracket
+from wdccheck.engines.proving.depth_first import attempt
 from wdccheck.engines.proving.multipliers import Tighten, tightened
 from wdccheck.engines.proving.relax import proved_bound
+from wdccheck.engines.proving.stopping import ended, stopped
 from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.running.run import Engine, Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Limits", "best_first"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wdccheck.geometry import spheres
+from wdccheck.geometry.circle_waves import wave_scan
 from wdccheck.geometry.expectation import angle, expected_inner
-from wdccheck.geometry.wave_sums import wave_scan
 
 
 def circles(rng, count, n, k):

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from wdccheck import _kernels
-from wdccheck.engines.proving.explore import Explored, cornered, proved_finer
+from wdccheck.engines.proving.depth_first import Explored, cornered, proved_finer
 from wdccheck.geometry.boxes import MAX_DEPTH, Boxes
 from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.proof import BoxProof, Regions

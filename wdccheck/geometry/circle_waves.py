@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from wdccheck import _kernels
-from wdccheck.geometry.profiles import Best, Profile
-from wdccheck.geometry.step_sums import relevant
+from wdccheck.geometry.circle_profiles import Best, Profile
+from wdccheck.geometry.circle_steps import relevant
 
 __all__ = ["best_of_wave", "best_waves", "wave_scan"]
 

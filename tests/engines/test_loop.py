@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.engines.solve import _steps
+from wdccheck.brackets import Bracket
+from wdccheck.engines.loop import _steps
 from wdccheck.errors import CertificateMismatch
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason, Stop
 
 
 def gaussian(n, k, seed=0):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wdccheck.geometry import profiles
-from wdccheck.geometry.profiles import Best, Profile
+from wdccheck.geometry import circle_profiles
+from wdccheck.geometry.circle_profiles import Best, Profile
 
 
 def profile(breaks, after, before, inner=0.0, at_inner=-1.0):
@@ -59,7 +59,7 @@ def test_scaled_changes_values_only(exponent):
 
 def test_gathered_parts_are_in_the_order_of_the_batch():
     one, two = Best(np.arange(3.0), -np.arange(3.0), 4, 9.0), Best(np.arange(3.0, 7), np.ones(4), 6)
-    both = profiles.gathered([one, two], [np.array([6, 0, 3]), np.array([1, 2, 5, 4])])
+    both = circle_profiles.gathered([one, two], [np.array([6, 0, 3]), np.array([1, 2, 5, 4])])
     np.testing.assert_array_equal(both.angle, [1, 3, 4, 2, 6, 5, 0])
     np.testing.assert_array_equal(both.value, [-1, 1, 1, -2, 1, 1, 0])
     assert (both.breaks, both.work) == (6, 9.0)

@@ -13,22 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from wdccheck import brackets
-from wdccheck.brackets import Bracket, Reason, Stop
-from wdccheck.engines.ascent import Ascent
-from wdccheck.engines.branch_and_bound import BranchAndBound
-from wdccheck.engines.monte_carlo import MonteCarlo
-from wdccheck.engines.spectral import Spectral
-from wdccheck.errors import CertificateMismatch, InvalidInput, OutOfTime, UnsoundBound, WorkersLost
+from wdccheck.brackets import Bracket
+from wdccheck.engines.defaults import default_engines
+from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
 from wdccheck.linalg.inputs import limit_value
-from wdccheck.protocol.condition import Condition, checked, dominating, proof_of
-from wdccheck.protocol.proof import BoxProof
+from wdccheck.protocol.condition import Condition, checked
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
+from wdccheck.stops import Reason, Stop
 
-__all__ = ["Rng", "bracket", "default_engines", "recalled", "seed_sequence"]
+__all__ = ["Rng", "bracket", "recalled", "seed_sequence"]
 
-_NUMBERS = 2**19  # drawn by default: fewer samples in more than 128 dimensions, where they take seconds
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
@@ -112,33 +108,6 @@ def bracket(
     finally:
         display.close()
     return known
-
-
-def default_engines(
-    condition: Condition, proof: BranchAndBound | None = None, target: float | None = None
-) -> tuple[Engine, ...]:
-    """Closed formulas, sampling, ascent, and branch and bound where the condition has regions.
-
-    With a target, a short branch and bound comes before the ascent: proving a bound that is
-    not tight takes less than looking for the maximum. `proof` replaces the last engine.
-    """
-    samples = max(64, min(MonteCarlo().samples, _NUMBERS // sum(condition.spheres.values())))
-    search: tuple[Engine, ...] = (Spectral(), MonteCarlo(samples=samples), Ascent())
-    if not any(map(_provable, (condition, *dominating(condition)))):
-        return search
-    proof = BranchAndBound() if proof is None else proof
-    if target is not None:
-        return (*search[:2], BranchAndBound(nodes=300_000), search[2], proof)
-    return (*search, proof)
-
-
-def _provable(condition: Condition) -> bool:
-    """Whether there is a proof region by region, or may be once groups are enumerated."""
-    proof = proof_of(condition)
-    try:
-        return isinstance(proof, BoxProof) or (proof is not None and proof.groups(-math.inf) is not None)
-    except OutOfTime:
-        return True
 
 
 def _steps(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.matrices import MATRICES
-from wdccheck.geometry import step_sums
+from wdccheck.geometry import circle_steps
 from wdccheck.geometry.expectation import unit
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -47,7 +47,7 @@ def circle(rng, kind, batch=3, k=3):
 def check_profile(along, across, coefficients, rng):
     batch = len(along)
     at, smooth = wave(rng, batch)
-    profile = step_sums.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
+    profile = circle_steps.scan(along, across, coefficients, smooth, np.zeros((batch, 1)))
     angle, value = profile.best()
     scale = np.abs(coefficients).sum() + 1
     # the value is attained at the angle ...
@@ -122,6 +122,7 @@ def test_scan_sees_a_corner_of_the_smooth_part():
         t = np.arctan2(sin, cos)
         return -np.abs(t - 0.3), -np.abs(t + np.pi - 0.3)
 
-    profile = step_sums.scan(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)), smooth, np.array([[0.3]]))
+    zero = np.zeros((1, 1))
+    profile = circle_steps.scan(zero, zero, zero, smooth, np.array([[0.3]]))
     angle, value = profile.best()
     assert angle[0] == pytest.approx(0.3) and value[0] == pytest.approx(0.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wdccheck import _kernels
-from wdccheck.geometry.profiles import OFF_WALL, Best, Profile
+from wdccheck.geometry.circle_profiles import OFF_WALL, Best, Profile
 
 __all__ = ["OnCircle", "best_on_circle", "best_on_circles", "expected_on_circle", "relevant", "scan"]
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from wdccheck.brackets import Bracket, Reason, Stop
+from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput, OutOfTime
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["capped", "check_budget", "ended", "goal_of", "groups_in_time", "latest", "node_limit", "stopped"]
 
