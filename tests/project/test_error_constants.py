@@ -44,7 +44,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "ranges/arcs.py": "_THIN _VANISHING", "ranges/differences.py": "_POOR _RIDGE",
     # which of several valid proofs is tried, and when one is given up
     "_kernels/plain_proof.py": "_edge _stops _turned", "conditions/joint_wdc/proof.py": "_STOP _sides",
-    "engines/proving/stopping.py": "goal_of", "engines/proving/multipliers.py": "whitened",
+    "engines/proving/goals.py": "goal_of", "engines/proving/multipliers.py": "whitened",
     "engines/proving/relax.py": "proved_bound", "geometry/boxes.py": "contains",
     "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     # what is refused, estimated, printed or drawn

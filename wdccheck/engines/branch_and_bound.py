@@ -15,7 +15,7 @@ from wdccheck.engines.dominance import name_of, through
 from wdccheck.engines.proving.best_first import Limits, best_first
 from wdccheck.engines.proving.compiled_subtrees import provable, prove_subtrees
 from wdccheck.engines.proving.depth_first import Explored, explore
-from wdccheck.engines.proving.stopping import (
+from wdccheck.engines.proving.goals import (
     capped,
     check_budget,
     ended,

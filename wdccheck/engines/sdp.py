@@ -12,9 +12,7 @@ import numpy as np
 
 from wdccheck.brackets import Bracket
 from wdccheck.engines.proving.best_first import Limits, best_first
-from wdccheck.engines.proving.multipliers import tightened, whitened, with_multipliers
-from wdccheck.engines.proving.relax import proved_bound
-from wdccheck.engines.proving.stopping import (
+from wdccheck.engines.proving.goals import (
     capped,
     check_budget,
     goal_of,
@@ -23,6 +21,8 @@ from wdccheck.engines.proving.stopping import (
     node_limit,
     stopped,
 )
+from wdccheck.engines.proving.multipliers import tightened, whitened, with_multipliers
+from wdccheck.engines.proving.relax import proved_bound
 from wdccheck.errors import InvalidInput
 from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm

@@ -79,7 +79,8 @@ def expected_turn(*radii: np.ndarray) -> np.ndarray:
     """How far Q may move, in spectral norm, while r and s turn by at most these angles (Fact 2).
 
     Turning one letter by delta moves Q by at most (delta + sin(delta)) / 2 pi. Any sharper bound on Q over a
-    region belongs here. The kernels of the proof have the same formula, and that of Fact 22.
+    region belongs here. The kernels of the proof have the same formula, and that of Fact 22
+    (``_kernels/first_order.py``).
 
     For two letters it errs by less than 8 u: sines by 8 u, each sum by u of at most 2 pi, the quotient by
     2 u of at most 1. That is far less than ``rounding.expectation_error``, which callers add for it.

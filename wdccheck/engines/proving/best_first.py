@@ -13,9 +13,9 @@ import numpy as np
 
 from wdccheck.brackets import Bracket
 from wdccheck.engines.proving.depth_first import attempt
+from wdccheck.engines.proving.goals import ended, stopped
 from wdccheck.engines.proving.multipliers import Tighten, tightened
 from wdccheck.engines.proving.relax import proved_bound
-from wdccheck.engines.proving.stopping import ended, stopped
 from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Bounded, GroupProof
