@@ -185,7 +185,8 @@ def test_what_would_close_a_row():
     assert "nothing can be extrapolated" in meaning.closing(replace(digits[0], bracket=capped))
     early = replace(known, engines=(), stopped={"upper": Stop(Reason.TIME, "the cones were not all found")})
     assert "A longer time limit may" in meaning.closing(replace(digits[3], bracket=early))
-    above = replace(known, upper_by="Fact 12: WDC of layer 2", stopped={"upper": Stop(Reason.CAP_ONLY)})
+    above = replace(known, condition=digits[3].bracket.condition, upper_by="Fact 12: WDC of layer 2",
+                    stopped={"upper": Stop(Reason.CAP_ONLY)})
     assert "another row" in meaning.closing(replace(digits[3], bracket=above))
     for reason, word in ((Reason.TARGET, "decided"), (Reason.INTERRUPTED, "--checkpoint")):
         known = replace(digits[0].bracket, stopped={"upper": Stop(reason)})

@@ -95,7 +95,8 @@ def attacked(condition, net, U, seed, engines=ENGINES):
 
 
 @pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("kind", ["rows", "one row", "square", "columns", "fourier", "one complex row"])
+@pytest.mark.parametrize("kind", ["rows", "one row", "square", "columns", "fourier", pytest.param(
+    "one complex row", marks=pytest.mark.slow)])  # three latent dimensions
 def test_degenerate_networks(make, kind):
     rng = np.random.default_rng(len(kind))
     sizes = [(1, 3, 4), (2, 4, 5), (3, 3, 4)]  # near-parallel walls take long in three dimensions

@@ -237,13 +237,13 @@ def _lowest(lines: list[Measured], most: float) -> tuple[float, float, bool]:
     """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is `most`.
 
     The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
-    pairs are tried, which is the dual of the one-dimensional linear program. Where no line rises nothing
-    is known: beta is inf, and no claim is made.
+    pairs are tried, which is the dual of the one-dimensional linear program. Where no line rises the
+    highest level one says all, and beta is inf.
     """
     g = np.array([m.gram for m in lines])
     q = np.array([m.expectation for m in lines])
-    if not (g > 0).any():  # nothing is known: no claim
-        return math.inf, 0.0, False
+    if not (g > 0).any():  # every line is level
+        return math.inf, float(q.max(initial=0.0)), bool(q.max(initial=0.0) >= most * (1 - _VACUOUS))
     total = g[:, None] + g[None, :]
     with np.errstate(invalid="ignore", divide="ignore"):
         heights = (q[None, :] * g[:, None] - q[:, None] * g[None, :]) / total
