@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.geometry.expectation import expected_gram, gated_gram
+from wdccheck.geometry.expectation import angle, expected_gram, gated_gram
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 SIDE = 60 if FAST else 180  # points along an edge of the maps
@@ -125,7 +125,7 @@ print(f"largest on the grid: {grid.max():.4f}")
 print(found)
 
 # %%
-theta = np.degrees(wc.geometry.angle(found.witness["r"], found.witness["s"]))
+theta = np.degrees(angle(found.witness["r"], found.witness["s"]))
 print(f"the angle between r and s of the star: {theta:.1f} degrees")
 print(f"the longest row alone gives (Fact 7): eps >= {np.max(np.sum(W**2, axis=1)):.4f}")
 

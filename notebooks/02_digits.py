@@ -25,6 +25,7 @@ import numpy as np
 
 import wdccheck as wc
 from wdccheck.data import DIGITS_ERROR, generator
+from wdccheck.geometry.expectation import expected_gram, gated_gram
 from wdccheck.rounded_text import down, quotient
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
@@ -102,7 +103,7 @@ r, s = row.bracket.witness["r"], row.bracket.witness["s"]
 W, alpha = net.layers[0], row.alpha
 at_r, at_s = W @ r / np.linalg.norm(r), W @ s / np.linalg.norm(s)
 both = (at_r > 0) & (at_s > 0)
-spectrum = np.linalg.eigvalsh(wc.geometry.gated_gram(W, r, s) - alpha * wc.geometry.expected_gram(r, s))
+spectrum = np.linalg.eigvalsh(gated_gram(W, r, s) - alpha * expected_gram(r, s))
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(6.2, 2.8), layout="constrained")
 left.axhline(0, color="0.8", linewidth=0.8)
