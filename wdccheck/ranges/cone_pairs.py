@@ -1,10 +1,11 @@
-"""Regions of R2WDC and RRIC: groups of activation cones, and pencils on the spans of their differences."""
+"""Regions of a range: groups of activation cones, and pencils on the spans of their differences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from wdccheck.ranges.cone_groups import Tree
 from wdccheck.ranges.cones import Pieces, linear_maps, pieces
 from wdccheck.ranges.spans import FEWEST, FOLLOWED, OUTPUTS, Facets, Gates, Span, pair_spans
 
-__all__ = ["LATENT", "WAYS", "ConePairs", "one_per_pattern", "pencil"]
+__all__ = ["LATENT", "WAYS", "ConePairs", "kept", "one_per_pattern", "pencil"]
 
 LATENT = 3
 """Latent dimensions up to which the cones are enumerated."""
@@ -32,6 +33,15 @@ _WAYS: dict[int, list[tuple[int, ...]]] = {
 _WIDTHS = {1: 1.0, 2: 0.125, 3: 0.25}
 
 Layers = Sequence[np.ndarray]
+T = TypeVar("T")
+
+
+def kept(proof: object, name: str, find: Callable[[float], T], deadline: float) -> T:
+    """``find(deadline)`` as the cached property `name`: kept only if there was time for all of it."""
+    if name not in vars(proof):
+        vars(proof)[name] = find(deadline)
+    found: T = vars(proof)[name]
+    return found
 
 
 def one_per_pattern(

@@ -18,7 +18,7 @@ from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
 from wdccheck.ranges.cone_groups import Groups, Tree
-from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, one_per_pattern, pencil
+from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, kept, one_per_pattern, pencil
 from wdccheck.ranges.cones import Pieces, linear_maps
 from wdccheck.stops import CONES_EXHAUSTED
 
@@ -92,11 +92,10 @@ class Proof:
 
     def groups(self, deadline: float = math.inf) -> Groups | None:
         """One region: all codes and all pairs. OutOfTime at the deadline."""
-        if "_trees" not in vars(self):  # found once and kept, but only if there was time for all of it
-            vars(self)["_trees"] = self._found(deadline)
-        if self._trees is None:
+        found = kept(self, "_trees", self._found, deadline)
+        if found is None:
             return None
-        codes, pairs, _, radius = self._trees
+        codes, pairs, _, radius = found
         loose = np.sum(codes.maybe[-1] & ~codes.opened[-1], axis=1) / len(self.rows)
         size, weights = loose + self.alpha * radius / np.pi, pairs.weights()
         return Groups((codes, codes, pairs.tree, pairs.tree), (size, size, weights, weights), 2,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
 from wdccheck.ranges import differences
 from wdccheck.ranges.cone_groups import Groups
-from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, pencil
+from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, kept, pencil
 from wdccheck.ranges.cone_rows import joined_cones
 from wdccheck.ranges.spans import Span
 from wdccheck.stops import CONES_EXHAUSTED
@@ -64,11 +64,10 @@ class Proof:
 
     def groups(self, deadline: float = math.inf) -> Groups | None:
         """One region: all pairs. OutOfTime at the deadline."""
-        if "_pairs" not in vars(self):  # found once and kept, but only if there was time for all of it
-            vars(self)["_pairs"] = ConePairs.of(self.layers, self.k, deadline)
-        if self._pairs is None:
+        pairs = kept(self, "_pairs", partial(ConePairs.of, self.layers, self.k), deadline)
+        if pairs is None:
             return None
-        tree, weights = self._pairs.tree, self._pairs.weights()
+        tree, weights = pairs.tree, pairs.weights()
         return Groups((tree,) * 4, (weights,) * 4, 0, {"x1": 0, "x2": 1, "x3": 2, "x4": 3},
                       np.array([[0, 0, -1, -1]]), np.array([np.inf]),
                       np.zeros(1, dtype=int))
