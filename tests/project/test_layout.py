@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import wdccheck
 from wdccheck.kinds import KINDS
@@ -26,16 +26,20 @@ TESTS = Path(__file__).parents[1]
 TEST_FILES = sorted(path for path in TESTS.rglob("*.py") if path.relative_to(TESTS).parts[0] != "data")
 WINGS = {path.parent.name.removeprefix("_") for path in PACKAGE.glob("*/__init__.py")}
 
-every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-every_test = pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: str(path.relative_to(TESTS)))
-
 
 def _of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _lines(path: Path, faulty: Callable[[ast.AST], bool]) -> list[str]:
+    """Where the nodes stand that are `faulty`."""
+    return [f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}" for node in ast.walk(_tree(path))
+            if faulty(node)]
 
 
 def _imports(nodes: list[ast.AST]) -> set[str]:
@@ -44,36 +48,32 @@ def _imports(nodes: list[ast.AST]) -> set[str]:
     return {name.partition(".")[0] for name in found}
 
 
-@every_file
-def test_files_are_short(path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines < LONGER.get(_of(path), 300)
+def test_files_are_short():
+    lines = {_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert not {file: n for file, n in lines.items() if n >= LONGER.get(file, 300)}
 
 
-@every_file
-def test_modules_say_what_they_are(path):
-    assert ast.get_docstring(_tree(path))
+def test_modules_say_what_they_are():
+    assert not [_of(path) for path in FILES if not ast.get_docstring(_tree(path))]
 
 
-@every_file
-def test_the_library_does_not_print(path):
+def test_the_library_does_not_print():
     """Commands have click, progress has a stream."""
-    if path.parent.name == "data":
-        return
-    calls = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.Call)]
-    printing = [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"
-                and not any(keyword.arg == "file" for keyword in call.keywords)]
-    assert not printing, f"print on lines {printing}"
+    def prints(node: ast.AST) -> bool:
+        return (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+                and not any(keyword.arg == "file" for keyword in node.keywords))
+
+    assert not [line for path in FILES if path.parent.name != "data" for line in _lines(path, prints)]
 
 
-@every_file
-def test_heavy_libraries_are_imported_inside_functions(path):
-    assert not _imports(_tree(path).body) & LAZY
+def test_heavy_libraries_are_imported_inside_functions():
+    found = {_of(path): _imports(_tree(path).body) & LAZY for path in FILES}
+    assert not {file: heavy for file, heavy in found.items() if heavy}
 
 
-@every_file
-def test_joblib_is_imported_in_one_place(path):
-    assert _of(path) == "running/parallel.py" or "joblib" not in _imports(list(ast.walk(_tree(path))))
+def test_joblib_is_imported_in_one_place():
+    importing = [_of(path) for path in FILES if "joblib" in _imports(list(ast.walk(_tree(path))))]
+    assert importing == ["running/parallel.py"]
 
 
 def test_no_module_bears_the_name_of_a_public_name():
@@ -86,16 +86,17 @@ def test_few_files_lie_in_the_root():
     assert len(list(PACKAGE.glob("*.py"))) <= 10
 
 
-@every_file
-def test_nothing_inside_imports_the_root(path):
+def test_nothing_inside_imports_the_root():
     """It would be a circle: the names of the root come from inside."""
     modules = {one.stem for one in PACKAGE.iterdir() if one.suffix == ".py" or (one / "__init__.py").exists()}
-    for node in ast.walk(_tree(path)):
+
+    def imports_the_root(node: ast.AST) -> bool:
         if isinstance(node, ast.Import):
-            assert not any(alias.name.split(".")[0] == "wdccheck" for alias in node.names), node.lineno
-        if isinstance(node, ast.ImportFrom):
-            assert not node.level, node.lineno
-            assert node.module != "wdccheck" or {alias.name for alias in node.names} <= modules, node.lineno
+            return any(alias.name.split(".")[0] == "wdccheck" for alias in node.names)
+        return isinstance(node, ast.ImportFrom) and bool(node.level or (
+            node.module == "wdccheck" and {alias.name for alias in node.names} - modules))
+
+    assert not [line for path in FILES for line in _lines(path, imports_the_root)]
 
 
 # -- names of kinds of conditions ------------------------------------------------------------------------
@@ -129,12 +130,11 @@ def _names(tree: ast.Module, prose: bool) -> set[tuple[int, str]]:
     return {(line, name) for line, name in found if name in _spellings()}
 
 
-@every_file
-def test_kinds_of_conditions_are_named_where_they_are_known(path):
+def test_kinds_of_conditions_are_named_where_they_are_known():
     """Elsewhere the table of kinds says what there is to say."""
-    if not _of(path).startswith(KNOWING):
-        named = sorted(_names(_tree(path), prose=_of(path).startswith(SILENT)))
-        assert not named, ", ".join(f"{name} on line {line}" for line, name in named)
+    named = [f"{name} on line {line} of {_of(path)}" for path in FILES if not _of(path).startswith(KNOWING)
+             for line, name in sorted(_names(_tree(path), prose=_of(path).startswith(SILENT)))]
+    assert not named
 
 
 def test_names_of_kinds_are_found_in_every_spelling():
@@ -154,22 +154,24 @@ g('a joint-WDC', joint_wdc='joint-wdc')""")
 # -- the tests -------------------------------------------------------------------------------------------
 
 
-@every_test
-def test_no_test_imports_another(path):
+def test_no_test_imports_another():
     """What several need lies in examples/."""
-    for node in ast.walk(_tree(path)):
+    def imports_a_test(node: ast.AST) -> bool:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
             [node.module or ""] if isinstance(node, ast.ImportFrom) else [])
         parts = [part for name in names for part in name.split(".")]
-        assert not [part for part in parts if part in {"tests", "conftest"} or part.startswith("test_")]
+        return any(part in {"tests", "conftest"} or part.startswith("test_") for part in parts)
+
+    assert not [line for path in TEST_FILES for line in _lines(path, imports_a_test)]
 
 
-@every_test
-def test_every_test_is_in_the_folder_of_a_wing(path):
-    folder, name = path.parent.relative_to(TESTS).as_posix(), path.name
-    if folder == ".":
-        assert name == "conftest.py"
-    elif folder == "examples":
-        assert not name.startswith("test_")
-    else:
-        assert folder in WINGS | {"soundness", "project"} and name.startswith("test_")
+def test_every_test_is_in_the_folder_of_a_wing():
+    def in_its_place(path: Path) -> bool:
+        folder, name = path.parent.relative_to(TESTS).as_posix(), path.name
+        if folder == ".":
+            return name == "conftest.py"
+        if folder == "examples":
+            return not name.startswith("test_")
+        return folder in WINGS | {"soundness", "project"} and name.startswith("test_")
+
+    assert not [path for path in TEST_FILES if not in_its_place(path)]
