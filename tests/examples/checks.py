@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from typing import Any
 
+import wdccheck as wc
 from wdccheck.checker import Check
+from wdccheck.errors import InvalidInput
 
-__all__ = ["outcomes", "proved", "refuted", "stands"]
+__all__ = ["denied", "outcomes", "proved", "refuted", "stands"]
 
 
 def outcomes(checks: Iterable[Check]) -> list[str]:
@@ -27,3 +31,11 @@ def stands(checks: Iterable[Check]) -> bool:
 def refuted(checks: Iterable[Check]) -> list[Check]:
     """Those that are."""
     return [check for check in checks if check.outcome == "refuted"]
+
+
+def denied(path: str | os.PathLike[str], **options: Any) -> bool:
+    """Whether a file is refused, or something in it is refuted."""
+    try:
+        return bool(refuted(wc.verify(path, **options)))
+    except InvalidInput:
+        return True

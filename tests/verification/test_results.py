@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.checks import outcomes, proved, refuted
+from examples.checks import denied, outcomes, proved, refuted
 from wdccheck.errors import InvalidInput
 from wdccheck.verification import results
 
@@ -56,8 +56,8 @@ def test_a_lower_bound_below_its_witness_is_true(genuine, tmp_path):
 
 
 def _witness_moved(data):
-    value = [float.fromhex(x) for x in data["witness"]["r"]["hex"]]
-    data["witness"]["r"]["hex"] = [(-x).hex() for x in value]
+    value = [-x for x in data["witness"]["r"]["value"]]
+    data["witness"]["r"] = {"value": value, "hex": [x.hex() for x in value]}
 
 
 def _lower_raised(data):
@@ -84,11 +84,12 @@ def _witness_removed(data):
 
 
 def _witness_of_another_dimension(data):
+    data["witness"]["r"]["value"].append(1.0)
     data["witness"]["r"]["hex"].append("0x1p+0")
 
 
 def _witness_zero(data):
-    data["witness"]["s"]["hex"] = [(0.0).hex()] * 3
+    data["witness"]["s"] = {"value": [0.0] * 3, "hex": [(0.0).hex()] * 3}
 
 
 @pytest.mark.parametrize("forge", [
@@ -98,7 +99,9 @@ def _witness_zero(data):
 def test_forged_certificates_are_refuted(forge, genuine, tmp_path):
     data = copy.deepcopy(genuine)
     forge(data)
-    assert refuted(verify(data, tmp_path))
+    path = tmp_path / "forged.json"
+    path.write_text(json.dumps({"schema": 2, **data}))
+    assert denied(path)
 
 
 @pytest.mark.parametrize("forge", [
@@ -131,7 +134,7 @@ def test_a_large_layer_needs_its_weights(genuine, tmp_path):
 
 def test_an_unknown_condition_is_not_checked(genuine, tmp_path):
     data = copy.deepcopy(genuine)
-    data["condition"]["kind"] = "RRIC"
+    data["condition"]["kind"] = "of a user"
     assert outcomes(verify(data, tmp_path)) == ["not proved", "not proved"]
 
 

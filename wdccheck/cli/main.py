@@ -28,9 +28,10 @@ from wdccheck.cli.outcome import (
     writable,
 )
 from wdccheck.cli.sweep import plot_command, sweep_command
-from wdccheck.cli.verify import printable, verify
+from wdccheck.cli.verify import verify
 from wdccheck.cli.weight_files import network, weight_options
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
+from wdccheck.result_files import printable
 from wdccheck.version import VERSION
 
 __all__ = ["cli", "main"]

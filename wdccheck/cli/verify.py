@@ -10,11 +10,12 @@ import click
 from wdccheck.cli.options import number, run_options
 from wdccheck.cli.outcome import DONE, UNDECIDED, VIOLATED
 from wdccheck.cli.weight_files import network, weight_options
+from wdccheck.result_files import printable
 
 if TYPE_CHECKING:
     from wdccheck.checker import Check
 
-__all__ = ["printable", "verify"]
+__all__ = ["verify"]
 
 
 @click.command()
@@ -53,8 +54,3 @@ def _status(checks: Iterable[Check]) -> int:
     if "refuted" in outcomes:
         return VIOLATED
     return DONE if outcomes <= {"proved"} else UNDECIDED
-
-
-def printable(text: str) -> str:
-    """`text` on one line: what would move the cursor, or hide, is written as an escape."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

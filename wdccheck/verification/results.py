@@ -21,6 +21,7 @@ from wdccheck.linalg import inputs
 from wdccheck.linalg.matrices import from_parts
 from wdccheck.protocol.condition import Condition
 from wdccheck.reports.row import Row
+from wdccheck.result_files import schema
 from wdccheck.running.progress import Event, Progress
 from wdccheck.verification.reports import (
     Entry,
@@ -83,8 +84,10 @@ def verify(
     [('lower bound', 'proved'), ('upper bound', 'proved')]
     """
     source, data = str(Path(path)), result_files.read(path)
+    if "rows" in data:
+        schema.check_report(data, source)
     given = Given.of(weights, measurements, data)
-    found = _entries(data, source)
+    found = _entries(data)
     again = _Again(rerun, workers, _deadline(time_limit), progress)
     checks: list[Check] = []
     entries: list[Entry] = []
@@ -168,17 +171,12 @@ def _other_condition(known: Bracket, lower: Check) -> list[Check]:
     return [Check("condition", Outcome.REFUTED, detail)] if wrong else []
 
 
-def _entries(
-    data: Mapping[str, Any], source: str
-) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
+def _entries(data: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
     """Name, bracket and summary of every result in the file; a single bracket has no summary."""
     if "rows" not in data:
         return [("", data, None)]
-    try:
-        return [(Row(Bracket(row["bracket"]["condition"]), of=str(row["of"])).name, row["bracket"], row)
-                for row in data["rows"]]
-    except (TypeError, KeyError, ValueError, AttributeError):
-        raise InvalidInput(source, "rows as written by certify", "malformed ones") from None
+    return [(Row(Bracket(row["bracket"]["condition"]), of=row["of"]).name, row["bracket"], row)
+            for row in data["rows"]]
 
 
 def _recompute(known: Bracket, again: _Again, left: int) -> Check:
