@@ -83,8 +83,8 @@ def _part(B: np.ndarray, C: np.ndarray, alpha: float, gating: Pair, weighing: Pa
 def _floats(
     B: np.ndarray, C: np.ndarray, alpha: float, V: np.ndarray, opened: np.ndarray, gating: Pair,
     weighing: Pair,
-) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """A and alpha kappa Q over a power of two, how many roundings A has, and the power."""
+) -> tuple[np.ndarray, float, int, int]:
+    """A - alpha kappa Q over a power of two, its size without cancellation, its rows, and the power."""
     e, f = (math.frexp(float(np.abs(W).max()))[1] if W.any() else -5000 for W in (B, C))
     total = max(e + f, (math.frexp(alpha)[1] + 1) // 2)  # A = 4^total A', alpha = 4^total alpha'
     m, y = (unit(v) for v in weighing)
@@ -93,5 +93,8 @@ def _floats(
     rows = np.ldexp(V, -e) if V.any() else V
     gram = np.ldexp(rows.T @ (rows * weights[:, None]), 2 * (e + f - total))
     kappa = float(m @ definitions.expectation(m, y) @ y)
-    expected = math.ldexp(alpha, -2 * total) * kappa * definitions.expectation(*gating)
-    return gram, expected, len(B) + C.shape[1] + 10, 2 * total
+    alpha = math.ldexp(alpha, -2 * total)
+    heights = len(B) * np.sum(scaled * scaled, axis=1)  # at least |weights|, however much cancels in them
+    size = math.ldexp(float(np.sum(rows * rows * heights[:, None])), 2 * (e + f - total)) + alpha
+    difference = gram - alpha * kappa * definitions.expectation(*gating)
+    return difference, size, len(B) + C.shape[1], 2 * total

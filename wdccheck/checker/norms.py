@@ -16,12 +16,14 @@ _NEARLY = 1 - 1e-6  # of the largest eigenvalue: from there on both ends of the 
 
 
 def norm(
-    gram: np.ndarray, expected: np.ndarray, rows: int, exponent: int, form: Callable[[np.ndarray], Interval],
+    difference: np.ndarray, size: float, rows: int, exponent: int, form: Callable[[np.ndarray], Interval],
 ) -> Interval:
-    """``||A - alpha Q||`` for the floats `gram` of A (k, k) and `expected` of alpha Q, times ``2**exponent``.
+    """``||A - alpha Q||`` for the floats `difference` (k, k) of A - alpha Q, times ``2**exponent``.
 
     Parameters
     ----------
+    size : float
+        The sum of the absolute values of all that A sums along a diagonal, plus alpha: what does not cancel.
     rows : int
         How many rows A sums.
     form : callable
@@ -29,16 +31,15 @@ def norm(
 
     Notes
     -----
-    A errs by gamma(rows) trace(A), alpha Q by a few k u alpha, the eigenvalues by a few k u of both:
-    all below ``(rows + 50 k + 200) u (trace(A) + alpha)``, and ``2 ||alpha Q||_F >= alpha/k``.
+    A errs by gamma(rows + 10) of `size`, alpha Q by less than 50 u alpha in norm, the eigenvalues by a
+    few k u of the norm: ``(2 rows + 50 k + 200) u size`` is above the sum, and above what underflows.
     """
-    k = len(gram)
-    values, vectors = np.linalg.eigh(gram - expected)
+    k = len(difference)
+    values, vectors = np.linalg.eigh(difference)
     largest = float(np.abs(values).max())
     best = [vectors[:, i] for i in {0, k - 1} if abs(values[i]) >= _NEARLY * largest]
     low = Fraction(0)
     for u in map(integers, best):
         low = max(low, (abs(form(u)) / Interval.of(dot(u, u))).low)
-    size = float(np.trace(gram)) + 2 * k * float(np.linalg.norm(expected)) + 2.0**-1000
-    error = (rows + 50 * k + 200) * 2.0**-53 * size
+    error = (2 * rows + 50 * k + 200) * 2.0**-53 * size
     return Interval(low, max(low, (Fraction(largest) + Fraction(error)) * Fraction(2) ** exponent))

@@ -147,4 +147,5 @@ def _deviation(V: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> Int
         gram = sum(product * product for (product,) in products(V, (u,)))
         return Interval.of(gram) - factor * Q(u, u)
 
-    return norm(A, scale * definitions.expectation(r, s), len(V), 2 * e, form)
+    difference = A - scale * definitions.expectation(r, s)
+    return norm(difference, float(np.trace(A)) + scale, len(V), 2 * e, form)
