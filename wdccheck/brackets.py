@@ -19,7 +19,7 @@ from wdccheck.rounded_text import between
 from wdccheck.stops import Reason, Stop
 from wdccheck.version import made_by
 
-__all__ = ["Bracket", "Verdict", "Work", "load", "merge"]
+__all__ = ["Bracket", "Verdict", "Work", "decode_witness", "encode_witness", "load", "merge"]
 
 
 class Verdict(Enum):
@@ -155,7 +155,7 @@ class Bracket:
             "condition": dict(self.condition),
             "lower": result_files.encode_float(self.lower),
             "upper": result_files.encode_float(self.upper),
-            "witness": None if self.witness is None else _encode_witness(self.witness),
+            "witness": None if self.witness is None else encode_witness(self.witness),
             "part": self.part,
             "lower_by": self.lower_by,
             "upper_by": self.upper_by,
@@ -230,11 +230,21 @@ def merge(first: Bracket, second: Bracket) -> Bracket:
     return merged
 
 
-def _encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A witness as plain JSON data: decimals to read, hexadecimals that are exact."""
     return {
         letter: {"value": [float(x) for x in value], "hex": [float(x).hex() for x in value]}
         for letter, value in witness.items()
     }
+
+
+def decode_witness(data: Mapping[str, Any], source: str) -> dict[str, np.ndarray]:
+    """Inverse of :func:`encode_witness`; refuses what is not finite."""
+    witness = {str(letter): np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
+               for letter, entry in data.items()}
+    if not all(np.isfinite(value).all() for value in witness.values()):
+        raise InvalidInput(f"{source}: witness", "finite numbers", "nan or inf")
+    return witness
 
 
 def _decode(data: Mapping[str, Any], source: str) -> Bracket:
@@ -254,12 +264,7 @@ def _decode(data: Mapping[str, Any], source: str) -> Bracket:
         raise InvalidInput(f"{source}: part", "a name or null", repr(part)[:60])
     witness = data["witness"]
     if witness is not None:
-        witness = {
-            str(letter): np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
-            for letter, entry in witness.items()
-        }
-        if not all(np.isfinite(value).all() for value in witness.values()):
-            raise InvalidInput(f"{source}: witness", "finite numbers", "nan or inf")
+        witness = decode_witness(witness, source)
     return Bracket(
         condition=dict(condition), lower=lower, upper=upper, witness=witness, part=part,
         lower_by=str(data.get("lower_by", "")), upper_by=str(data.get("upper_by", "")),

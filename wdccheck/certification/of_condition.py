@@ -5,34 +5,39 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from wdccheck import brackets
 from wdccheck.brackets import Bracket
 from wdccheck.certification.first_layer import first_layer
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.engines import dominance
 from wdccheck.engines.branch_and_bound import BranchAndBound
-from wdccheck.engines.calibration import calibrated, kept_calibration
+from wdccheck.engines.calibration import Calibration, calibrated, kept_calibration
 from wdccheck.engines.defaults import default_engines
+from wdccheck.engines.least_ratio import least_ratio
+from wdccheck.engines.lines import Line, first_lines, lines
 from wdccheck.engines.loop import Rng, bracket, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
+from wdccheck.kinds import named
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
-from wdccheck.reports.row import Row
+from wdccheck.reports.row import CLOSED, Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
+from wdccheck.running.run import Engine, Run, raised
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["RowSettings", "Shown", "certify_condition", "check_alpha", "gathered"]
 
-CLOSED = 0.002  # a row counts as closed at this gap relative to `upper`, unless another is given
 RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
+_FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
 
 Shown = Progress | Callable[[Event], None] | bool | None
 
@@ -76,8 +81,7 @@ class RowSettings:
                       None if checkpoint is None else _folder(checkpoint))
 
     def row(
-        self, condition: Condition, alpha: float | str, jobs: int, *, of: str = "",
-        above: Bracket | None = None,
+        self, condition: Condition, alpha: float | str, jobs: int, *, of: str = "", above: Row | None = None,
     ) -> Row:
         """One row, with an equal share of the time left for `jobs` rows."""
         share = None if math.isinf(self.deadline) else max((self.deadline - time.monotonic()) / jobs, 0.01)
@@ -96,7 +100,7 @@ def certify_condition(
     condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
     target: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
     progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
-    above: Bracket | None = None,
+    above: Row | None = None,
 ) -> Row:
     """One row of a report; `checkpoint` is a file here.
 
@@ -104,8 +108,8 @@ def certify_condition(
     ----------
     condition : Condition
         Where it has a scale, `alpha` replaces it; `target` is one of epsilon/alpha then.
-    above : Bracket, optional
-        A bracket of the WDC of the layer, where the condition is its R2WDC (Fact 12).
+    above : Row, optional
+        The row of the WDC of the layer, where the condition is its R2WDC (Fact 12).
 
     Raises
     ------
@@ -127,30 +131,73 @@ def certify_condition(
             workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return first_layer(row, condition)
     shown, workers = resolve(progress), parallel.available(workers)
-    chosen, goal, scale, left = None, target, 1.0, time_limit
-    if isinstance(condition, Scaled):
-        if alpha == "best":
-            shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
-            try:
-                condition, chosen, left = calibrated(
-                    condition, time_limit, lambda scaled, limit: kept_calibration(
-                        scaled, _alpha_file(checkpoint), limit, workers, rng))
-            except (KeyboardInterrupt, MemoryError) as error:
-                shown.close()
-                reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
-                return _closed_formulas(condition, rng, above, reason)
-        else:
-            condition = condition.with_alpha(alpha_value(alpha))
-        scale = condition.alpha
-        goal = None if target is None else target * scale
-    proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
-    engines = default_engines(condition, proof, goal)
-    if above is not None and goal is not None and dominance.upper_at(above, scale) <= goal:
-        engines = engines[:1]  # the WDC decides it
+    if not isinstance(condition, Scaled):
+        return Row(bracket(condition, *_engines(condition, gap, target), rng=rng, workers=workers,
+                           time_limit=time_limit, target=target, checkpoint=checkpoint, progress=shown))
+    found: Sequence[Line] = ()
+    chosen, left = None, time_limit
+    if alpha == "best":
+        shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
+        try:
+            condition, chosen, left = calibrated(
+                condition, time_limit, lambda scaled, limit: kept_calibration(
+                    scaled, _alpha_file(checkpoint), limit, workers, rng))
+        except (KeyboardInterrupt, MemoryError) as error:
+            shown.close()
+            reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
+            return _closed_formulas(condition, rng, above, reason)
+        found = lines(condition.with_alpha(chosen.alpha), chosen.witnesses)
+    else:
+        condition = condition.with_alpha(alpha_value(alpha))
+        begun = time.monotonic()
+        limit = math.inf if left is None else begun + _FEW * left
+        found = first_lines(condition, Run(seed_sequence(rng), deadline=limit), 0)
+        left = None if left is None else max(left - (time.monotonic() - begun), 0.01)
+    goal = None if target is None else target * condition.alpha
+    engines = _engines(condition, gap, goal)
+    if target is not None and _decided(target, condition, chosen, above):
+        engines = engines[:1]
     known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
                     checkpoint=checkpoint, progress=shown)
-    row = Row(known if above is None else dominance.bounded(known, above), chosen)
-    return replace(row, calibration=None) if row.empty else row
+    return _scaled_row(condition, known, found, above, chosen)
+
+
+def _engines(condition: Condition, gap: float | None, target: float | None) -> tuple[Engine, ...]:
+    proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
+    return default_engines(condition, proof, target)
+
+
+def _decided(target: float, condition: Scaled, chosen: Calibration | None, above: Row | None) -> bool:
+    """Whether the closed formulas, a calibration or the dominating row decide the question already."""
+    if above is not None and dominance.upper_at(above.bracket, condition.alpha) <= target * condition.alpha:
+        return True
+    if chosen is None:  # the question is of this alpha
+        return False
+    others = condition.vacuous if above is None or above.least is None else above.least.upper
+    return target >= min(others, condition.vacuous) or chosen.lower > target
+
+
+def _scaled_row(
+    condition: Scaled, known: Bracket, found: Sequence[Line], above: Row | None, chosen: Calibration | None
+) -> Row:
+    """The row of a bracket, with the bounds on the minimum over alpha and what dominates them."""
+    over = None
+    if above is not None:
+        known = dominance.bounded(known, above.bracket)
+        over = None if above.least is None else (above.name, above.least)
+    least = least_ratio(condition, known, found, over)
+    for point in least.witnesses:  # found at another alpha, they may be the highest at this one
+        if (value := condition.lower_bound(point)) > known.lower:
+            own = raised(Bracket(known.condition), condition, point, value, "a witness of the minimum")
+            known = brackets.merge(known, own)
+    if chosen is None:
+        return Row(known, least)
+    row = Row(known, least, scope="best")
+    if row.empty:
+        return row
+    critical = named(row.kind).critical
+    proved = row.vacuous and row.ratio_upper <= critical
+    return replace(row, note=f"for which {critical} is proved" if proved else "chosen to minimize eps/alpha")
 
 
 def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
@@ -160,15 +207,15 @@ def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
         raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
 
 
-def _closed_formulas(condition: Scaled, rng: Rng, above: Bracket | None, reason: Reason) -> Row:
+def _closed_formulas(condition: Scaled, rng: Rng, above: Row | None, reason: Reason) -> Row:
     """The row where the search for alpha was cut short: at the alpha that a trace suggests."""
     alpha = condition.natural_alpha
     if not (math.isfinite(alpha) and alpha > 0):
         alpha = 1.0
-    known = bracket(condition.with_alpha(alpha), Spectral(), rng=rng)
-    known = known if above is None else dominance.bounded(known, above)
-    stop = Stop(reason, "while alpha was sought; closed formulas only")
-    return Row(replace(known, stopped={"lower": stop, "upper": stop}))
+    condition, stop = condition.with_alpha(alpha), Stop(reason, "while alpha was sought; closed formulas only")
+    row = _scaled_row(condition, bracket(condition, Spectral(), rng=rng), (), above, None)
+    return replace(row, bracket=replace(row.bracket, stopped={"lower": stop, "upper": stop}),
+                   note="the one that a trace suggests", scope="best")
 
 
 def check_alpha(alpha: float | str) -> None:

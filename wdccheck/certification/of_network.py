@@ -135,6 +135,6 @@ def _network_rows(
         yield found[-1]
     yield first_layer(found[0], restricted[0])
     for condition, row in zip(restricted[1:], found[1:], strict=True):
-        yield settings.row(condition, alpha, jobs, above=row.bracket)
+        yield settings.row(condition, alpha, jobs, above=row)
         jobs -= 1
     yield settings.row(measured, alpha, jobs)

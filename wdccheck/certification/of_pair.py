@@ -113,6 +113,8 @@ def _pair_rows(
             jobs -= 1
             if not inner:
                 product *= row.scale
-            yield replace(row, note="as the theorem asks of inner layers") if inner else row
+            note = "as the theorem asks of inner layers" if inner else row.note
+            yield replace(row, scope="pair", note=note)
     last = JointWDC(nets["B"].layers[-1], nets["C"].layers[-1], alpha_value(product))
-    yield replace(settings.row(last, product, jobs), note="the product of those of the two last layers")
+    yield replace(settings.row(last, product, jobs), scope="pair",
+                  note="the product of those of the two last layers")

@@ -110,7 +110,7 @@ class BranchAndBound:
             t = run.target if run.target is not None else _next(
                 max(known.lower, stuck), goal, known.upper, finished, visited)
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
-                yield _stopped(known, Reason.NODES, proof.limit)
+                yield _stopped(known, Reason.EXHAUSTED, proof.limit)
                 return
             for state in _round(condition, proof, roots, t, run, limit - visited):
                 run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)

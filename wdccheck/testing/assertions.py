@@ -25,6 +25,7 @@ _BUDGET = {
                   "the condition",
     Reason.BUDGET: "the budget ran out: pass wc.bracket(..., wc.Ascent(starts=...)) instead of the "
                    "condition",
+    Reason.EXHAUSTED: "the proof can go no further: no budget will prove it",
     Reason.MEMORY: "memory ran out: use fewer workers or a larger machine",
     Reason.INTERRUPTED: "it was interrupted: run it again",
     Reason.CAP_ONLY: "only closed upper bounds apply at this size: no budget will prove it",
