@@ -22,7 +22,7 @@ from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.loop import Rng, bracket, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
-from wdccheck.linalg.inputs import alpha_value
+from wdccheck.linalg.inputs import alpha_value, limit_value
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.reports.row import Row
 from wdccheck.running import parallel
@@ -57,7 +57,7 @@ class RowSettings:
     """What the rows of a report share."""
 
     gap: float | None
-    target: float | None
+    ratio: float | None
     deadline: float
     workers: int
     seed: np.random.SeedSequence
@@ -66,13 +66,14 @@ class RowSettings:
 
     @staticmethod
     def of(
-        gap: float | None, target: float | None, time_limit: float | None, workers: int, rng: Rng,
+        gap: float | None, ratio: float | None, time_limit: float | None, workers: int, rng: Rng,
         progress: Shown, checkpoint: str | os.PathLike[str] | None,
     ) -> RowSettings:
         """Arguments of ``certify``, checked; the clock starts."""
         _check_time(time_limit)
+        _check_ratio(ratio)
         deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
-        return RowSettings(gap, target, deadline, parallel.available(workers), seed_sequence(rng), progress,
+        return RowSettings(gap, ratio, deadline, parallel.available(workers), seed_sequence(rng), progress,
                       None if checkpoint is None else _folder(checkpoint))
 
     def row(
@@ -85,7 +86,7 @@ class RowSettings:
         file = "-".join([about.kind.lower(), *(str(x) for x in (of, about.layer) if x)])
         title = about.name
         found = certify_condition(
-            condition, alpha=alpha, gap=self.gap, target=self.target, time_limit=share,
+            condition, alpha=alpha, gap=self.gap, ratio=self.ratio, time_limit=share,
             workers=self.workers, rng=self.seed, above=above,
             progress=Terminal(f"{title}: ") if self.progress is True else self.progress,
             checkpoint=None if self.folder is None else self.folder / f"{file}.json")
@@ -94,7 +95,7 @@ class RowSettings:
 
 def certify_condition(
     condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
-    target: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
+    ratio: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
     progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
     above: Bracket | None = None,
 ) -> Row:
@@ -103,7 +104,7 @@ def certify_condition(
     Parameters
     ----------
     condition : Condition
-        Where it has a scale, `alpha` replaces it; `target` is one of epsilon/alpha then.
+        Where it has a scale, `alpha` replaces it; `ratio` is what epsilon/alpha is compared with then.
     above : Bracket, optional
         A bracket of the WDC of the layer, where the condition is its R2WDC (Fact 12).
 
@@ -121,13 +122,14 @@ def certify_condition(
     """
     check_alpha(alpha)
     _check_time(time_limit)
+    _check_ratio(ratio)
     if isinstance(condition, R2WDC) and condition.layer == 1:
         row = certify_condition(
-            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, target=target, time_limit=time_limit,
+            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
             workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return first_layer(row, condition)
     shown, workers = resolve(progress), parallel.available(workers)
-    chosen, goal, scale, left = None, target, 1.0, time_limit
+    chosen, goal, scale, left = None, ratio, 1.0, time_limit
     if isinstance(condition, Scaled):
         if alpha == "best":
             shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
@@ -142,7 +144,7 @@ def certify_condition(
         else:
             condition = condition.with_alpha(alpha_value(alpha))
         scale = condition.alpha
-        goal = None if target is None else target * scale
+        goal = None if ratio is None else ratio * scale
     proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
     engines = default_engines(condition, proof, goal)
     if above is not None and goal is not None and dominance.upper_at(above, scale) <= goal:
@@ -183,6 +185,11 @@ def check_alpha(alpha: float | str) -> None:
 def _check_time(time_limit: float | None) -> None:
     if time_limit is not None and not (isinstance(time_limit, int | float) and time_limit > 0):
         raise InvalidInput("time_limit", "a number of seconds > 0, or None", repr(time_limit)[:60])
+
+
+def _check_ratio(ratio: float | None) -> None:
+    if ratio is not None:
+        limit_value("ratio", ratio)
 
 
 def _folder(folder: str | os.PathLike[str]) -> Path:

@@ -130,9 +130,9 @@ class Row:
         stop = self.bracket.stopped.get("upper")
         return "" if stop is None else _STATE.get(stop.reason, f"stopped by {stop.reason.value}")
 
-    def verdict(self, eps: float) -> Verdict:
-        """Whether ``epsilon <= eps * alpha`` (RRIC: ``epsilon <= eps``), decided in exact arithmetic."""
-        limit = Fraction(limit_value("eps", eps)) * Fraction(self.scale)
+    def verdict(self, ratio: float) -> Verdict:
+        """Whether ``epsilon/alpha <= ratio``, or epsilon where there is no alpha, in exact arithmetic."""
+        limit = Fraction(limit_value("ratio", ratio)) * Fraction(self.scale)
         if math.isfinite(self.bracket.upper) and Fraction(self.bracket.upper) <= limit:
             return Verdict.HOLDS
         return Verdict.VIOLATED if Fraction(self.bracket.lower) > limit else Verdict.UNDECIDED
