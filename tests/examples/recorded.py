@@ -220,9 +220,9 @@ CASES: dict[str, Case] = {
     "calibrate wdc, vacuous": Case(lambda: wc.WDC(gaussian(1, 1)), call=wc.calibrate),
     "calibrate joint": Case(lambda: wc.JointWDC(gaussian(8, 1), gaussian(8, 1, 1)), call=wc.calibrate),
     "certify 2-4-5": Case(lambda: network(2, 4, 5), (gaussian(4, 5),), call=wc.certify,
-                          options={"alpha": 1.0, "target": 0.7, "time_limit": None}),
+                          options={"alpha": 1.0, "ratio": 0.7, "time_limit": None}),
     "certify a pair": Case(lambda: network(1, 2, 5), (network(2, 5, seed=2),), call=wc.certify_pair,
-                           options={"alpha": 1.0, "target": 1.7, "time_limit": None}),
+                           options={"alpha": 1.0, "ratio": 1.7, "time_limit": None}),
 }
 for _name in ("wdc 20x2", "rric 3x5, 2-4-5", "joint 6x2x2"):  # the same again, so the same record
     CASES[f"{_name}, two workers"] = replace(CASES[_name], options={"workers": 2})

@@ -103,10 +103,10 @@ def test_verdicts_of_rows_and_reports(report):
     assert partial.verdict(1e9) is Verdict.UNDECIDED  # nothing is known of the second layer
 
 
-@pytest.mark.parametrize("eps", [-1.0, math.nan, math.inf])
-def test_an_eps_that_is_none(eps, report):
-    with pytest.raises(InvalidInput, match="eps"):
-        report.verdict(eps)
+@pytest.mark.parametrize("ratio", [-1.0, math.nan, math.inf])
+def test_a_ratio_that_is_none(ratio, report):
+    with pytest.raises(InvalidInput, match="ratio"):
+        report.verdict(ratio)
 
 
 def test_a_deep_network_fits_the_page(report):

@@ -26,7 +26,7 @@ from wdccheck.engines.loop import Rng, bracket, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import named
-from wdccheck.linalg.inputs import alpha_value
+from wdccheck.linalg.inputs import alpha_value, limit_value
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.reports.row import CLOSED, Row
 from wdccheck.running import parallel
@@ -62,7 +62,7 @@ class RowSettings:
     """What the rows of a report share."""
 
     gap: float | None
-    target: float | None
+    ratio: float | None
     deadline: float
     workers: int
     seed: np.random.SeedSequence
@@ -71,13 +71,14 @@ class RowSettings:
 
     @staticmethod
     def of(
-        gap: float | None, target: float | None, time_limit: float | None, workers: int, rng: Rng,
+        gap: float | None, ratio: float | None, time_limit: float | None, workers: int, rng: Rng,
         progress: Shown, checkpoint: str | os.PathLike[str] | None,
     ) -> RowSettings:
         """Arguments of ``certify``, checked; the clock starts."""
         _check_time(time_limit)
+        _check_ratio(ratio)
         deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
-        return RowSettings(gap, target, deadline, parallel.available(workers), seed_sequence(rng), progress,
+        return RowSettings(gap, ratio, deadline, parallel.available(workers), seed_sequence(rng), progress,
                       None if checkpoint is None else _folder(checkpoint))
 
     def row(
@@ -89,7 +90,7 @@ class RowSettings:
         file = "-".join([about.kind.lower(), *(str(x) for x in (of, about.layer) if x)])
         title = about.name
         found = certify_condition(
-            condition, alpha=alpha, gap=self.gap, target=self.target, time_limit=share,
+            condition, alpha=alpha, gap=self.gap, ratio=self.ratio, time_limit=share,
             workers=self.workers, rng=self.seed, above=above,
             progress=Terminal(f"{title}: ") if self.progress is True else self.progress,
             checkpoint=None if self.folder is None else self.folder / f"{file}.json")
@@ -98,7 +99,7 @@ class RowSettings:
 
 def certify_condition(
     condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
-    target: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
+    ratio: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
     progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
     above: Row | None = None,
 ) -> Row:
@@ -107,7 +108,7 @@ def certify_condition(
     Parameters
     ----------
     condition : Condition
-        Where it has a scale, `alpha` replaces it; `target` is one of epsilon/alpha then.
+        Where it has a scale, `alpha` replaces it; `ratio` is what epsilon/alpha is compared with then.
     above : Row, optional
         The row of the WDC of the layer, where the condition is its R2WDC (Fact 12).
 
@@ -125,15 +126,16 @@ def certify_condition(
     """
     check_alpha(alpha)
     _check_time(time_limit)
+    _check_ratio(ratio)
     if isinstance(condition, R2WDC) and condition.layer == 1:
         row = certify_condition(
-            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, target=target, time_limit=time_limit,
+            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
             workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return first_layer(row, condition)
     shown, workers = resolve(progress), parallel.available(workers)
     if not isinstance(condition, Scaled):
-        return Row(bracket(condition, *_engines(condition, gap, target), rng=rng, workers=workers,
-                           time_limit=time_limit, target=target, checkpoint=checkpoint, progress=shown))
+        return Row(bracket(condition, *_engines(condition, gap, ratio), rng=rng, workers=workers,
+                           time_limit=time_limit, target=ratio, checkpoint=checkpoint, progress=shown))
     found: Sequence[Line] = ()
     chosen, left = None, time_limit
     if alpha == "best":
@@ -153,9 +155,9 @@ def certify_condition(
         limit = math.inf if left is None else begun + _FEW * left
         found = first_lines(condition, Run(seed_sequence(rng), deadline=limit), 0)
         left = None if left is None else max(left - (time.monotonic() - begun), 0.01)
-    goal = None if target is None else target * condition.alpha
+    goal = None if ratio is None else ratio * condition.alpha
     engines = _engines(condition, gap, goal)
-    if target is not None and _decided(target, condition, chosen, above):
+    if ratio is not None and _decided(ratio, condition, chosen, above):
         engines = engines[:1]
     known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
                     checkpoint=checkpoint, progress=shown)
@@ -167,14 +169,14 @@ def _engines(condition: Condition, gap: float | None, target: float | None) -> t
     return default_engines(condition, proof, target)
 
 
-def _decided(target: float, condition: Scaled, chosen: Calibration | None, above: Row | None) -> bool:
+def _decided(ratio: float, condition: Scaled, chosen: Calibration | None, above: Row | None) -> bool:
     """Whether the closed formulas, a calibration or the dominating row decide the question already."""
-    if above is not None and dominance.upper_at(above.bracket, condition.alpha) <= target * condition.alpha:
+    if above is not None and dominance.upper_at(above.bracket, condition.alpha) <= ratio * condition.alpha:
         return True
     if chosen is None:  # the question is of this alpha
         return False
     others = condition.vacuous if above is None or above.least is None else above.least.upper
-    return target >= min(others, condition.vacuous) or chosen.lower > target
+    return ratio >= min(others, condition.vacuous) or chosen.lower > ratio
 
 
 def _scaled_row(
@@ -230,6 +232,11 @@ def check_alpha(alpha: float | str) -> None:
 def _check_time(time_limit: float | None) -> None:
     if time_limit is not None and not (isinstance(time_limit, int | float) and time_limit > 0):
         raise InvalidInput("time_limit", "a number of seconds > 0, or None", repr(time_limit)[:60])
+
+
+def _check_ratio(ratio: float | None) -> None:
+    if ratio is not None:
+        limit_value("ratio", ratio)
 
 
 def _folder(folder: str | os.PathLike[str]) -> Path:

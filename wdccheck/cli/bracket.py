@@ -67,7 +67,7 @@ def _bracketed(
         layers = layers[:number] if kind.over_range else layers[number - 1: number]
     A = None if measurements is None else read_matrix(measurements, complex_too=kind.orthonormal)
     row = certify_condition(
-        build(kind.name, layers, measurements=A, layer=layer), alpha=alpha, gap=gap, target=eps,
+        build(kind.name, layers, measurements=A, layer=layer), alpha=alpha, gap=gap, ratio=eps,
         time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     return finish_row(row, eps, json_path, *nets)
 

@@ -79,10 +79,10 @@ def certify(
         check_pair(pair, *nets)
     folder(out)
     if pair:
-        report = certify_pair(*nets, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+        report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=eps, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
-        report = certify_network(nets[0], A, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+        report = certify_network(nets[0], A, alpha=alpha, gap=gap, ratio=eps, time_limit=time_limit,
                                  workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     if out is not None:
         report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))

@@ -121,9 +121,9 @@ class Report:
         plain = dict.fromkeys(row.kind for row in self.rows if row.alpha is None)
         return "eps/alpha" + (f" ({', '.join(plain)}: eps)" if plain else "")
 
-    def verdict(self, eps: float) -> Verdict:
-        """Whether every row has ``epsilon/alpha <= eps`` (RRIC: epsilon): holds, violated or not known."""
-        verdicts = {row.verdict(eps) for row in self.rows}
+    def verdict(self, ratio: float) -> Verdict:
+        """Whether every row has ``epsilon/alpha <= ratio`` (RRIC: epsilon): holds, violated or not known."""
+        verdicts = {row.verdict(ratio) for row in self.rows}
         if Verdict.VIOLATED in verdicts:
             return Verdict.VIOLATED
         complete = len(self.rows) == self.total
