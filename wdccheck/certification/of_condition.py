@@ -214,8 +214,9 @@ def _closed_formulas(condition: Scaled, rng: Rng, above: Row | None, reason: Rea
     alpha = condition.natural_alpha
     if not (math.isfinite(alpha) and alpha > 0):
         alpha = 1.0
-    condition, stop = condition.with_alpha(alpha), Stop(reason, "while alpha was sought; closed formulas only")
+    condition = condition.with_alpha(alpha)
     row = _scaled_row(condition, bracket(condition, Spectral(), rng=rng), (), above, None)
+    stop = Stop(reason, "while alpha was sought; closed formulas only")
     return replace(row, bracket=replace(row.bracket, stopped={"lower": stop, "upper": stop}),
                    note="the one that a trace suggests", scope="best")
 

@@ -124,4 +124,4 @@ def proved(found: Sequence[Line]) -> tuple[float, tuple[Line, Line] | None]:
     if not values.size or not values.max() > 0:
         return 0.0, None
     rising, falling = np.unravel_index(int(np.argmax(values)), values.shape)
-    return float(values[rising, falling]) * (1 - 1e-14), (found[rising], found[falling])
+    return float(values[rising, falling]) * (1 - 1e-14), (found[int(rising)], found[int(falling)])

@@ -119,7 +119,9 @@ class Report:
     def ratio_name(self) -> str:
         """What a verdict is about."""
         plain = dict.fromkeys(row.kind for row in self.rows if row.alpha is None)
-        return "eps/alpha" + (f" ({', '.join(plain)}: eps)" if plain else "")
+        sought = any(row.scope == "best" for row in self.rows)
+        name = "min eps/alpha" if sought else "eps/alpha at the alpha of the row"
+        return name + (f" ({', '.join(plain)}: eps)" if plain else "")
 
     def verdict(self, ratio: float) -> Verdict:
         """Whether every row has ``epsilon/alpha <= ratio`` (RRIC: epsilon): holds, violated or not known."""
@@ -140,8 +142,7 @@ class Report:
             "seed": self.seed,
             "interrupted": self.interrupted,
             "threshold": self.threshold,
-            "rows": [{**row.to_dict(self.threshold), "bracket": row.bracket.to_dict()}
-                     for row in self.rows],
+            "rows": [row.to_json(self.threshold) for row in self.rows],
         }
 
     @staticmethod

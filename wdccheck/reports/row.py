@@ -133,6 +133,12 @@ class Row:
         return quotient(self.bracket.upper, self.scale, math.inf)
 
     @property
+    def dimension(self) -> int:
+        """The largest dimension of a direction: of the input of a layer, of the latent codes of a range."""
+        over_range = named(self.kind).over_range and self.layer != 1  # the range before layer 1 is all of R^k
+        return int(self.bracket.condition["options"]["dims"][0]) if over_range else max(self.shape[1:])
+
+    @property
     def empty(self) -> bool:
         """Whether it is a supremum over nothing."""
         reasons = {stop.reason for stop in self.bracket.stopped.values()}
@@ -146,7 +152,7 @@ class Row:
         return self.least.lower, "min eps/alpha", self.least.upper
 
     @property
-    def asked(self) -> tuple[float, str, float]:
+    def compared(self) -> tuple[float, str, float]:
         """The bounds that a verdict compares: those on the minimum over alpha only if none was given."""
         if self.scope == "best":
             return self.headline
@@ -178,7 +184,7 @@ class Row:
         return "" if stop is None else _STATE[stop.reason]
 
     def verdict(self, ratio: float) -> Verdict:
-        """Whether what is :attr:`asked` is at most `ratio`, decided in exact arithmetic."""
+        """Whether what is :attr:`compared` is at most `ratio`, decided in exact arithmetic."""
         limit = Fraction(limit_value("ratio", ratio))
         if self.scope == "best" and self.least is not None:
             lower, upper, scale = self.least.lower, self.least.upper, Fraction(1)

@@ -24,7 +24,7 @@ from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Entry", "Given", "carried", "summary", "whole"]
 
-_DERIVED_ELSEWHERE = ("ratio_lower_any_alpha", "vacuous", "note")
+_RECORDED = ("note", "scope", "least_lower", "least_upper_by", "ratio_lower_any_alpha", "vacuous")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +110,10 @@ def summary(known: Bracket, row: Mapping[str, Any], data: Mapping[str, Any]) -> 
     """Whether the numbers of a row are those of its bracket."""
     try:
         threshold = None if "pair" in data else thresholds.explicit(len(data["network"]["dims"]) - 1)
-        derived = Row(known, of=row["of"]).to_dict(threshold)
+        derived = replace(Row.from_dict(row), bracket=known).to_dict(threshold)
     except (TypeError, KeyError, ValueError):
         return Check("summary", False, "the report is malformed")
-    wrong = [key for key, value in derived.items()
-             if key not in _DERIVED_ELSEWHERE and row.get(key) != value]
+    wrong = [key for key, value in derived.items() if key not in _RECORDED and row.get(key) != value]
     return Check("summary", not wrong, f"not those of the bracket: {', '.join(wrong)}" if wrong else
                  "derived from the bracket again")
 
