@@ -31,7 +31,7 @@ _ROUNDS = 40
 _TOLERANCE = 1e-3  # relative difference between the searched maximum and the cutting planes
 _SEEDS = 256
 _BLOCKS = 48  # of ascent, all searches together: some seconds, where nothing else limits them
-_VACUOUS = 1e-6  # the minimum counts as vacuous from here on: no search tells it apart
+_VACUOUS = 1e-6  # a minimum this close counts as vacuous: no search tells it apart
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Calibration:
     lower : float
         A proved lower bound on the minimum over all alpha of epsilon(alpha)/alpha.
     vacuous : bool
-        The minimum is the value that every large alpha gives: 1/2 for the WDC (Fact 9), where
-        alpha >= 2 ||W||^2 is large, 1/4 for the joint-WDC.
+        The minimum is the value that every large alpha gives: 1/2 for the WDC (large is
+        alpha >= 2 ||W||^2, Fact 9), 1/4 for the joint-WDC.
     proved_alpha : float
         Where the minimum is vacuous, an alpha that is proved to give it; otherwise `alpha`.
     """
@@ -63,8 +63,7 @@ def calibrate(condition: Scaled) -> float:
     With beta = 1/alpha, epsilon/alpha is the supremum of ``|beta g - q|`` over witnesses with terms
     ``g = u^T A u``, ``q = u^T Q u``: convex in beta. Each round searches for a witness at the present
     beta and adds its line; the minimum of the maximum of the lines bounds the true minimum from
-    below. It ends after at most 48 blocks of ascent: seconds, half a minute for
-    wide layers.
+    below. It ends after at most 48 blocks of ascent: seconds, half a minute for wide layers.
 
     Parameters
     ----------
@@ -143,7 +142,7 @@ def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) 
 
 
 def _safe(condition: Scaled, alpha: float) -> float:
-    """Where the cap is the vacuous value: a cap is max(something, vacuous * alpha) (Fact 9)."""
+    """An alpha where the cap is vacuous: a cap is max(something, vacuous * alpha) (Fact 9)."""
     theorems = theorems_of(condition.with_alpha(alpha))
     caps = [] if theorems is None else [cap.value for cap in theorems.caps()]
     return max(alpha, min(caps, default=0.0) / condition.vacuous)
@@ -152,10 +151,10 @@ def _safe(condition: Scaled, alpha: float) -> float:
 def calibrated(
     condition: Scaled, time_limit: float | None, choose: Callable[[Scaled, float | None], Calibration]
 ) -> tuple[Scaled, Calibration, float | None]:
-    """The condition at the alpha that `choose` finds within its share of the time, and the time left.
+    """The condition at the alpha that `choose` finds in its share of the time, its result, the time left.
 
-    That alpha is rounded up to six digits, and what is printed is what is used; up, lest the vacuous value
-    be no longer proved.
+    That alpha is rounded to six digits, so that what is printed is what is used; up, so that the vacuous
+    value stays proved.
     """
     begun = time.monotonic()
     chosen = choose(condition, None if time_limit is None else _SHARE * time_limit)
@@ -166,7 +165,7 @@ def calibrated(
 def kept_calibration(
     condition: Scaled, path: Path | None, limit: float | None, workers: int, rng: Rng
 ) -> Calibration:
-    """A calibration that any minimizer satisfies, kept in a file: a resumed call goes on at its alpha.
+    """A calibration with any minimizer, kept in a file: a resumed call continues at its alpha.
 
     Raises
     ------
@@ -192,9 +191,9 @@ def kept_calibration(
 def _higher(
     condition: Scaled, near: Points, level: float, run: Run, blocks: float
 ) -> tuple[Points | None, int]:
-    """A point where epsilon/alpha exceeds `level`, or None if ascent finds none; and its blocks."""
+    """A point where epsilon/alpha exceeds `level`, None if ascent finds none; blocks of ascent."""
     known, done = Bracket(condition.describe(), lower=condition.lower_bound(near), witness=near), 0
-    for search in (Ascent(starts=1), Ascent()):  # one round mostly does; none found needs a real search
+    for search in (Ascent(starts=1), Ascent()):  # one round usually finds one; if not, search in full
         share = run.remaining() / 4
         own = run.with_(deadline=time.monotonic() + share) if math.isfinite(share) else run
         for found in search.improve(condition, known, own):
@@ -236,9 +235,9 @@ def _first_lines(condition: Scaled, run: Run) -> tuple[list[Points], list[Measur
 def _lowest(lines: list[Measured], most: float) -> tuple[float, float, bool]:
     """beta at the lowest point of the maximum of |beta g - q|, its value, and whether it is `most`.
 
-    The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
-    pairs are tried, which is the dual of the one-dimensional linear program. Where no line rises the
-    highest level one says all, and beta is inf.
+    A rising line (beta g - q) and a falling one (q - beta g) meet there: all pairs are tried, which is
+    the dual of the one-dimensional linear program. Where no line rises, the highest level line gives
+    the value, and beta is inf.
     """
     g = np.array([m.gram for m in lines])
     q = np.array([m.expectation for m in lines])
@@ -265,8 +264,8 @@ def _proved(lines: list[Measured]) -> float:
 
     g1 and g2 err by u, their sum, the quotient and the product by u each: 9 u, 1e-15, make the weight large
     enough. The q are at most 1/2: sums, products and difference err by less than 4 u, and either
-    expectation_error has 60 u to spare (what its proof adds up is less by so much). 1 - 1e-14 only keeps
-    the last digits below.
+    expectation_error has 60 u to spare (its proof adds up to that much less). 1 - 1e-14 only keeps the
+    last digits below.
     """
     g1 = np.array([max(m.gram - m.gram_error, 0.0) for m in lines])
     g2 = np.array([m.gram + m.gram_error for m in lines])

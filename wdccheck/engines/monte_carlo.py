@@ -1,4 +1,4 @@
-"""Uniform random directions: the plainest lower bound, and the yardstick of the others."""
+"""Uniform random directions: the simplest lower bound, and the baseline of the others."""
 
 from __future__ import annotations
 
