@@ -102,7 +102,7 @@ def read_network(
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:
     """Read one matrix, read-only float64 of shape (n, k), from a file that holds no other.
 
-    With `complex_too` one of complex numbers is taken as well, as complex128, from ``.npy`` or ``.npz``.
+    With `complex_too` a complex one is read as well, as complex128, from ``.npy`` or ``.npz``.
 
     Raises
     ------
