@@ -44,7 +44,7 @@ class BranchAndBound:
     """Upper bounds by bisection of regions, in rounds "prove deviation <= t".
 
     A round succeeds when every region is proved; t is then the new upper bound. It ends early
-    at a center with a larger deviation, which raises the lower bound instead. t halves the gap, or
+    at a point with a larger deviation, which raises the lower bound instead. t halves the gap, or
     divides it by more where that is cheap. t depends on finished rounds only, so the result is the
     same for any number of workers.
 
@@ -75,7 +75,7 @@ class BranchAndBound:
             object.__setattr__(self, name, value)
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Yield brackets with smaller `upper`, and larger `lower` where centers give it."""
+        """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
         known = yield from latest(capped(condition, known), known)
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):

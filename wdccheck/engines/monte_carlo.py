@@ -17,7 +17,7 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["MonteCarlo"]
 
-_BLOCK = 4096  # pairs per seed; fixed, so that results do not depend on workers
+_BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
 _ENTRIES = 2**21  # of one batch of points, all dimensions together
 
 
@@ -46,7 +46,7 @@ class MonteCarlo:
             raise InvalidInput("samples", "an integer >= 1", repr(self.samples))
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Yield a bracket per block that raises the lower bound."""
+        """Yield a bracket per block."""
         search_of(condition, "freeze")
         dimension = sum(condition.spheres.values())
         block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))

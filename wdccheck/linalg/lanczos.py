@@ -23,7 +23,7 @@ def extreme_pairs(
         (B, k) to (B, k): one product with each operator.
     first : ndarray of shape (B, k)
     steps : int
-        Dimension of the Krylov spaces; the Ritz value never falls below that of `first`.
+        Dimension of the Krylov spaces; the Ritz value is no worse than that of `first`.
     sign : float, optional
         +1: the largest value; -1: the smallest; None: the one of larger magnitude.
 

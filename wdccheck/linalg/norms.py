@@ -1,4 +1,4 @@
-"""Proved bounds on ||W||_2, above and below; of sparse layers, too, whose Gram matrix is too large."""
+"""Proved bounds on the extreme eigenvalues of W^T W; on the largest also where W^T W is too large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress as an object: one method that takes an event; silence is its null version."""
+"""Progress as an object with `update` and `close`; :class:`Silent` shows nothing."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class _Walk:
         self.flat = axes <= 2  # else a matrix would act on every position of the input; 0: not said
 
     def steps(self) -> list[Step]:
-        """The steps from the input to the output; every node is one of them."""
+        """The steps from the input to the output; they pass every node."""
         steps: list[Step] = []
         value, done = self.start, 0
         while done < self.count and value != self.end:
