@@ -56,6 +56,11 @@ class BranchAndBound:
         Regions to visit; a batch of tasks begun before they are used up is finished. None: 10**7, or as
         many as a time limit allows.
 
+    Raises
+    ------
+    InvalidInput
+        `gap` is not a number >= 0, `rtol` not in [0, 1), or `nodes` less than 1.
+
     Examples
     --------
     >>> import numpy as np, wdccheck as wc

@@ -75,6 +75,11 @@ def calibrate(condition: Scaled) -> float:
     float
         If the minimum is vacuous (1/2 for the WDC), the smallest minimizer, with a :class:`VacuousWarning`.
 
+    Raises
+    ------
+    InvalidInput
+        The condition has no alpha.
+
     Examples
     --------
     >>> import numpy as np, wdccheck as wc

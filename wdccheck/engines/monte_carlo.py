@@ -30,6 +30,11 @@ class MonteCarlo:
     samples : int
         Points to draw, rounded up to a multiple of the block size.
 
+    Raises
+    ------
+    InvalidInput
+        `samples` is not a positive integer.
+
     Examples
     --------
     >>> import numpy as np, wdccheck as wc
