@@ -65,8 +65,7 @@ def calibrate(condition: Scaled) -> float:
     With beta = 1/alpha, epsilon/alpha is the supremum of ``|beta g - q|`` over witnesses with terms
     ``g = u^T A u``, ``q = u^T Q u``: convex in beta. Each round searches for a witness at the present
     beta and adds its line; the minimum of the maximum of the lines bounds the true minimum from
-    below. It ends after at most 48 blocks of ascent: seconds, half a minute for
-    wide layers.
+    below. It ends after at most 48 blocks of ascent: seconds, half a minute for wide layers.
 
     Parameters
     ----------
@@ -77,6 +76,11 @@ def calibrate(condition: Scaled) -> float:
     -------
     float
         If the minimum is vacuous (1/2 for the WDC), the smallest minimizer, with a :class:`VacuousWarning`.
+
+    Raises
+    ------
+    InvalidInput
+        The condition has no alpha.
 
     Examples
     --------
@@ -147,7 +151,7 @@ def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) 
 
 
 def _safe(condition: Scaled, alpha: float) -> float:
-    """Where the cap is the vacuous value: a cap is max(something, vacuous * alpha) (Fact 9)."""
+    """An alpha where the cap is vacuous: a cap is max(something, vacuous * alpha) (Fact 9)."""
     theorems = theorems_of(condition.with_alpha(alpha))
     caps = [] if theorems is None else [cap.value for cap in theorems.caps()]
     return max(alpha, min(caps, default=0.0) / condition.vacuous)
@@ -156,10 +160,10 @@ def _safe(condition: Scaled, alpha: float) -> float:
 def calibrated(
     condition: Scaled, time_limit: float | None, choose: Callable[[Scaled, float | None], Calibration]
 ) -> tuple[Scaled, Calibration, float | None]:
-    """The condition at the alpha that `choose` finds within its share of the time, and the time left.
+    """The condition at the alpha that `choose` finds in its share of the time, its result, the time left.
 
-    That alpha is rounded up to six digits, and what is printed is what is used; up, lest the vacuous value
-    be no longer proved.
+    That alpha is rounded to six digits, so that what is printed is what is used; up, so that the vacuous
+    value stays proved.
     """
     begun = time.monotonic()
     chosen = choose(condition, None if time_limit is None else _SHARE * time_limit)
@@ -170,7 +174,7 @@ def calibrated(
 def kept_calibration(
     condition: Scaled, path: Path | None, limit: float | None, workers: int, rng: Rng
 ) -> Calibration:
-    """A calibration that any minimizer satisfies, kept in a file: a resumed call goes on at its alpha.
+    """A calibration with any minimizer, kept in a file: a resumed call continues at its alpha.
 
     Raises
     ------
@@ -199,9 +203,9 @@ def kept_calibration(
 def _higher(
     condition: Scaled, near: Points, level: float, run: Run, blocks: float
 ) -> tuple[Points | None, int]:
-    """A point where epsilon/alpha exceeds `level`, or None if ascent finds none; and its blocks."""
+    """A point where epsilon/alpha exceeds `level`, None if ascent finds none; blocks of ascent."""
     known, done = Bracket(condition.describe(), lower=condition.lower_bound(near), witness=near), 0
-    for search in (Ascent(starts=1), Ascent()):  # one round mostly does; none found needs a real search
+    for search in (Ascent(starts=1), Ascent()):  # one round usually finds one; if not, search in full
         share = run.remaining() / 4
         own = run.with_(deadline=time.monotonic() + share) if math.isfinite(share) else run
         for found in search.improve(condition, known, own):

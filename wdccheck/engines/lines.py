@@ -76,9 +76,9 @@ def first_lines(condition: Scaled, run: Run, block: int) -> list[Line]:
 def lowest(found: Sequence[Line], most: float) -> Lowest:
     """Where the maximum of |beta g - q| is lowest, in floating point; `most` is the vacuous value.
 
-    The maximum is attained by a rising line (beta g - q) and a falling one (q - beta g): all
-    pairs are tried, which is the dual of the one-dimensional linear program. Where no line rises the
-    highest level one says all, and beta is inf.
+    A rising line (beta g - q) and a falling one (q - beta g) meet there: all pairs are tried, which is
+    the dual of the one-dimensional linear program. Where no line rises, the highest level line gives
+    the value, and beta is inf.
     """
     g = np.array([line.terms.gram for line in found])
     q = np.array([line.terms.expectation for line in found])
@@ -108,8 +108,8 @@ def proved(found: Sequence[Line]) -> tuple[float, tuple[Line, Line] | None]:
 
     g1 and g2 err by u, their sum, the quotient and the product by u each: 9 u, 1e-15, make the weight large
     enough. The q are at most 1/2: sums, products and difference err by less than 4 u, and either
-    expectation_error has 60 u to spare (what its proof adds up is less by so much). 1 - 1e-14 only keeps
-    the last digits below.
+    expectation_error has 60 u to spare (its proof adds up to that much less). 1 - 1e-14 only keeps the
+    last digits below.
     """
     terms = [line.terms for line in found]
     g1 = np.array([max(m.gram - m.gram_error, 0.0) for m in terms])

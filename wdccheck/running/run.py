@@ -92,8 +92,8 @@ class Run:
     ) -> Iterator[Result]:
         """Apply `function` to `items` over the workers; results in order.
 
-        `function` is a `partial` whose first argument, the condition, goes to every worker once. What is
-        `short`, and a single item, is done here: sending it would take longer.
+        `function` is a `partial` whose first argument, the condition, goes to every worker once. `short`
+        items, or a single one, are done here: sending takes longer.
         """
         if short or len(items) == 1:
             return map(function, items)

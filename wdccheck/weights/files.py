@@ -102,7 +102,7 @@ def read_network(
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:
     """Read one matrix, read-only float64 of shape (n, k), from a file that holds no other.
 
-    With `complex_too` one of complex numbers is taken as well, as complex128, from ``.npy`` or ``.npz``.
+    With `complex_too` a complex one is read as well, as complex128, from ``.npy`` or ``.npz``.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> n
 
 
 def _chain(path: str | os.PathLike[str], complex_too: bool = False) -> Chain:
-    """What a file holds; at least one matrix, as the readers see to, of real numbers unless it is said."""
+    """The chain that a file holds, of real matrices unless `complex_too`."""
     source = regular_file(path, SUFFIXES)
     try:
         with Bounded(source) as stream:

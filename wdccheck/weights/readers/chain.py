@@ -42,7 +42,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Relabel:
-    """Another shape for the same entries; only after the last layer does it leave the network as it is."""
+    """Another shape for the same entries; it is harmless after the last layer only."""
 
     label: str
 
@@ -64,7 +64,7 @@ class Chain:
 
 
 def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:
-    """A dense layer of checked arrays; a bias of zeros is none. W may be complex, for who reads a matrix.
+    """A dense layer of checked arrays; a bias of zeros counts as none. W may be complex, for `read_matrix`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whole Keras models, ``.keras`` and ``.h5``: layers by the configuration, kernels turned to (out, in)."""
+"""Whole Keras models, ``.keras`` and ``.h5``: layers by configuration, kernels transposed to (out, in)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEUTRAL = {"InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "Gauss
 _ACTIVATIONS = {"LeakyReLU", "PReLU", "ELU", "Softmax", "ThresholdedReLU"}
 _PARTS = {"Dense": ("kernel", "bias"),
           "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance")}
-_SWITCHES = {"bias": "use_bias", "gamma": "scale", "beta": "center"}  # what says whether a part is there
+_SWITCHES = {"bias": "use_bias", "gamma": "scale", "beta": "center"}  # options that say if a part is there
 
 
 def read_keras(source: str, stream: Bounded) -> Chain:
@@ -119,7 +119,7 @@ def _before(source: str, name: str, layer: dict[str, Any]) -> list[str]:
 
 
 def _called(node: Any) -> list[str]:
-    """The layers that a part of a configuration takes outputs of: Keras 3 and Keras 2 write them apart."""
+    """The layers whose outputs a part of a configuration takes, as Keras 3 or Keras 2 writes them."""
     if isinstance(node, dict):
         history = node.get("keras_history")
         parts = node.values() if history is None else [history]
@@ -188,7 +188,7 @@ def _word(sort: str) -> str:
 
 
 class _Saved:
-    """The weights of a ``.keras`` archive: numbered within groups that say whose they are."""
+    """The weights of a ``.keras`` archive: numbered within groups that name their layer."""
 
     def __init__(self, source: str, tree: hdf5.Tree) -> None:
         self.source, self.tree = source, tree

@@ -45,7 +45,7 @@ class _Group:
 def named_chain(source: str, arrays: Mapping[str, np.ndarray]) -> Chain:
     """The chain of layers that the arrays of a file without a graph make.
 
-    A matrix is a layer. A vector belongs to the matrix that bears its name but for a word like
+    A matrix is a layer. A vector belongs to the matrix of the same name up to a word like
     ``weight`` or ``bias``. Batch norm stands right after the layer that shares its number or its block.
 
     Raises
@@ -104,7 +104,7 @@ def _groups(source: str, arrays: Mapping[str, np.ndarray]) -> list[_Group]:
 
 
 def _role(name: str) -> tuple[str, str]:
-    """What is left of a name without its word, and what the word says; a free name is a weight."""
+    """A name without its word, and the role that the word says; without a word, a weight."""
     match = re.fullmatch(rf"(?:(.*)[._/:-])?({_WORD})_?(\d*)", name, re.IGNORECASE)
     if match is None:
         return name, "weight"
@@ -143,7 +143,7 @@ def _norm(source: str, group: _Group) -> Norm:
 
 
 def _owner(stem: str, layers: list[str], norms: list[str]) -> str | None:
-    """The layer that batch norm surely follows: of the number before, of the same, or alone in its block."""
+    """The layer that batch norm surely follows: with the number before, the same, or alone in its block."""
     base, number = _numbered(stem)
     if number is not None:
         before = [one for one in layers if _numbered(one) == (base, number - 1)]

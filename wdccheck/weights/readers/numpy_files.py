@@ -56,7 +56,7 @@ def _array(thing: str, stream: IO[bytes], size: int, room: Room) -> np.ndarray:
     """The array of a stream of `size` bytes, if there is room for it."""
     head = stream.read(_HEADER)
     shape, fortran, dtype, offset = _header(thing, head)
-    if dtype.kind not in "fiuc":  # whoever asked for real numbers refuses complex ones
+    if dtype.kind not in "fiuc":  # complex ones are refused later, unless asked for
         raise InvalidInput(thing, "an array of real numbers", f"dtype {dtype.name}")
     if min(shape, default=1) < 1:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",

@@ -70,7 +70,7 @@ class _Walk:
         self.flat = axes <= 2  # else a matrix would act on every position of the input; 0: not said
 
     def steps(self) -> list[Step]:
-        """The steps from the input to the output; every node is one of them."""
+        """The steps from the input to the output; they pass every node."""
         steps: list[Step] = []
         value, done = self.start, 0
         while done < self.count and value != self.end:
@@ -172,7 +172,7 @@ class _Walk:
         return dense(self.source, layer.label, layer.W, np.broadcast_to(b.ravel(), n))
 
     def _keeps_rows(self, node: Any, steps: list[Step]) -> bool:
-        """Whether a Reshape gives every output of the last layer its own shape, whatever the batch."""
+        """Whether a Reshape acts on every output of the last layer by itself, whatever the batch."""
         if node.input[1] not in self.constants:
             return False
         first, *rest = [int(n) for n in self._array(node.input[1], 1)] or [-2]
@@ -198,7 +198,7 @@ def _label(node: Any) -> str:
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    """Floats, integers and lists of integers of a node by name; others are of no step."""
+    """Floats, integers and lists of integers of a node by name; no step uses others."""
     values = {1: "f", 2: "i", 7: "ints"}
     return {one.name: list(one.ints) if one.type == 7 else getattr(one, values[one.type])
             for one in node.attribute if one.type in values}
