@@ -236,7 +236,8 @@ class Row:
         if least is None and data.get("ratio_lower_any_alpha") is not None:  # schema 1
             least = {"lower": data["ratio_lower_any_alpha"]}
         found = None if least is None or known.alpha is None else LeastRatio.from_dict(least, known, source)
-        scope = data.get("scope", "given" if found is None else "best")
+        shared = bool(data["of"]) or named(known.condition["kind"]).paired
+        scope = data.get("scope", "pair" if shared else "given" if found is None else "best")
         if scope not in SCOPES:
             raise InvalidInput(f"{source}: scope", f"one of {', '.join(SCOPES)}", repr(scope)[:60])
         return Row(known, found, str(data["of"]), str(data.get("note", "")), scope)
@@ -245,7 +246,7 @@ class Row:
         """The row as one line of a table."""
         place = self.place or ("last layers" if named(self.kind).paired else self.size)
         shared = f"alpha = {self.alpha!r}  " if self.scope == "pair" and self.alpha is not None else ""
-        line = f"{self.kind:<11}{place:<16}{between(*self.headline):<44}  {shared}{self.state}"
+        line = f"{self.kind:<11}{place:<16}{between(*self.headline):<40}  {shared}{self.state}"
         return line.rstrip()
 
     def to_text(self) -> str:
