@@ -22,8 +22,9 @@ from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.loop import Rng, bracket, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
-from wdccheck.linalg.inputs import alpha_value, limit_value
+from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.protocol.limit import Limit
 from wdccheck.reports.row import Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
@@ -71,7 +72,7 @@ class RowSettings:
     ) -> RowSettings:
         """Arguments of ``certify``, checked; the clock starts."""
         _check_time(time_limit)
-        _check_ratio(ratio)
+        _goal(1.0, None, ratio)
         deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
         return RowSettings(gap, ratio, deadline, parallel.available(workers), seed_sequence(rng), progress,
                       None if checkpoint is None else _folder(checkpoint))
@@ -95,8 +96,8 @@ class RowSettings:
 
 def certify_condition(
     condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
-    ratio: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
-    progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
+    eps: float | None = None, ratio: float | None = None, time_limit: float | None = None, workers: int = 1,
+    rng: Rng = 0, progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
     above: Bracket | None = None,
 ) -> Row:
     """One row of a report; `checkpoint` is a file here.
@@ -104,7 +105,10 @@ def certify_condition(
     Parameters
     ----------
     condition : Condition
-        Where it has a scale, `alpha` replaces it; `ratio` is what epsilon/alpha is compared with then.
+        Where it has a scale, `alpha` replaces it.
+    eps, ratio : float, optional
+        Stop once it is decided whether ``epsilon <= eps``, or ``epsilon/alpha <= ratio``; without a scale,
+        both are epsilon's. At most one of them.
     above : Bracket, optional
         A bracket of the WDC of the layer, where the condition is its R2WDC (Fact 12).
 
@@ -122,14 +126,14 @@ def certify_condition(
     """
     check_alpha(alpha)
     _check_time(time_limit)
-    _check_ratio(ratio)
+    _goal(1.0, eps, ratio)
     if isinstance(condition, R2WDC) and condition.layer == 1:
         row = certify_condition(
-            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
-            workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
+            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, eps=eps, ratio=ratio,
+            time_limit=time_limit, workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return first_layer(row, condition)
     shown, workers = resolve(progress), parallel.available(workers)
-    chosen, goal, scale, left = None, ratio, 1.0, time_limit
+    chosen, scale, left = None, 1.0, time_limit
     if isinstance(condition, Scaled):
         if alpha == "best":
             shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
@@ -144,7 +148,7 @@ def certify_condition(
         else:
             condition = condition.with_alpha(alpha_value(alpha))
         scale = condition.alpha
-        goal = None if ratio is None else ratio * scale
+    goal = _goal(scale, eps, ratio)
     proof = BranchAndBound(rtol=CLOSED) if gap is None else BranchAndBound(gap, 0.0)
     engines = default_engines(condition, proof, goal)
     if above is not None and goal is not None and dominance.upper_at(above, scale) <= goal:
@@ -187,9 +191,9 @@ def _check_time(time_limit: float | None) -> None:
         raise InvalidInput("time_limit", "a number of seconds > 0, or None", repr(time_limit)[:60])
 
 
-def _check_ratio(ratio: float | None) -> None:
-    if ratio is not None:
-        limit_value("ratio", ratio)
+def _goal(scale: float, eps: float | None, ratio: float | None) -> float | None:
+    """The epsilon with which a condition of this scale is compared, exactly; None where nothing is asked."""
+    return None if eps is None and ratio is None else Limit.of(scale, eps, ratio).eps
 
 
 def _folder(folder: str | os.PathLike[str]) -> Path:

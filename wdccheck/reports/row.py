@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from wdccheck import result_files
 from wdccheck.brackets import Bracket, Verdict
 from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
+from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
-from wdccheck.rounded_text import between, down, item, quotient, up
+from wdccheck.rounded_text import between, down, item, up
 from wdccheck.stops import Reason
 
 if TYPE_CHECKING:
@@ -107,12 +106,12 @@ class Row:
     @property
     def ratio_lower(self) -> float:
         """A float at most ``lower / alpha``."""
-        return quotient(self.bracket.lower, self.scale, 0.0)
+        return self.bracket.ratio_lower
 
     @property
     def ratio_upper(self) -> float:
         """A float at least ``upper / alpha``."""
-        return quotient(self.bracket.upper, self.scale, math.inf)
+        return self.bracket.ratio_upper
 
     @property
     def empty(self) -> bool:
@@ -130,12 +129,13 @@ class Row:
         stop = self.bracket.stopped.get("upper")
         return "" if stop is None else _STATE.get(stop.reason, f"stopped by {stop.reason.value}")
 
+    def limit(self, ratio: float) -> Limit:
+        """What a verdict compares: epsilon/alpha with `ratio`, or epsilon where there is no alpha."""
+        return Limit(limit_value("ratio", ratio), self.alpha)
+
     def verdict(self, ratio: float) -> Verdict:
-        """Whether ``epsilon/alpha <= ratio``, or epsilon where there is no alpha, in exact arithmetic."""
-        limit = Fraction(limit_value("ratio", ratio)) * Fraction(self.scale)
-        if math.isfinite(self.bracket.upper) and Fraction(self.bracket.upper) <= limit:
-            return Verdict.HOLDS
-        return Verdict.VIOLATED if Fraction(self.bracket.lower) > limit else Verdict.UNDECIDED
+        """Whether what is bounded is within :meth:`limit`, compared exactly."""
+        return self.bracket.verdict(self.limit(ratio).eps)
 
     def to_dict(self, threshold: float | None = None) -> dict[str, Any]:
         """The row as plain JSON data; `margin` is the least factor by which eps is too large."""
