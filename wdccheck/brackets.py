@@ -14,8 +14,8 @@ import numpy as np
 
 from wdccheck import result_files
 from wdccheck.errors import InvalidInput, UnsoundBound
-from wdccheck.linalg.inputs import limit_value
-from wdccheck.rounded_text import between
+from wdccheck.protocol.limit import Limit
+from wdccheck.rounded_text import between, quotient
 from wdccheck.stops import Reason, Stop
 from wdccheck.version import made_by
 
@@ -23,7 +23,7 @@ __all__ = ["Bracket", "Verdict", "Work", "decode_witness", "encode_witness", "lo
 
 
 class Verdict(Enum):
-    """The three answers to "is epsilon <= eps?".
+    """The three answers to "is epsilon, or epsilon/alpha, at most this?".
 
     Examples
     --------
@@ -122,6 +122,16 @@ class Bracket:
         return self.condition.get("alpha")
 
     @property
+    def ratio_lower(self) -> float:
+        """A float at most ``lower / alpha``; `lower` where there is no alpha."""
+        return self.lower if self.alpha is None else quotient(self.lower, self.alpha, 0.0)
+
+    @property
+    def ratio_upper(self) -> float:
+        """A float at least ``upper / alpha``; `upper` where there is no alpha."""
+        return self.upper if self.alpha is None else quotient(self.upper, self.alpha, math.inf)
+
+    @property
     def gap(self) -> float:
         """``upper - lower``."""
         return self.upper - self.lower
@@ -142,12 +152,15 @@ class Bracket:
         reasons = {stop.reason for stop in self.stopped.values()}
         return bool(reasons & {Reason.INTERRUPTED, Reason.MEMORY})
 
-    def verdict(self, eps: float) -> Verdict:
-        """Whether the condition holds with constant `eps`: holds, violated, or not known."""
-        eps = limit_value("eps", eps, finite=False)
-        if self.upper <= eps:
+    def verdict(self, eps: float | None = None, *, ratio: float | None = None) -> Verdict:
+        """Whether ``epsilon <= eps``, or ``epsilon/alpha <= ratio``: holds, violated, or not known.
+
+        Exactly one of the two is given; where there is no alpha, `eps`. Both are compared exactly.
+        """
+        limit = Limit.of(self.alpha, eps, ratio).eps
+        if self.upper <= limit:
             return Verdict.HOLDS
-        return Verdict.VIOLATED if self.lower > eps else Verdict.UNDECIDED
+        return Verdict.VIOLATED if self.lower > limit else Verdict.UNDECIDED
 
     def to_dict(self) -> dict[str, Any]:
         """The bracket as plain JSON data (schema 1)."""

@@ -26,8 +26,9 @@ from wdccheck.engines.loop import Rng, bracket, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import named
-from wdccheck.linalg.inputs import alpha_value, limit_value
+from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.protocol.limit import Limit
 from wdccheck.reports.row import CLOSED, Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
@@ -76,7 +77,7 @@ class RowSettings:
     ) -> RowSettings:
         """Arguments of ``certify``, checked; the clock starts."""
         _check_time(time_limit)
-        _check_ratio(ratio)
+        _goal(1.0, None, ratio)
         deadline = math.inf if time_limit is None else time.monotonic() + (1 - RESERVE) * time_limit
         return RowSettings(gap, ratio, deadline, parallel.available(workers), seed_sequence(rng), progress,
                       None if checkpoint is None else _folder(checkpoint))
@@ -99,8 +100,8 @@ class RowSettings:
 
 def certify_condition(
     condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
-    ratio: float | None = None, time_limit: float | None = None, workers: int = 1, rng: Rng = 0,
-    progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
+    eps: float | None = None, ratio: float | None = None, time_limit: float | None = None, workers: int = 1,
+    rng: Rng = 0, progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
     above: Row | None = None,
 ) -> Row:
     """One row of a report; `checkpoint` is a file here.
@@ -108,7 +109,10 @@ def certify_condition(
     Parameters
     ----------
     condition : Condition
-        Where it has a scale, `alpha` replaces it; `ratio` is what epsilon/alpha is compared with then.
+        Where it has a scale, `alpha` replaces it.
+    eps, ratio : float, optional
+        Stop once it is decided whether ``epsilon <= eps``, or ``epsilon/alpha <= ratio``; without a scale,
+        both are epsilon's. At most one of them.
     above : Row, optional
         The row of the WDC of the layer, where the condition is its R2WDC (Fact 12).
 
@@ -126,16 +130,17 @@ def certify_condition(
     """
     check_alpha(alpha)
     _check_time(time_limit)
-    _check_ratio(ratio)
+    _goal(1.0, eps, ratio)
     if isinstance(condition, R2WDC) and condition.layer == 1:
         row = certify_condition(
-            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
-            workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
+            WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, eps=eps, ratio=ratio,
+            time_limit=time_limit, workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return first_layer(row, condition)
     shown, workers = resolve(progress), parallel.available(workers)
     if not isinstance(condition, Scaled):
-        return Row(bracket(condition, *_engines(condition, gap, ratio), rng=rng, workers=workers,
-                           time_limit=time_limit, target=ratio, checkpoint=checkpoint, progress=shown))
+        goal = _goal(1.0, eps, ratio)
+        return Row(bracket(condition, *_engines(condition, gap, goal), rng=rng, workers=workers,
+                           time_limit=time_limit, target=goal, checkpoint=checkpoint, progress=shown))
     found: Sequence[Line] = ()
     chosen, left = None, time_limit
     if alpha == "best":
@@ -155,9 +160,9 @@ def certify_condition(
         limit = math.inf if left is None else begun + _FEW * left
         found = first_lines(condition, Run(seed_sequence(rng), deadline=limit), 0)
         left = None if left is None else max(left - (time.monotonic() - begun), 0.01)
-    goal = None if ratio is None else ratio * condition.alpha
+    goal = _goal(condition.alpha, eps, ratio)
     engines = _engines(condition, gap, goal)
-    if ratio is not None and _decided(ratio, condition, chosen, above):
+    if _decided(goal, ratio, condition, chosen, above):
         engines = engines[:1]
     known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
                     checkpoint=checkpoint, progress=shown)
@@ -169,11 +174,15 @@ def _engines(condition: Condition, gap: float | None, target: float | None) -> t
     return default_engines(condition, proof, target)
 
 
-def _decided(ratio: float, condition: Scaled, chosen: Calibration | None, above: Row | None) -> bool:
-    """Whether the closed formulas, a calibration or the dominating row decide the question already."""
-    if above is not None and dominance.upper_at(above.bracket, condition.alpha) <= ratio * condition.alpha:
+def _decided(
+    goal: float | None, ratio: float | None, condition: Scaled, chosen: Calibration | None, above: Row | None,
+) -> bool:
+    """Whether closed formulas, a calibration or the dominating row decide the question already."""
+    if goal is None:
+        return False
+    if above is not None and dominance.upper_at(above.bracket, condition.alpha) <= goal:
         return True
-    if chosen is None:  # the question is of this alpha
+    if chosen is None or ratio is None:  # the question is of this alpha
         return False
     others = condition.vacuous if above is None or above.least is None else above.least.upper
     return ratio >= min(others, condition.vacuous) or chosen.lower > ratio
@@ -235,9 +244,9 @@ def _check_time(time_limit: float | None) -> None:
         raise InvalidInput("time_limit", "a number of seconds > 0, or None", repr(time_limit)[:60])
 
 
-def _check_ratio(ratio: float | None) -> None:
-    if ratio is not None:
-        limit_value("ratio", ratio)
+def _goal(scale: float, eps: float | None, ratio: float | None) -> float | None:
+    """The epsilon with which a condition of this scale is compared, exactly; None where nothing is asked."""
+    return None if eps is None and ratio is None else Limit.of(scale, eps, ratio).eps
 
 
 def _folder(folder: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,7 @@ import click
 
 from wdccheck.cli.bracket import bracket_group
 from wdccheck.cli.estimate import estimate
-from wdccheck.cli.options import run_options, search_options
+from wdccheck.cli.options import instead, limit, run_options, search_options
 from wdccheck.cli.outcome import (
     BUG,
     DONE,
@@ -25,7 +25,7 @@ from wdccheck.cli.outcome import (
     UNDECIDED,
     UNUSABLE,
     VIOLATED,
-    finish,
+    finish_report,
     folder,
     writable,
 )
@@ -51,10 +51,13 @@ def cli() -> None:
 @click.option("--out", type=click.Path(readable=False), metavar="DIR",
               help="Write report.html, report.json and report.md into this folder.")
 @weight_options
-@search_options("best", "Folder with one file per row; a later call resumes from it.")
+@search_options(
+    "best", "Folder with one file per row; a later call resumes from it.",
+    limit("--ratio", "eps/alpha of every row (of one without an alpha, eps)"),
+    instead("--eps", "--ratio NUMBER, which compares eps/alpha of every row"))
 def certify(
     weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
-    alpha: float | str, gap: float | None, eps: float | None, time_limit: float, seed: int,
+    alpha: float | str, gap: float | None, ratio: float | None, time_limit: float, seed: int,
     checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
@@ -79,14 +82,14 @@ def certify(
         check_pair(pair, *nets)
     folder(out)
     if pair:
-        report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=eps, time_limit=time_limit,
+        report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
-        report = certify_network(nets[0], A, alpha=alpha, gap=gap, ratio=eps, time_limit=time_limit,
+        report = certify_network(nets[0], A, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                                  workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     if out is not None:
         report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
-    return finish(report, report.to_dict(), eps, json_path, report.interrupted)
+    return finish_report(report, ratio, json_path)
 
 
 for command in (bracket_group, estimate, sweep_command, plot_command):

@@ -169,7 +169,7 @@ def _closed(known: Bracket) -> bool:
 def _explained(known: Bracket, run: Run) -> Bracket:
     """`known` with a reason for each side for which no engine gave one."""
     if run.decided(known):
-        default = Stop(Reason.TARGET, f"the verdict at {run.target!r} is decided")
+        default = Stop(Reason.TARGET, f"whether eps <= {run.target!r} is decided")
     elif _closed(known):
         default = Stop(Reason.EXACT, "both sides meet")
     elif run.expired():

@@ -115,14 +115,6 @@ class Report:
         """What [HV] Lemma 8 and [C] Lemma 5.3 ask of eps/alpha at this depth; None for one layer, a pair."""
         return None if self._pair else thresholds.explicit(len(self.dims) - 1)
 
-    @property
-    def ratio_name(self) -> str:
-        """What a verdict is about."""
-        plain = dict.fromkeys(row.kind for row in self.rows if row.alpha is None)
-        sought = any(row.scope == "best" for row in self.rows)
-        name = "min eps/alpha" if sought else "eps/alpha at the alpha of the row"
-        return name + (f" ({', '.join(plain)}: eps)" if plain else "")
-
     def verdict(self, ratio: float) -> Verdict:
         """Whether every row has ``epsilon/alpha <= ratio`` (RRIC: epsilon): holds, violated or not known."""
         verdicts = {row.verdict(ratio) for row in self.rows}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from wdccheck import result_files
@@ -16,8 +14,9 @@ from wdccheck.engines.lines import NEARLY
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
+from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
-from wdccheck.rounded_text import between, item, quotient, up, wrapped
+from wdccheck.rounded_text import between, item, up, wrapped
 from wdccheck.stops import Reason
 
 __all__ = ["CLOSED", "SCOPES", "Row", "meet"]
@@ -125,12 +124,12 @@ class Row:
     @property
     def ratio_lower(self) -> float:
         """A float at most ``lower / alpha``."""
-        return quotient(self.bracket.lower, self.scale, 0.0)
+        return self.bracket.ratio_lower
 
     @property
     def ratio_upper(self) -> float:
         """A float at least ``upper / alpha``."""
-        return quotient(self.bracket.upper, self.scale, math.inf)
+        return self.bracket.ratio_upper
 
     @property
     def dimension(self) -> int:
@@ -150,14 +149,6 @@ class Row:
         if self.least is None or self.scope == "pair":
             return self.ratio_lower, self.ratio_name, self.ratio_upper
         return self.least.lower, "min eps/alpha", self.least.upper
-
-    @property
-    def compared(self) -> tuple[float, str, float]:
-        """The bounds that a verdict compares: those on the minimum over alpha only if none was given."""
-        if self.scope == "best":
-            return self.headline
-        at = "" if self.alpha is None else f" at alpha = {self.alpha!r}"
-        return self.ratio_lower, f"{self.ratio_name}{at}", self.ratio_upper
 
     @property
     def vacuous(self) -> bool:
@@ -183,16 +174,23 @@ class Row:
         stop = self.bracket.stopped.get("upper")
         return "" if stop is None else _STATE[stop.reason]
 
+    def asks(self, ratio: float) -> str:
+        """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""
+        limit = Limit(limit_value("ratio", ratio), self.alpha)
+        return f"min {limit.words}" if self._over_alpha else str(limit)
+
     def verdict(self, ratio: float) -> Verdict:
-        """Whether what is :attr:`compared` is at most `ratio`, decided in exact arithmetic."""
-        limit = Fraction(limit_value("ratio", ratio))
-        if self.scope == "best" and self.least is not None:
-            lower, upper, scale = self.least.lower, self.least.upper, Fraction(1)
-        else:
-            lower, upper, scale = self.bracket.lower, self.bracket.upper, Fraction(self.scale)
-        if math.isfinite(upper) and Fraction(upper) <= limit * scale:
+        """Whether what :meth:`asks` says is proved, refuted, or neither; compared exactly."""
+        limit = Limit(limit_value("ratio", ratio), self.alpha)
+        if not self._over_alpha or self.least is None:
+            return self.bracket.verdict(limit.eps)
+        if self.least.upper <= limit.value:
             return Verdict.HOLDS
-        return Verdict.VIOLATED if Fraction(lower) > limit * scale else Verdict.UNDECIDED
+        return Verdict.VIOLATED if self.least.lower > limit.value else Verdict.UNDECIDED
+
+    @property
+    def _over_alpha(self) -> bool:
+        return self.scope == "best" and self.least is not None
 
     def to_dict(self, threshold: float | None = None) -> dict[str, Any]:
         """The row as plain JSON data; `margin` is the least factor by which eps/alpha is too large."""
