@@ -15,7 +15,7 @@ import numpy as np
 from wdccheck import result_files
 from wdccheck.errors import InvalidInput, UnsoundBound
 from wdccheck.protocol.limit import Limit
-from wdccheck.rounded_text import between, quotient
+from wdccheck.rounded_text import between, quotient, shortest
 from wdccheck.stops import Reason, Stop
 from wdccheck.version import made_by
 
@@ -107,7 +107,7 @@ class Bracket:
 
     def __repr__(self) -> str:
         shape = "x".join(str(n) for n in self.condition.get("shape", ()))
-        scale = "" if self.alpha is None else f", alpha={self.alpha:.6g}"
+        scale = "" if self.alpha is None else f", alpha={shortest(self.alpha)}"
         name = f"{self.condition.get('kind')}({shape}{scale})"
         by = (re.sub(r"\(.*", "", engine) for engine in (self.lower_by, self.upper_by))
         return f"<{name}: {between(self.lower, 'eps', self.upper)}; by {' and '.join(by)}>"

@@ -71,7 +71,7 @@ def test_bracket_writes_what_load_reads(eye, tmp_path, capsys):
     assert main(["bracket", "wdc", eye, "--json", str(path), *QUICK]) == 0
     known = wc.load(path)
     assert known.lower <= 1 <= known.upper
-    assert "WDC: 2 x 2, alpha = 1" in capsys.readouterr().out
+    assert "WDC: 2 x 2\n    0.5" in (out := capsys.readouterr().out) and "at alpha = 1\n" in out
     data = json.loads(path.read_text())
     assert (data["wdccheck"], data["kernel"]) == (wc.__version__, wc.kernel())
 
@@ -128,7 +128,7 @@ def test_bracket_of_a_pair(tmp_path, capsys):
         np.save(name, np.random.default_rng(k).standard_normal((6, k)))
     path = tmp_path / "pair.json"
     assert main(["bracket", "joint-wdc", *names, "--alpha", "1", "--json", str(path), *QUICK]) == 0
-    assert "joint-WDC: 6 x 1 and 6 x 2, alpha = 1" in capsys.readouterr().out
+    assert "joint-WDC: 6 x 1 and 6 x 2\n" in (out := capsys.readouterr().out) and "at alpha = 1\n" in out
     assert wc.load(path).part in ("B", "C")
     assert main(["verify", str(path), "--quiet"]) == 0
     np.save(names[0], np.ones((5, 1)))

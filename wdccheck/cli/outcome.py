@@ -78,7 +78,8 @@ def finish_row(
     elif ratio is not None:
         verdict = row.verdict(ratio)
         text += f"\n\n{asked([row], ratio)}: {verdict.value}"
-    data = {**made_by(), "weights": [one.to_dict() for one in origins], **row.bracket.to_dict()}
+    data = {**made_by(), "weights": [one.to_dict() for one in origins], **row.bracket.to_dict(),
+            "least": None if row.least is None else row.least.to_dict()}
     return finish(text, data, verdict, path, row.bracket.interrupted)
 
 

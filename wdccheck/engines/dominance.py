@@ -14,6 +14,7 @@ from wdccheck import brackets
 from wdccheck.brackets import Bracket
 from wdccheck.kinds import named
 from wdccheck.linalg.rounding import rounded_up
+from wdccheck.rounded_text import shortest
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["bounded", "name_of", "through", "upper_at"]
@@ -52,7 +53,7 @@ def bounded(known: Bracket, above: Bracket) -> Bracket:
     if upper >= known.upper:
         return known
     scale = float(above.condition["alpha"])
-    reason = f"Fact 12: {name_of(above)}" + (f" at alpha = {scale:.6g}" if scale != alpha else "")
+    reason = f"Fact 12: {name_of(above)}" + (f" at alpha = {shortest(scale)}" if scale != alpha else "")
     stop = Stop(Reason.CAP_ONLY, f"what bounds the {above.condition['kind']} bounds the "
                 f"{known.condition['kind']}")
     return brackets.merge(known, Bracket(known.condition, upper=upper, upper_by=reason,

@@ -20,7 +20,7 @@ from wdccheck.kinds import named
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Scaled
 from wdccheck.result_files import decode_float
-from wdccheck.rounded_text import quotient
+from wdccheck.rounded_text import quotient, shortest
 
 __all__ = ["LeastRatio", "least_ratio", "least_upper"]
 
@@ -126,5 +126,5 @@ def least_upper(known: Bracket, above: tuple[str, LeastRatio] | None = None) -> 
     bounds = [(critical, "every large alpha (Fact 9)")]
     if above is not None:
         bounds.append((above[1].upper, f"{above[0]}, at the same alpha (Fact 12)"))
-    bounds.append((quotient(known.upper, scale, math.inf), f"alpha = {scale!r}: {known.upper_by}"))
+    bounds.append((quotient(known.upper, scale, math.inf), f"alpha = {shortest(scale)}: {known.upper_by}"))
     return min(bounds, key=lambda bound: bound[0])  # ties to the earlier

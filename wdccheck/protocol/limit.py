@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg.inputs import limit_value
+from wdccheck.rounded_text import shortest
 
 __all__ = ["Limit"]
 
@@ -75,12 +76,7 @@ class Limit:
     @property
     def words(self) -> str:
         """What is asked, without the alpha."""
-        return f"{self.name} <= {_number(self.value)}"
+        return f"{self.name} <= {shortest(self.value)}"
 
     def __str__(self) -> str:
-        return self.words if self.alpha is None else f"{self.words} at alpha = {_number(self.alpha)}"
-
-
-def _number(value: float) -> str:
-    """All digits that it has."""
-    return repr(value).removesuffix(".0")
+        return self.words if self.alpha is None else f"{self.words} at alpha = {shortest(self.alpha)}"

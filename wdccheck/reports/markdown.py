@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdccheck.reports.meaning import facts
 from wdccheck.reports.row import Row
-from wdccheck.rounded_text import between
+from wdccheck.rounded_text import between, shortest
 
 __all__ = ["SOURCES", "Content", "page", "typeset"]
 
@@ -75,7 +75,7 @@ def page(content: Content) -> str:
 
 def _row(row: Row) -> str:
     at = "" if row.alpha is None else (
-        f"α = {row.alpha!r}: {typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))}")
+        f"α = {shortest(row.alpha)}: {typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))}")
     bounds = typeset(between(*row.headline))
     return f"| {_plain(row.name)} | {_plain(row.size)} | {bounds} | {at} | {row.state} |"
 

@@ -9,7 +9,7 @@ from wdccheck.brackets import Work
 from wdccheck.kinds import named
 from wdccheck.reports import thresholds
 from wdccheck.reports.row import CLOSED, Row
-from wdccheck.rounded_text import between, down, up
+from wdccheck.rounded_text import between, down, shortest, up
 from wdccheck.stops import Reason
 
 __all__ = ["asked", "closing", "facts", "meaning", "passing"]
@@ -27,7 +27,7 @@ def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
         below = "two witnesses (Fact 4)" if row.least.witnesses else "nothing yet"
         found.append(("minimum bounded by", f"{below} from below, {row.least.upper_by} from above"))
     if row.alpha is not None:
-        found += [("alpha", f"{row.alpha!r}" + (f", {row.note}" if row.note else "")),
+        found += [("alpha", shortest(row.alpha) + (f", {row.note}" if row.note else "")),
                   ("at this alpha", f"{between(row.ratio_lower, row.ratio_name, row.ratio_upper)}; "
                                     f"{between(known.lower, 'eps', known.upper)}")]
     return [*found, ("what this number means", meaning(row)),

@@ -16,7 +16,7 @@ from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
-from wdccheck.rounded_text import between, item, up, wrapped
+from wdccheck.rounded_text import between, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
 __all__ = ["CLOSED", "SCOPES", "Row", "meet"]
@@ -41,7 +41,7 @@ def meet(lower: float, upper: float) -> bool:
     Examples
     --------
     >>> from wdccheck.reports.row import meet
-    >>> meet(0.499, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
+    >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
     (True, False, True)
     """
     return upper - lower <= max(CLOSED * upper, _NIL)
@@ -243,9 +243,10 @@ class Row:
     def to_line(self) -> str:
         """The row as one line of a table."""
         place = self.place or ("last layers" if named(self.kind).paired else self.size)
-        shared = f"alpha = {self.alpha!r}  " if self.scope == "pair" and self.alpha is not None else ""
-        line = f"{self.kind:<11}{place:<16}{between(*self.headline):<40}  {shared}{self.state}"
-        return line.rstrip()
+        line = f"{self.kind:<11}{place:<16}{between(*self.headline):<40}  "
+        if self.scope == "pair" and self.alpha is not None:
+            line += f"alpha = {shortest(self.alpha)}  "
+        return (line + self.state).rstrip()
 
     def to_text(self) -> str:
         """The row as `wdccheck` prints it, at most 100 columns wide."""
@@ -255,7 +256,7 @@ class Row:
         lines = [title, *([] if self.least is None else self._minimum(self.least))]
         gap = f"gap {up(known.gap, 3)}"
         if self.alpha is not None:
-            chosen = f"    at alpha = {self.alpha!r}" + (f", {self.note}" if self.note else "")
+            chosen = f"    at alpha = {shortest(self.alpha)}" + (f", {self.note}" if self.note else "")
             lines += [*wrapped(chosen), f"    {between(self.ratio_lower, self.ratio_name, self.ratio_upper)}"]
         lines.append(f"    {between(known.lower, 'eps', known.upper):<40}  {gap}")
         lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known)]
