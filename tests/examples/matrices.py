@@ -10,6 +10,11 @@ import numpy as np
 Factory = Callable[[np.random.Generator, int], np.ndarray]
 
 
+def gaussian(n: int, k: int, seed: int = 0) -> np.ndarray:
+    """Entries N(0, 1/n)."""
+    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
+
+
 # -- matrices of mixed kinds ------------------------------------------------------------------
 
 
