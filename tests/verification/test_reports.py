@@ -11,6 +11,8 @@ import pytest
 from scipy import sparse
 
 import wdccheck as wc
+from examples.forgeries import refuted, verify
+from examples.matrices import gaussian
 from examples.networks import A, generator
 from wdccheck.certification import of_network
 from wdccheck.errors import InvalidInput
@@ -157,20 +159,6 @@ def test_any_source_of_random_numbers_can_be_drawn_from_again(rng, tmp_path, qui
     path = tmp_path / "report.json"
     wc.certify(generator(), alpha=1.0, rng=rng).save(path)
     assert all(check.passed for check in wc.verify(path, rerun=False))
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
-
-
-def verify(data, tmp_path, **options):
-    path = tmp_path / "forged.json"
-    path.write_text(json.dumps({"schema": 1, **data}))
-    return wc.verify(path, **options)
-
-
-def refuted(checks):
-    return [check for check in checks if check.passed is False]
 
 
 def test_summaries_of_a_report_are_checked(tmp_path):
