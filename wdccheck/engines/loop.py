@@ -168,8 +168,8 @@ def _closed(known: Bracket) -> bool:
 
 def _explained(known: Bracket, run: Run) -> Bracket:
     """Every side has a reason: engines that were never reached ran out of time or of need."""
-    if run.decided(known):
-        default = Stop(Reason.TARGET, f"whether eps <= {run.target!r} is decided")
+    if answer := run.answer(known):
+        default = answer
     elif _closed(known):
         default = Stop(Reason.EXACT, "both sides meet")
     elif run.expired():
