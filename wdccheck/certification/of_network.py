@@ -109,8 +109,8 @@ def places(
     yield ("RRIC", None, ""), [m, n]
 
 
-def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.ndarray:
-    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed gives: drawn again by ``verify``.
+def drawn_measurements(network: ReLUNetwork, rng: int | Sequence[int]) -> np.ndarray:
+    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed `rng` gives: drawn again by ``verify``.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.nd
     """
     outputs = network.dims[-1]
     m = max(1, outputs // 2)
-    return np.random.default_rng(seed).standard_normal((m, outputs)) / math.sqrt(m)
+    return np.random.default_rng(rng).standard_normal((m, outputs)) / math.sqrt(m)
 
 
 def _network_rows(

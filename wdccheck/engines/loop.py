@@ -18,7 +18,6 @@ from wdccheck.engines.defaults import default_engines
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.condition import Condition, checked
-from wdccheck.rounded_text import shortest
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
@@ -169,8 +168,8 @@ def _closed(known: Bracket) -> bool:
 
 def _explained(known: Bracket, run: Run) -> Bracket:
     """`known` with a reason for each side for which no engine gave one."""
-    if run.decided(known):
-        default = Stop(Reason.TARGET, f"whether eps <= {shortest(run.target)} is decided")
+    if answer := run.answer(known):
+        default = answer
     elif _closed(known):
         default = Stop(Reason.EXACT, "both sides meet")
     elif run.expired():

@@ -12,9 +12,11 @@ import numpy as np
 
 from wdccheck.brackets import Bracket, Work
 from wdccheck.protocol.condition import Condition, Parted
+from wdccheck.protocol.limit import Limit
 from wdccheck.running import parallel
 from wdccheck.running.parcels import Shared
 from wdccheck.running.progress import Event, Progress, Silent
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Engine", "Run", "raised"]
 
@@ -81,6 +83,12 @@ class Run:
         """Whether `known` already settles the target."""
         target = self.target
         return target is not None and (known.upper <= target or known.lower > target)
+
+    def answer(self, known: Bracket) -> Stop | None:
+        """The reason to stop where `known` settles the target: what was compared."""
+        if self.target is None or not self.decided(known):
+            return None
+        return Stop(Reason.TARGET, f"whether {Limit(self.target)} is decided")
 
     def block_seed(self, *block: int) -> np.random.SeedSequence:
         """The seed of one block of work: a function of the root and the block's number alone."""
