@@ -9,7 +9,7 @@ import click
 
 from wdccheck.cli.options import search_options
 from wdccheck.cli.outcome import STATUS, finish_row, writable
-from wdccheck.cli.weight_files import layer_number, matrix, network, weight_options
+from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.kinds import KINDS, Kind
 
 __all__ = ["bracket_group"]
@@ -60,7 +60,7 @@ def _bracketed(
     from wdccheck.weights.files import read_matrix
 
     writable(json_path)
-    nets = [(matrix if kind.paired else network)(path, quiet) for path in paths.values()]
+    nets = networks(kind, paths.values(), layer, quiet or json_path != "-")  # the result says what they are
     layers = [net.layers[0] for net in nets] if kind.paired else list(nets[0].layers)
     if kind.per_layer:
         number = layer_number(layer, len(layers))

@@ -66,7 +66,7 @@ def finish_row(row: Row, eps: float | None, path: str | None, *nets: ReLUNetwork
     """The same for one condition; `nets` are those that were read for it."""
     origins = [net.origin for net in nets if net.origin is not None]
     provenance = {**made_by(), "weights": [one.to_dict() for one in origins]}
-    notes = [note for one in origins for note in one.notes()]
+    notes = [line for one in origins for line in one.lines()]
     interrupted = row.bracket.interrupted
     return finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted, notes)
 
