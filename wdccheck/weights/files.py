@@ -121,7 +121,7 @@ def read_network(
     >>> read_network(path, lift_bias=True).origin.layers
     ("array 'W1' 5 x 3", "array 'W2' 3 x 5")
     >>> read_network(path, arrays="W2").origin.unused
-    ("array 'W1'", "array 'b1'")
+    ("'W1'", "'b1'")
     """
     options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
     chain = _chain(path, Selection.of(arrays, key, from_, to, transpose))
@@ -154,7 +154,7 @@ def read_layer(
     >>> path = os.path.join(tempfile.mkdtemp(), "net.npz")
     >>> np.savez(path, W1=np.ones((4, 2)), b1=np.ones(4), K=np.ones((3, 4, 5, 5)))
     >>> read_layer(path, arrays="W1").origin.unused
-    ("array 'b1'", "array 'K'")
+    ("'b1'", "'K'")
     """
     chain = _chain(path, Selection.of(arrays, key, None, None, transpose, alone=True))
     return _network(chain, [_only(chain)], {}, "")

@@ -82,14 +82,15 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     taken = arrays.selected(choice.arrays) if choice.arrays else list(arrays.entries)
     if choice.arrays and not choice.alone:
         taken = _with_their_parts(arrays, taken, read)
+    place = {name: i for i, name in enumerate(taken)}
     groups = _groups(source, taken, read)
     if choice.arrays:
-        groups.sort(key=lambda group: taken.index(group.name))
+        groups.sort(key=lambda group: place[group.name])
         if choice.alone:
             groups = [replace(group, parts={"weight": group.parts["weight"]})
                       for group in groups if group.is_matrix] or groups
     layers = [group.named() for group in groups if group.is_matrix]
-    stored = sorted(layers, key=lambda layer: taken.index(layer.name))
+    stored = sorted(layers, key=lambda layer: place[layer.name])
     kept = arrays.keeps_order([layer.name for layer in stored])
     others = [name for group in groups if not group.is_matrix for name, _ in group.parts.values()]
     way = "" if choice.arrays or choice.alone else ways(stored if kept else layers, others)
@@ -101,7 +102,7 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
         in_one_sequence(source, layers, stored if kept else None, others)
     steps = _steps(dense_of, _norms_after(arrays, groups, dense_of))
     used = {name for group in groups for name, _ in group.parts.values()}
-    unused = [f"array {shown(name)}" for name in arrays.entries
+    unused = [shown(name) for name in arrays.entries
               if name not in used and _role(name)[1] != "count"]
     return Chain(source, tuple(steps), _ordered_by(choice, layers, kept), arrays.key,
                  (*unused, *arrays.elsewhere), choice.transpose)
@@ -122,7 +123,7 @@ def _ordered_by(choice: Selection, layers: Sequence[Named], kept: bool) -> str:
 
 def _with_their_parts(arrays: Arrays, chosen: Iterable[str], read: Callable[[str], np.ndarray]) -> list[str]:
     """What was chosen, with the biases of the layers in it, and batch norm that surely follows one."""
-    taken = list(chosen)
+    taken = dict.fromkeys(chosen)
     roles = {name: _role(name) for name in arrays.entries}
     stems = {roles[name][0] for name in taken if roles[name][1] == "weight"}
     norms = {stem for stem, role in roles.values() if role == "mean"}
@@ -132,8 +133,8 @@ def _with_their_parts(arrays: Arrays, chosen: Iterable[str], read: Callable[[str
         follows = stem in norms and (owners[stem] in stems or stem in stems)
         if name not in taken and (follows or (role == "bias" and stem in stems and stem not in norms
                                               and _may_be_bias(read(name), read(weights[stem])))):
-            taken.append(name)
-    return taken
+            taken[name] = None
+    return list(taken)
 
 
 def _groups(source: str, names: Iterable[str], read: Callable[[str], np.ndarray]) -> list[_Group]:

@@ -91,7 +91,7 @@ def read_torch(source: str, stream: Bounded, choice: Selection) -> Arrays:
     for name in one.tensors:
         if not isinstance(name, str):
             raise InvalidInput(f"{source}: array {shown(name)}", "a name", type(name).__name__)
-    others = [f"{len(other.tensors)} arrays of {shown(other.key) if other.key else 'the top'}"
+    others = [f"{listed(map(shown, other.tensors), 2)} of {shown(other.key) if other.key else 'the top'}"
               for other in held if other is not one]
     return Arrays(source, {name: functools.partial(read, name) for name in one.tensors}, key=one.key,
                   elsewhere=(*one.rest, *others))
@@ -158,7 +158,7 @@ def _chosen(source: str, data: Any, held: list[_Held], choice: Selection) -> _He
     if choice.key is not None:
         exact = [one for one in held if one.key == choice.key]
         found = exact or [one for one in matrices if one.key.startswith(f"{choice.key}.")]
-        required = f"--key of a dictionary that holds tensors, found none {shown(choice.key)}"
+        required = f"a key of a dictionary that holds tensors, and not {shown(choice.key)},"
     else:
         found = matrices
         if choice.arrays and len(found) > 1:  # the names may say which

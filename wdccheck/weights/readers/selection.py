@@ -137,7 +137,7 @@ class Arrays:
         InvalidInput
             There is no array of such a name, or one is named twice.
         """
-        found: list[str] = []
+        found: dict[str, None] = {}
         names = list(self.entries)
         ordered = (names if self.keeps_order(names)
                    else sorted(names, key=lambda name: natural(name.casefold())))
@@ -146,16 +146,16 @@ class Arrays:
             if pattern in self.entries:
                 if pattern in found:
                     raise InvalidInput(thing, "every array once", "twice")
-                found.append(pattern)
+                found[pattern] = None
                 continue
             matches = [name for name in ordered if fnmatchcase(name, pattern)]
             if not matches:
                 raise InvalidInput(thing, "the name of an array, or a pattern like 'decoder.*'",
                                    f"none such; there are {listed(map(shown, names))}")
-            found += [name for name in matches if name not in found]
+            found |= dict.fromkeys(matches)
         if not found:
             raise InvalidInput(f"{self.source}: --arrays", "names or patterns", shown(tuple(wanted)))
-        return found
+        return list(found)
 
 
 def _parts(text: str, names: Collection[Any]) -> list[str]:

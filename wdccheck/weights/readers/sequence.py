@@ -13,7 +13,7 @@ from wdccheck.weights.readers.source import natural, shown
 
 __all__ = ["Named", "in_one_sequence", "missing", "numbered", "ways"]
 
-_MOST = 400  # characters of all ways together
+_PARTS, _MOST, _LONGEST = 8, 400, 250  # parts that are looked at; characters of all ways, of the longest
 _RULE = "layers of one chain, in an order that their names say"
 
 
@@ -37,9 +37,8 @@ class Named:
 
     @property
     def kind(self) -> str:
-        """The stem, each number as ``#``: a Sequential in another counts on, ``fc`` is before ``fc_1``."""
-        kind = re.sub(r"#(?:\.#)+", "#", re.sub(r"\d+", "#", self.stem.casefold()))
-        return re.sub(r"(?<=[^\W\d_#])_?#$", "", kind) or "#"
+        """The stem, each number as ``#``; one Sequential in another counts on."""
+        return re.sub(r"#(?:\.#)+", "#", re.sub(r"\d+", "#", self.stem.casefold()))
 
 
 def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named] | None,
@@ -75,23 +74,34 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
         found = f"widths {_widths(layers)}, which narrow and widen as those of an encoder and a decoder"
     else:
         return
-    raise InvalidInput(source, _RULE, found + ways(order, others, layers))
+    raise InvalidInput(source, _RULE, found + ways(order, others, layers if len(kinds) == 1 else ()))
 
 
 def ways(order: Sequence[Named], others: Iterable[str], layers: Sequence[Named] = ()) -> str:
-    """The options that choose a chain among these layers: one for each that may be meant, widening first."""
-    runs = [run for group in _groups(order) for run in _runs(group)]
-    for whole in (order, layers):
-        if len(whole) > 1 and _chains(whole) and list(whole) not in runs:
-            runs.append(list(whole))
-    runs.sort(key=lambda run: (run[-1].shape[0] <= run[0].shape[1], -len(run)))
-    found: list[str] = []
-    for run in runs:
-        way = f"--arrays {_choice(run, order, others)} ({_widths(run)})"
-        if not found or sum(map(len, found)) + len(way) < _MOST:
-            found.append(way)
-    left = f" and {len(runs) - len(found)} more" if len(runs) > len(found) else ""
-    return f"; take one with {' or '.join(found)}{left}" if found else ""
+    """The options that choose a chain among these layers: one for each that may be meant.
+
+    First come parts of the model, those that widen before others, then all layers in the order of the
+    file, and in that of `layers`.
+    """
+    parts = [run for group in _groups(order) for run in _runs(group)]
+    parts.sort(key=lambda run: (run[-1].shape[0] <= run[0].shape[1], -len(run)))
+    every = [list(whole) for whole in (order, layers) if len(whole) > 1 and _chains(whole)]
+    last = [_way(run, order, others) for run in every]
+    first, left = list[str](), 0
+    for i, run in enumerate(parts):
+        way = _way(run, order, others) if i < _PARTS else ""
+        if way in last:
+            continue
+        if i < _PARTS and (not first or sum(map(len, [*first, *last, way])) < _MOST):
+            first.append(way)
+        else:
+            left += 1
+    found = [*first, *dict.fromkeys(last)]
+    return f"; take one with {' or '.join(found)}" + (f" ({left} more)" if left else "") if found else ""
+
+
+def _way(run: Sequence[Named], order: Sequence[Named], others: Iterable[str]) -> str:
+    return f"--arrays {_choice(run, order, others)} ({_widths(run)})"
 
 
 def missing(layers: Sequence[Named]) -> str:
@@ -168,7 +178,8 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     foreign = any(fnmatchcase(name, pattern) for name in others)
     if plain and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
-    return f"'{','.join(names)}'"
+    text = ",".join(names)
+    return f"'{text}'" if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
 
 
 def _alike(paths: Sequence[Sequence[str]]) -> int:
@@ -178,7 +189,8 @@ def _alike(paths: Sequence[Sequence[str]]) -> int:
 
 
 def _widths(run: Sequence[Named]) -> str:
-    return "-".join(map(str, [run[0].shape[1], *(layer.shape[0] for layer in run)]))
+    widths = list(map(str, [run[0].shape[1], *(layer.shape[0] for layer in run)]))
+    return "-".join(widths if len(widths) <= 12 else [*widths[:8], "...", widths[-1]])
 
 
 def _names(layers: Sequence[Named]) -> list[str]:
