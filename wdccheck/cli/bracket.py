@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from wdccheck.cli.options import instead, limit, search_options
 from wdccheck.cli.outcome import STATUS, finish_row, writable
-from wdccheck.cli.weight_files import layer_number, matrix, network, weight_options
+from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, ScaleWarning
 from wdccheck.kinds import KINDS, Kind
 
@@ -76,7 +76,7 @@ def _bracketed(
     writable(json_path)
     if eps is not None and ratio is not None:
         raise InvalidInput("--eps and --ratio", "one of them", "both")
-    nets = [(matrix if kind.paired else network)(path, quiet) for path in paths.values()]
+    nets = networks(kind, paths.values(), layer, quiet or json_path != "-")  # the result says what they are
     layers = [net.layers[0] for net in nets] if kind.paired else list(nets[0].layers)
     if kind.per_layer:
         number = layer_number(layer, len(layers))

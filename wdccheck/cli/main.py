@@ -76,7 +76,8 @@ def certify(
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
-    nets = [network(path, quiet) for path in pair or ([weights] if weights else [])] or [generator()]
+    said = quiet or json_path != "-"  # the report says what was read
+    nets = [network(path, said) for path in pair or ([weights] if weights else [])] or [generator()]
     A = None if measurements is None else read_matrix(measurements)
     if pair:
         check_pair(pair, *nets)

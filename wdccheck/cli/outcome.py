@@ -70,7 +70,7 @@ def finish_row(
     from wdccheck.reports.answers import asked
 
     origins = [net.origin for net in nets if net.origin is not None]
-    notes = [line for one in origins for note in one.notes() for line in wrapped(note)]
+    notes = [line for one in origins for note in one.lines() for line in wrapped(note)]
     text, verdict = "\n".join([row.to_text(), *notes]), None
     if eps is not None:
         verdict = row.bracket.verdict(eps)

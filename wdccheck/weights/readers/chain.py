@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +53,31 @@ Step = Dense | Norm | Activation | Relabel
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The steps of a network, first to last, of the file `source`, and what their order comes from."""
+    """The steps of a network, first to last, of the file `source`, and what their order comes from.
+
+    Attributes
+    ----------
+    source : str
+    steps : tuple of Step
+    ordered_by : str
+    key : str
+        Where in a checkpoint its arrays are.
+    unused : tuple of str
+        What else the file holds.
+    transposed : bool
+        Whether every array was transposed.
+    evaluate : callable or None
+        What the graph of the file gives for inputs of shape (count, n_in), by code of others, and who says
+        it; None where the file has no graph.
+    """
 
     source: str
     steps: tuple[Step, ...]
     ordered_by: str
+    key: str = ""
+    unused: tuple[str, ...] = ()
+    transposed: bool = False
+    evaluate: Callable[[np.ndarray], np.ndarray] | None = None
 
     def thing(self, label: str) -> str:
         """What messages call a part of the file."""
