@@ -61,7 +61,7 @@ def _limits(kind: Kind) -> list[Callable[[Any], Any]]:
     """What may be compared with a number: eps/alpha where there is an alpha."""
     eps = limit("--eps", "eps")
     return [eps, limit("--ratio", "eps/alpha") if kind.scaled else
-            instead("--ratio", "--eps NUMBER (this condition has no alpha)")]
+            instead("--ratio", "--eps NUMBER in its place (this condition has no alpha)")]
 
 
 def _bracketed(

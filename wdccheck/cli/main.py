@@ -54,7 +54,7 @@ def cli() -> None:
 @search_options(
     "best", "Folder with one file per row; a later call resumes from it.",
     limit("--ratio", "eps/alpha of every row (of one without an alpha, eps)"),
-    instead("--eps", "--ratio NUMBER, which compares eps/alpha of every row"))
+    instead("--eps", "--ratio NUMBER in its place (it compares eps/alpha of every row)"))
 def certify(
     weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
     alpha: float | str, gap: float | None, ratio: float | None, time_limit: float, seed: int,

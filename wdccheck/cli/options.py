@@ -54,7 +54,7 @@ def instead(option: str, other: str) -> Callable[[Any], Any]:
     """An option that is not here: its use is refused, and names the one that is."""
     def refuse(context: click.Context, _: click.Parameter, found: str | None) -> None:
         if found is not None and not context.resilient_parsing:
-            raise InvalidInput(option, f"{other}, instead of it,", found)
+            raise InvalidInput(option, other, found)
 
     return click.option(option, hidden=True, expose_value=False, callback=refuse)
 

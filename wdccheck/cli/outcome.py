@@ -56,9 +56,10 @@ def finish_report(report: Report, ratio: float | None, path: str | None) -> int:
     """The same of a report; the verdict says what it compares."""
     from wdccheck.reports.answers import answer
 
-    asked = [] if ratio is None else [answer(report, ratio)]
-    verdict = None if ratio is None else report.verdict(ratio)
-    text = "\n\n".join([report.to_text(), *asked])
+    text, verdict = report.to_text(), None
+    if ratio is not None:
+        verdict = report.verdict(ratio)
+        text += "\n\n" + "\n".join(wrapped(answer(report, ratio)))
     return finish(text, report.to_dict(), verdict, path, report.interrupted)
 
 
