@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wdccheck"
 TARGET = ROOT / "docs" / "figures" / "architecture.svg"
 
-WIDTH, MARGIN = 700, 16  # pixels
+WIDTH, MARGIN = 720, 16  # pixels
 HEIGHT, PITCH = 38, 64  # of a box, and from one row to the next
 GAP, THREAD = 44, 22  # between two boxes; the room of an arrow that passes a row
 LETTER, PADDING = 7.9, 26  # of a name in monospaced type, and around it

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from wdccheck import result_files
-from wdccheck.errors import InvalidInput, UnsoundBound
+from wdccheck.errors import UnsoundBound
 from wdccheck.protocol.limit import Limit
+from wdccheck.result_files import schema
 from wdccheck.rounded_text import between, quotient, shortest
 from wdccheck.stops import Reason, Stop
 from wdccheck.version import made_by
@@ -163,7 +164,7 @@ class Bracket:
         return Verdict.VIOLATED if self.lower > limit else Verdict.UNDECIDED
 
     def to_dict(self) -> dict[str, Any]:
-        """The bracket as plain JSON data (schema 1)."""
+        """The bracket as plain JSON data (schema 2)."""
         return {
             "condition": dict(self.condition),
             "lower": result_files.encode_float(self.lower),
@@ -186,13 +187,8 @@ class Bracket:
     @staticmethod
     def from_dict(data: Mapping[str, Any], source: str = "result") -> Bracket:
         """Inverse of :meth:`to_dict`; refuses what is malformed, naming it."""
-        try:
-            return _decode(data, source)
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            if isinstance(error, InvalidInput):
-                raise
-            found = f"{type(error).__name__}: {error}"
-            raise InvalidInput(source, "a bracket as written by save", found[:100]) from None
+        schema.check_bracket(data, source)
+        return _decode(data)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the bracket as JSON, atomically; :func:`load` reads it back."""
@@ -251,43 +247,20 @@ def encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def decode_witness(data: Mapping[str, Any], source: str) -> dict[str, np.ndarray]:
-    """Inverse of :func:`encode_witness`; refuses what is not finite."""
-    witness = {str(letter): np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
-               for letter, entry in data.items()}
-    if not all(np.isfinite(value).all() for value in witness.values()):
-        raise InvalidInput(f"{source}: witness", "finite numbers", "nan or inf")
-    return witness
+def decode_witness(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Inverse of :func:`encode_witness`, of data whose form has been checked."""
+    return {letter: np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
+            for letter, entry in data.items()}
 
 
-def _decode(data: Mapping[str, Any], source: str) -> Bracket:
-    lower = result_files.decode_float(data["lower"], f"{source}: lower")
-    upper = result_files.decode_float(data["upper"], f"{source}: upper")
-    if not lower <= upper:
-        raise InvalidInput(source, "lower <= upper", f"{lower} > {upper}")
-    condition = data["condition"]
-    for key in ("kind", "shape", "sha256"):
-        if key not in condition:
-            raise InvalidInput(f"{source}: condition", f"the field {key}", f"only {sorted(condition)}")
-    if not isinstance(condition["shape"], list | tuple):
-        raise InvalidInput(f"{source}: condition", "a list of sizes as shape", repr(condition["shape"])[:60])
-    if not isinstance(condition.get("network", []), list):
-        raise InvalidInput(f"{source}: condition", "a list of layers as network", "something else")
-    if not isinstance(part := data.get("part"), str | None):
-        raise InvalidInput(f"{source}: part", "a name or null", repr(part)[:60])
-    witness = data["witness"]
-    if witness is not None:
-        witness = decode_witness(witness, source)
+def _decode(data: Mapping[str, Any]) -> Bracket:
+    upper, witness = data["upper"], data["witness"]
     return Bracket(
-        condition=dict(condition), lower=lower, upper=upper, witness=witness, part=part,
-        lower_by=str(data.get("lower_by", "")), upper_by=str(data.get("upper_by", "")),
-        stopped={
-            side: Stop(Reason(stop["reason"]), str(stop["detail"]))
-            for side, stop in data["stopped"].items()
-        },
-        engines=tuple(
-            Work(str(w["repr"]), int(w["seed"]), int(w["work"]), str(w.get("unit", "")),
-                 float(w["seconds"]))
-            for w in data["engines"]
-        ),
+        condition=dict(data["condition"]), lower=data["lower"], upper=math.inf if upper is None else upper,
+        witness=None if witness is None else decode_witness(witness),
+        part=data["part"], lower_by=data["lower_by"], upper_by=data["upper_by"],
+        stopped={side: Stop(Reason(stop["reason"]), stop["detail"])
+                 for side, stop in data["stopped"].items()},
+        engines=tuple(Work(w["repr"], int(w["seed"]), w["work"], w["unit"], float(w["seconds"]))
+                      for w in data["engines"]),
     )

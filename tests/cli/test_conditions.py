@@ -43,7 +43,7 @@ def test_certify_with_measurements(files, capsys):
     assert [row["kind"] for row in json.loads((files / "report.json").read_text())["rows"]] == [
         "WDC", "WDC", "R2WDC", "R2WDC", "RRIC"]
     assert main(["verify", "report.json", "--quiet"]) == 0
-    assert "RRIC: lower bound: confirmed" in capsys.readouterr().out
+    assert "RRIC: lower bound: proved" in capsys.readouterr().out
 
 
 def test_a_verdict_names_the_rows(files, capsys):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.checks import outcomes
 from examples.coherence import ISOMETRIES, exact, fourier, instance, orthonormal, plain, random_points
 from wdccheck import checker, kinds
 from wdccheck.checker import reevaluate
@@ -254,7 +255,7 @@ def test_a_saved_result_is_verified(tmp_path, kind):
     path = tmp_path / "one.json"
     engines = (wc.Spectral(), wc.MonteCarlo(512), wc.BranchAndBound(nodes=200))
     wc.bracket(wc.Coherence(U, net), *engines).save(path)
-    assert [check.passed for check in wc.verify(path)] == [True, True]
+    assert outcomes(wc.verify(path)) == ["proved", "proved"]
     known = wc.load(path)
     assert known.condition["alpha"] is None and known.condition["shape"] == list(U.shape)
     assert ("imaginary" in known.condition["measurements"]) == np.iscomplexobj(U)
@@ -286,12 +287,12 @@ def test_a_forged_result_is_refuted(tmp_path, forged):
     path = tmp_path / "one.json"
     wc.bracket(wc.Coherence(U, net), wc.Spectral(), wc.MonteCarlo(512)).save(path)
     data = json.loads(path.read_text())
-    assert reevaluate(data).passed
+    assert reevaluate(data).outcome == "proved"
     FORGED[forged](data)
-    assert reevaluate(data).passed is False
+    assert reevaluate(data).outcome == "refuted"
     path.write_text(json.dumps(data))
     if forged != "letter":
-        assert wc.verify(path, rerun=False)[0].passed is False
+        assert wc.verify(path, rerun=False)[0].outcome == "refuted"
 
 
 def test_large_ones_are_given_to_verify(tmp_path):
@@ -301,9 +302,9 @@ def test_large_ones_are_given_to_verify(tmp_path):
     known = wc.bracket(wc.Coherence(U, net), wc.Spectral())
     assert "measurements" not in known.condition
     known.save(path)
-    assert [check.passed for check in wc.verify(path)] == [None, None]
-    assert [check.passed for check in wc.verify(path, weights=net, measurements=U)] == [True, True]
-    assert [check.passed for check in wc.verify(path, weights=net, measurements=U.real)] == [None, None]
+    assert outcomes(wc.verify(path)) == ["not proved", "not proved"]
+    assert outcomes(wc.verify(path, weights=net, measurements=U)) == ["proved", "proved"]
+    assert outcomes(wc.verify(path, weights=net, measurements=U.real)) == ["not proved", "not proved"]
 
 
 def test_the_hash_tells_real_from_complex():
@@ -411,7 +412,7 @@ def test_bracket_and_verify(files, capsys, name):
     assert main([*arguments, "--json", "one.json"]) == 0
     assert "coherence: " in capsys.readouterr().out
     assert main(["verify", "one.json", "--quiet"]) == 0
-    assert "lower bound: confirmed" in capsys.readouterr().out
+    assert "lower bound: proved" in capsys.readouterr().out
     assert main([*arguments, "--eps", "1.1"]) == 0 and main([*arguments, "--eps", "0.01"]) == 1
     arguments = ["estimate", "coherence", "net.npz", "--measurements", name, "--samples", "500", "--quiet"]
     assert main(arguments) == 0

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wdccheck as wc
+from examples.checks import outcomes
 from examples.definitions import plain_q
 from examples.matrices import KINDS, MATRICES, SEEDS
 from wdccheck.geometry import spheres
@@ -268,7 +269,7 @@ def test_results_are_verified_by_other_code(tmp_path, scale):
         found = wc.bracket(wc.JointWDC(scale * B, C, scale * scale), wc.Spectral(), wc.Ascent(starts=64))
         found.save(tmp_path / "pair.json")
         checks = wc.verify(tmp_path / "pair.json")
-        assert [check.passed for check in checks] == [True, True], checks
+        assert outcomes(checks) == ["proved", "proved"], checks
         for forged in ({"lower": found.lower * 1.001}, {"part": {"B": "C", "C": "B"}[found.part]},
                        {"witness": {**found.witness, "h": -found.witness["h"]}}):
             if found.lower * 1.001 > found.upper:
@@ -276,7 +277,7 @@ def test_results_are_verified_by_other_code(tmp_path, scale):
             replace(found, **forged).save(tmp_path / "forged.json")
             parts = plain_parts(B, C, 1.0, found.witness)
             if "part" not in forged or abs(parts["B"] - parts["C"]) > 1e-6:
-                assert wc.verify(tmp_path / "forged.json", rerun=False)[0].passed is False, forged
+                assert wc.verify(tmp_path / "forged.json", rerun=False)[0].outcome == "refuted", forged
 
 
 @pytest.mark.parametrize(("count", "n", "p"), [(12, 1, 2), (20, 3, 1), (40, 4, 5)])

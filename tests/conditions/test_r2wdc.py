@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.forgeries import only_the_genuine_one_is_confirmed
+from examples.forgeries import only_the_genuine_one_is_proved
 from examples.networks import network
 from examples.r2wdc import LETTERS, exact, plain
 from wdccheck.engines.defaults import default_engines
@@ -219,7 +219,7 @@ def test_the_checker_confirms_witnesses_and_refutes_forgeries(tmp_path):
     _, net = instance(15)
     condition = wc.R2WDC(net, 2, 0.8)
     result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
-    only_the_genuine_one_is_confirmed(result, tmp_path)
+    only_the_genuine_one_is_proved(result, tmp_path)
 
 
 def test_pickle_and_describe():

@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
 import wdccheck as wc
-from examples.forgeries import only_the_genuine_one_is_confirmed
+from examples.forgeries import only_the_genuine_one_is_proved
 from examples.networks import network
 from examples.rric import LETTERS, exact, instance, plain, random_points
 from wdccheck.geometry import spheres
@@ -191,7 +191,7 @@ def test_the_checker_confirms_witnesses_and_refutes_forgeries(tmp_path):
     _, net, A = instance(15)
     condition = wc.RRIC(A, net)
     result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
-    only_the_genuine_one_is_confirmed(result, tmp_path)
+    only_the_genuine_one_is_proved(result, tmp_path)
 
 
 def test_pickle_and_describe():

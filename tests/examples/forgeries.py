@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import wdccheck as wc
+from examples.checks import outcomes
 from wdccheck.checker import reevaluate
 
 
@@ -16,20 +17,16 @@ def verify(data, folder, **options):
     return wc.verify(path, **options)
 
 
-def refuted(checks):
-    return [check for check in checks if check.passed is False]
-
-
-def only_the_genuine_one_is_confirmed(result, folder):
-    """A bracket over the range of a network: its witness is confirmed, and anything else is not."""
-    assert reevaluate(result.to_dict()).passed is True
+def only_the_genuine_one_is_proved(result, folder):
+    """A bracket over the range of a network: its witness proves its lower bound, and nothing else passes."""
+    assert reevaluate(result.to_dict()).outcome == "proved"
+    assert reevaluate(replace(result, lower=result.lower * (1 - 1e-8)).to_dict()).outcome == "proved"
     condition, witness = result.condition, result.witness
-    for forged in ({"lower": result.lower * (1 + 1e-8)}, {"lower": result.lower * (1 - 1e-8)},
-                   {"witness": {**witness, "x1": witness["x1"] + 1e-3}},
+    for forged in ({"lower": result.lower * (1 + 1e-8)}, {"witness": {**witness, "x1": witness["x1"] + 1e-3}},
                    {"witness": {**witness, "x3": witness["x3"][:1]}},
                    {"condition": {**condition, "sha256": "0" * 64}}):
-        assert reevaluate(replace(result, **forged).to_dict()).passed is False, forged
+        assert reevaluate(replace(result, **forged).to_dict()).outcome == "refuted", forged
     bare = {key: value for key, value in condition.items() if key != "network"}
-    assert reevaluate(replace(result, condition=bare).to_dict()).passed is None
+    assert reevaluate(replace(result, condition=bare).to_dict()).outcome == "not proved"
     result.save(folder / "result.json")
-    assert [check.passed for check in wc.verify(folder / "result.json")] == [True, True]
+    assert outcomes(wc.verify(folder / "result.json")) == ["proved", "proved"]

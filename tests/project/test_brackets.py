@@ -13,7 +13,7 @@ from wdccheck.brackets import Bracket, Verdict, Work, merge
 from wdccheck.errors import InvalidInput, UnsoundBound
 from wdccheck.stops import Reason, Stop
 
-CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab", "options": {}}
+CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab" * 32, "options": {}}
 POINT = {"r": np.array([0.1, -1e-300]), "s": np.array([1.0, 2.0**-1074])}
 KNOWN = Bracket(CONDITION, 0.25, 0.5, POINT, "wdc", "Ascent(starts=4)", "Fact 9",
                 {"lower": Stop(Reason.BUDGET, "4 starts"), "upper": Stop(Reason.CAP_ONLY)},

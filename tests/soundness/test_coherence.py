@@ -90,7 +90,7 @@ def attacked(condition, net, U, seed, engines=ENGINES):
         for b in (0, 5, 25, 45, 100):
             point = {x: p[b] for x, p in points.items()}
             assert condition.lower_bound(point) <= exact(U, net, point) <= result.upper
-    assert reevaluate(result.to_dict()).passed is True
+    assert reevaluate(result.to_dict()).outcome == "proved"
     return result
 
 

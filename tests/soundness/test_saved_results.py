@@ -51,6 +51,7 @@ def test_what_is_said_of_a_recalled_bracket_is_of_the_condition(tmp_path):
     condition, path = wc.WDC(np.eye(2)), tmp_path / "saved.json"
     wc.bracket(condition, wc.Spectral()).save(path)
     about = json.loads(path.read_text())["condition"]
+    del about["weights"]
     edited(path, lower=0.0, witness=None, condition={**about, "shape": [200, 2]})
     assert recalled(condition, path).condition == condition.describe()
 
@@ -121,17 +122,17 @@ def test_forged_files_are_refused_or_refuted(tmp_path):
     data = json.loads(path.read_text())
     other = {"B": "C", "C": "B"}[data["part"]]
     weights = data["condition"]["weights"]
-    forged = [({"part": value}, False) for value in (other, None, "wdc", "")]
+    forged = [({"part": value}, "refuted") for value in (other, None, "wdc", "")]
     forged += [({"part": value}, "refused") for value in ([data["part"]], {"B": 1}, 5)]
-    forged += [({"lower": 0.0}, False), ({"witness": None}, False)]
+    forged += [({"lower": 0.0}, "proved"), ({"witness": None}, "refuted")]
     forged += [({"condition": {**data["condition"], **change}}, expected) for change, expected in (
-        ({"shape": [5, 2, 3]}, False), ({"shape": 5}, "refused"), ({"alpha": 2.0}, False),
-        ({"weights": {"B": weights["C"], "C": weights["B"]}}, False), ({"weights": [1]}, None),
-        ({"weights": {**weights, "B": {**weights["B"], "shape": [1e400, 2]}}}, None))]
+        ({"shape": [5, 2, 3]}, "refused"), ({"shape": 5}, "refused"), ({"alpha": 2.0}, "refuted"),
+        ({"weights": {"B": weights["C"], "C": weights["B"]}}, "refuted"), ({"weights": [1]}, "refused"),
+        ({"weights": {**weights, "B": {**weights["B"], "shape": [1e400, 2]}}}, "refused"))]
     for change, expected in forged:
         path.write_text(json.dumps({**data, **change}).replace("Infinity", "1e999"))
         try:
-            found = wc.verify(path, rerun=False)[0].passed
+            found = wc.verify(path, rerun=False)[0].outcome
         except wc.InvalidInput:
             found = "refused"
         assert found == expected, change
@@ -141,6 +142,7 @@ def test_a_forged_layer_or_shape_is_refuted():
     net = wc.ReLUNetwork([np.eye(2), np.ones((3, 2))])
     for condition in (wc.R2WDC(net, 2), wc.RRIC(np.eye(3), net)):
         data = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(16)).to_dict()
-        assert checker.reevaluate(data).passed
+        assert checker.reevaluate(data).outcome == "proved"
         for forged in ({"layer": 7}, {"shape": [9, 9]}):
-            assert checker.reevaluate({**data, "condition": {**data["condition"], **forged}}).passed is False
+            condition = {**data["condition"], **forged}
+            assert checker.reevaluate({**data, "condition": condition}).outcome == "refuted"

@@ -214,8 +214,8 @@ def test_lifting_keeps_the_one_and_the_last_bias():
 
 def test_the_order_and_the_options_are_printed_and_written(tmp_path, capsys):
     path, out = DATA / "full.pth", tmp_path / "r.json"
-    options = ["--fold-batchnorm", "--lift-bias", "--workers", "1", "--time-limit", "0.2"]
-    assert main(["bracket", "wdc", str(path), "--layer", "1", "--alpha", "1", *options, "--json", str(out)]) == 0
+    options = ["--fold-batchnorm", "--lift-bias", "--workers", "1", "--time-limit", "0.2", "--alpha", "1"]
+    assert main(["bracket", "wdc", str(path), "--layer", "1", *options, "--json", str(out)]) == 0
     text, err = capsys.readouterr()
     said = "key 'model_state_dict': layer 1 array '0.weight' 5 x 3, layer 2 array '3.weight' 3 x 5; natural"
     assert said in " ".join(text.split()) and "0.weight" not in err
@@ -226,7 +226,7 @@ def test_the_order_and_the_options_are_printed_and_written(tmp_path, capsys):
     text, err = capsys.readouterr()
     assert err == "" and "--lift-bias: the biases of" in text
     assert set(json.loads(out.read_text())["network"]["origin"]["options"]) == set(origin["options"])
-    assert main(["verify", str(out), "--no-rerun", "--weights", str(path), *options[:2]]) == 0
+    assert main(["verify", str(out), "--no-rerun", "--weights", str(path), *options[:2]]) == 3
     capsys.readouterr()
     assert main(["certify", str(path), "--time-limit", "1"]) == 2
     assert "--ignore-bias or --lift-bias" in capsys.readouterr().err

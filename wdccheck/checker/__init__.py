@@ -7,13 +7,13 @@ of this package, so that an error there is not repeated here.
 from __future__ import annotations
 
 from wdccheck.checker.coherence import stored_measurements
-from wdccheck.checker.definitions import Check
+from wdccheck.checker.definitions import Check, Outcome
 from wdccheck.checker.joint import stored_pair
 from wdccheck.checker.ranges import matrix as stored_matrix
 from wdccheck.checker.sparse import SparseRows, stored_sparse
 from wdccheck.checker.witness import reevaluate, sha256_of, stored_weights
 
 __all__ = [
-    "Check", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_measurements",
+    "Check", "Outcome", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_measurements",
     "stored_pair", "stored_sparse", "stored_weights",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from wdccheck.checker import ranges
-from wdccheck.checker.definitions import RELATIVE, SLACK, Check, letter_of
+from wdccheck.checker.definitions import Check, Outcome, letter_of
+from wdccheck.checker.exact import compared, without_witness
 
 __all__ = ["reevaluate_coherence", "stored_measurements"]
 
@@ -23,38 +23,35 @@ def stored_measurements(stored: Any) -> np.ndarray | None:
     real = ranges.matrix(stored)
     if real is None or "imaginary" not in stored:
         return real
-    other = ranges.matrix({"shape": stored["shape"], "data": stored["imaginary"]})
+    other = ranges.matrix(stored, "imaginary")
     return None if other is None else real + 1j * other
 
 
 def reevaluate_coherence(certificate: Mapping[str, Any]) -> Check:
     """Whether the deviation at the stored witness is the stored lower bound.
 
-    As for :func:`~wdccheck.checker.reevaluate`; the slack is ``1e-12``, as no row of U is longer than 1.
+    As for :func:`~wdccheck.checker.reevaluate`.
     """
     what, condition, witness = "lower bound", certificate["condition"], certificate["witness"]
     layers = [ranges.matrix(entry) for entry in condition.get("network") or ()]
     U, found = stored_measurements(condition.get("measurements")), [W for W in layers if W is not None]
     if U is None or not found or len(found) < len(layers):
-        return Check(what, None, "the file does not carry the weights")
+        return Check(what, Outcome.NOT_PROVED, "the file does not carry the weights")
     if not all(W.shape[1] == len(before) for before, W in pairwise([*found, U])) or (
             _hash_of(U, found) != condition["sha256"]):
-        return Check(what, False, "the sha256 of the weights is not the one recorded")
+        return Check(what, Outcome.REFUTED, "the sha256 of the weights is not the one recorded")
     if list(condition["shape"]) != list(U.shape) or condition.get("layer") is not None:
-        return Check(what, False, "the recorded shape or layer is not that of the weights")
+        return Check(what, Outcome.REFUTED, "the recorded shape or layer is not that of the weights")
     if not _orthonormal(U):
-        return Check(what, False, "neither the rows nor the columns of U are orthonormal")
+        return Check(what, Outcome.REFUTED, "neither the rows nor the columns of U are orthonormal")
     lower = float(certificate["lower"])
     if witness is None:
-        return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
+        return without_witness(what, lower)
     k = found[0].shape[1]
     x1, x2 = (letter_of(witness, name, k, zero=True) for name in ("x1", "x2"))
     if x1 is None or x2 is None:
-        return Check(what, False, f"the witness is not two codes of dimension {k}")
-    u = ranges.unit_difference(found, x1, x2)
-    value = max(math.hypot(math.fsum(row.real * u), math.fsum(row.imag * u)) for row in U)
-    passed = lower - SLACK <= value <= lower * (1 + RELATIVE) + SLACK
-    return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
+        return Check(what, Outcome.REFUTED, f"the witness is not two codes of dimension {k}")
+    return compared(what, ranges.largest_product(U, ranges.difference(found, x1, x2)), lower)
 
 
 def _hash_of(U: np.ndarray, layers: list[np.ndarray]) -> str:

@@ -5,44 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from wdccheck.checker.sparse import integers
 
-__all__ = ["RELATIVE", "SLACK", "Check", "expectation", "letter_of", "open_rows", "scaled_up", "unit"]
-
-RELATIVE = 1e-9
-"""``lower <= deviation(witness) <= lower * (1 + RELATIVE)`` is what a result promises."""
+__all__ = ["Check", "Outcome", "expectation", "letter_of", "open_rows", "unit"]
 
 
-SLACK = 1e-12
-"""Accuracy of the deviation in float64, as a multiple of ``trace(A) + alpha``. V^T V errs by gamma(n)
-trace, Q and the norm by a few k u: below it at worst for n + 8k < 9000, and for far larger layers as errors
-usually add up. It is far below the digits that a bracket prints."""
+class Outcome(StrEnum):
+    """What a check ends in: proved here and now, refuted, neither, or not looked at."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    NOT_PROVED = "not proved"
+    RECORDED = "recorded"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One statement of a result, and whether it stood.
+    """One statement of a result, and what became of it.
 
     Attributes
     ----------
     what : str
         The statement.
-    passed : bool or None
-        True: confirmed; False: refuted; None: it could not be checked.
+    outcome : Outcome
+        ``"proved"``: here and now; ``"refuted"``: the opposite is proved, or the file contradicts itself;
+        ``"not proved"``: neither; ``"recorded"``: not looked at.
     detail : str
         How it was checked, or why not.
     value : float or None
-        The number found, if there is one.
+        The number found, if there is one; of a lower bound, a float that the deviation is not below.
+    counts : bool
+        Whether it bears on the bounds: the exit status of ``wdccheck verify`` looks at no other.
     """
 
     what: str
-    passed: bool | None
+    outcome: Outcome
     detail: str
     value: float | None = None
+    counts: bool = True
 
 
 def letter_of(witness: Mapping[str, Any], letter: str, k: int, zero: bool = False) -> np.ndarray | None:
@@ -52,14 +57,6 @@ def letter_of(witness: Mapping[str, Any], letter: str, k: int, zero: bool = Fals
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return value if value.shape == (k,) and np.isfinite(value).all() and (zero or value.any()) else None
-
-
-def scaled_up(value: float, exponent: int) -> float:
-    """``value * 2**exponent``, or inf."""
-    try:
-        return math.ldexp(value, exponent)
-    except OverflowError:
-        return math.inf
 
 
 def open_rows(W: np.ndarray, x: np.ndarray) -> list[bool]:

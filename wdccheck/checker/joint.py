@@ -2,94 +2,96 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from wdccheck.checker.definitions import (
-    RELATIVE,
-    SLACK,
-    Check,
-    expectation,
-    letter_of,
-    open_rows,
-    scaled_up,
-    unit,
-)
+from wdccheck.checker import definitions, ranges
+from wdccheck.checker.definitions import Check, Outcome, letter_of, unit
+from wdccheck.checker.exact import compared, expectation, integers, lengths, products, without_witness
+from wdccheck.checker.intervals import Interval
+from wdccheck.checker.norms import norm
 
 __all__ = ["reevaluate_joint", "stored_pair"]
 
+Pair = tuple[np.ndarray, np.ndarray]
 
-def stored_pair(certificate: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+
+def stored_pair(certificate: Mapping[str, Any]) -> Pair | None:
     """B (l, n) and C (l, p) that a result carries; None if it carries none or malformed ones."""
-    try:
-        found = []
-        for name in "BC":
-            stored = certificate["condition"]["weights"][name]
-            n, k = (int(size) for size in stored["shape"])
-            data = base64.b64decode(stored["data"], validate=True)
-            found.append(np.frombuffer(data, dtype="<f8").reshape(n, k).astype(np.float64))
-        sound = len(found[0]) == len(found[1]) > 0 and all(W.size and np.isfinite(W).all() for W in found)
-        return (found[0], found[1]) if sound else None
-    except (TypeError, KeyError, ValueError, OverflowError, AttributeError, binascii.Error):
+    stored = certificate["condition"].get("weights")
+    if not isinstance(stored, Mapping):
         return None
+    B, C = (ranges.matrix(stored.get(name)) for name in "BC")
+    return (B, C) if B is not None and C is not None and len(B) == len(C) else None
 
 
 def reevaluate_joint(certificate: Mapping[str, Any]) -> Check:
     """Whether the deviation at the stored witness, and the part that attains it, are as stored.
 
-    As for :func:`~wdccheck.checker.reevaluate`; the slack is ``1e-12 (trace(A) + alpha)``.
+    As for :func:`~wdccheck.checker.reevaluate`.
     """
     what, condition = "lower bound", certificate["condition"]
     pair = stored_pair(certificate)
     if pair is None:
-        return Check(what, None, "the file does not carry the weights")
-    digest = hashlib.sha256()
-    for W in pair:
-        digest.update(("(" + ", ".join(str(n) for n in W.shape) + ")").encode("ascii"))
-        digest.update(W.astype("<f8").tobytes(order="C"))
-    if digest.hexdigest() != condition["sha256"]:
-        return Check(what, False, "the sha256 of the weights is not the one recorded")
-    if condition["shape"] != [*pair[0].shape, pair[1].shape[1]]:
-        return Check(what, False, f"the weights are not of the shape {condition['shape']!r} recorded")
+        return Check(what, Outcome.NOT_PROVED, "the file does not carry the weights")
+    if ranges.hash_of(pair) != condition["sha256"]:
+        return Check(what, Outcome.REFUTED, "the sha256 of the weights is not the one recorded")
+    if list(condition["shape"]) != [*pair[0].shape, pair[1].shape[1]]:
+        return Check(what, Outcome.REFUTED,
+                     f"the weights are not of the shape {condition['shape']!r} recorded")
     lower = float(certificate["lower"])
     if certificate["witness"] is None:
-        return Check(what, lower == 0, "no witness" + ("" if lower == 0 else ", yet lower > 0"), None)
+        return without_witness(what, lower)
     B, C = pair
     letters = [letter_of(certificate["witness"], x, W.shape[1])
                for x, W in zip("hxmy", (B, B, C, C), strict=True)]
     if any(value is None for value in letters):
-        return Check(what, False, "the witness is not four nonzero directions of the right dimensions")
+        return Check(what, Outcome.REFUTED,
+                     "the witness is not four nonzero directions of the right dimensions")
     h, x, m, y = (np.asarray(value) for value in letters)
     alpha = float(condition["alpha"])
     parts = {"B": _part(B, C, alpha, (h, x), (m, y)), "C": _part(C, B, alpha, (m, y), (h, x))}
-    value, slack = max(v for v, _ in parts.values()), SLACK * max(s for _, s in parts.values())
-    passed = lower - slack <= value <= lower * (1 + RELATIVE) + slack
+    found = compared(what, parts["B" if parts["B"].low >= parts["C"].low else "C"], lower)
     part = certificate.get("part")
-    if part not in list(parts) or parts[part][0] < lower - slack:
-        return Check(what, False, f"part {part!r} does not attain the lower bound {lower!r}", value)
-    return Check(what, bool(passed), f"deviation at the witness {value!r}, recorded {lower!r}", value)
+    if part not in list(parts) or parts[part].high < Fraction(lower):
+        return Check(what, Outcome.REFUTED, f"part {part!r} does not attain the lower bound {lower!r}",
+                     found.value)
+    own = compared(what, parts[part], lower)
+    return Check(what, own.outcome, own.detail, found.value)
 
 
-def _part(
-    B: np.ndarray, C: np.ndarray, alpha: float, gating: tuple[np.ndarray, np.ndarray],
-    weighing: tuple[np.ndarray, np.ndarray],
-) -> tuple[float, float]:
-    """||A - alpha kappa Q||, and trace(A) + alpha, at any scale of B, C and alpha."""
+def _part(B: np.ndarray, C: np.ndarray, alpha: float, gating: Pair, weighing: Pair) -> Interval:
+    """||A - alpha kappa Q||, at any scale of B, C and alpha."""
+    (h, x), (m, y) = (tuple(integers(v) for v in pair) for pair in (gating, weighing))
+    opened = [a > 0 and b > 0 for a, b in products(B, (h, x))]
+    heights = [len(B) * max(a, Fraction(0)) * max(b, Fraction(0)) for a, b in products(C, (m, y))]
+    V, weights = B[opened], [height for height, on in zip(heights, opened, strict=True) if on]
+    scale = lengths(m, y)
+    Q, factor = expectation(h, x), Interval.of(Fraction(alpha)) * (expectation(m, y)(m, y) / scale)
+
+    def form(u: np.ndarray) -> Interval:
+        gram = sum(w * square * square for w, (square,) in zip(weights, products(V, (u,)), strict=True))
+        return Interval.of(gram) / scale - factor * Q(u, u)
+
+    return norm(*_floats(B, C, alpha, V, np.asarray(opened), gating, weighing), form)
+
+
+def _floats(
+    B: np.ndarray, C: np.ndarray, alpha: float, V: np.ndarray, opened: np.ndarray, gating: Pair,
+    weighing: Pair,
+) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """A and alpha kappa Q over a power of two, how many roundings A has, and the power."""
     e, f = (math.frexp(float(np.abs(W).max()))[1] if W.any() else -5000 for W in (B, C))
     total = max(e + f, (math.frexp(alpha)[1] + 1) // 2)  # A = 4^total A', alpha = 4^total alpha'
     m, y = (unit(v) for v in weighing)
-    weights = np.array([max(math.fsum(c * m), 0.0) * max(math.fsum(c * y), 0.0)
-                        for c in (np.ldexp(C, -f) if C.any() else C)]) * len(B)
-    gates = np.array(open_rows(B, gating[0])) & np.array(open_rows(B, gating[1]))
-    V = (np.ldexp(B, -e) if B.any() else B)[gates]
-    A = np.ldexp(V.T @ (V * weights[gates, None]), 2 * (e + f - total))
-    alpha = math.ldexp(alpha, -2 * total)
-    kappa = float(m @ expectation(m, y) @ y)
-    value = float(np.linalg.norm(A - alpha * kappa * expectation(*gating), 2))
-    return scaled_up(value, 2 * total), scaled_up(float(np.trace(A)) + alpha, 2 * total)
+    scaled = np.ldexp(C, -f)[opened] if C.any() else C[opened]
+    weights = np.array([max(math.fsum(c * m), 0.0) * max(math.fsum(c * y), 0.0) for c in scaled]) * len(B)
+    rows = np.ldexp(V, -e) if V.any() else V
+    gram = np.ldexp(rows.T @ (rows * weights[:, None]), 2 * (e + f - total))
+    kappa = float(m @ definitions.expectation(m, y) @ y)
+    expected = math.ldexp(alpha, -2 * total) * kappa * definitions.expectation(*gating)
+    return gram, expected, len(B) + C.shape[1] + 10, 2 * total

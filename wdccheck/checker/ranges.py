@@ -1,26 +1,30 @@
-"""The deviations of R2WDC and RRIC at a stored witness: images of the codes in exact integers."""
+"""The deviations of R2WDC, RRIC and coherence at a stored witness: everything is exact but roots and Q."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-__all__ = ["direction", "hash_of", "image", "matrix", "restricted", "unit_difference"]
+from wdccheck.checker.exact import dot, expectation, integers, lengths, scaled_integers
+from wdccheck.checker.intervals import Interval, root
+
+__all__ = ["difference", "hash_of", "image", "largest_product", "matrix", "restricted"]
 
 
-def matrix(stored: Any) -> np.ndarray | None:
-    """The matrix (n, k) of a result's ``{shape, data}``; None if it is malformed."""
+def matrix(stored: Any, data: str = "data") -> np.ndarray | None:
+    """The matrix (n, k) of a result's ``{shape, data}``; None if it is malformed or not finite."""
     try:
         n, k = (int(size) for size in stored["shape"])
-        data = base64.b64decode(stored["data"], validate=True)
-        return np.frombuffer(data, dtype="<f8").reshape(n, k).astype(np.float64)
-    except (TypeError, KeyError, ValueError, AttributeError, binascii.Error):
+        entries = base64.b64decode(stored[data], validate=True)
+        found = np.frombuffer(entries, dtype="<f8").reshape(n, k).astype(np.float64)
+        return found if n > 0 and k > 0 and np.isfinite(found).all() else None
+    except (TypeError, KeyError, ValueError, OverflowError, AttributeError, binascii.Error):
         return None
 
 
@@ -35,50 +39,49 @@ def hash_of(matrices: Sequence[np.ndarray]) -> str:
 
 def image(layers: Sequence[np.ndarray], codes: np.ndarray) -> np.ndarray:
     """G at each row of `codes` (c, k), times one power of two for all of them: integers (c, n)."""
-    value = _integers(codes)
+    value = integers(codes)
     for W in layers:
-        value = np.maximum(value @ _integers(W).T, 0)
+        value = np.maximum(value @ integers(W).T, 0)
     return value
 
 
-def unit_difference(layers: Sequence[np.ndarray], first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """G(first) - G(second) of length 1, or 0: every entry is rounded once from an exact difference."""
+def difference(layers: Sequence[np.ndarray], first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """G(first) - G(second) times a power of two: integers (n,)."""
     one, two = image(layers, np.stack([first, second]))
-    return direction(one - two)
-
-
-def direction(vector: np.ndarray) -> np.ndarray:
-    """The integers of `vector` (n,) as floats of length 1; 0 stays 0."""
-    largest = max((abs(x) for x in vector), default=0)
-    if not largest:
-        return np.zeros(len(vector))
-    floats = np.array([x / (1 << largest.bit_length()) for x in vector])
-    return floats / math.sqrt(math.fsum(floats * floats))
+    return one - two
 
 
 def restricted(
     condition: Mapping[str, Any], letters: Mapping[str, np.ndarray], network: Sequence[np.ndarray],
-    A: np.ndarray | None, Q: Any,
-) -> tuple[float, float]:
-    """The deviation at `letters`, and what its rounding is proportional to; Q(r, s) is the expectation."""
+    A: np.ndarray | None,
+) -> Interval:
+    """The deviation at `letters`; 0 where a difference, or a direction, is 0."""
     before = network if A is not None else network[:-1]
-    u, v = (unit_difference(before, letters[x], letters[y]) for x, y in (("x1", "x2"), ("x3", "x4")))
+    u, v = (difference(before, letters[x], letters[y]) for x, y in (("x1", "x2"), ("x3", "x4")))
+    if not (any(u) and any(v)):
+        return Interval.of(0)
     if A is not None:
-        return abs(float((A @ u) @ (A @ v) - u @ v)), float(np.sum(A * A)) + 1.0
-    W, alpha = network[-1], float(condition["alpha"])
-    r, s = (image(before, letters[x][None])[0] for x in "xy")
-    if not (any(r) and any(s)):
-        return 0.0, alpha
-    rows = _integers(W)
-    V = W[np.asarray((rows @ r > 0) & (rows @ s > 0), dtype=bool)]
-    value = float((V @ u) @ (V @ v) - alpha * (u @ Q(direction(r), direction(s)) @ v))
-    return abs(value), float(np.sum(V * V)) + alpha
+        rows, scale = scaled_integers(A)
+        form = Interval.of(Fraction(dot(rows @ u, rows @ v), scale * scale) - dot(u, v))
+    else:
+        r, s = (image(before, letters[x][None])[0] for x in "xy")
+        if not (any(r) and any(s)):
+            return Interval.of(0)
+        rows, scale = scaled_integers(network[-1])
+        opened = rows[np.asarray((rows @ r > 0) & (rows @ s > 0), dtype=bool)]
+        gram = Fraction(dot(opened @ u, opened @ v), scale * scale)
+        alpha = Interval.of(Fraction(float(condition["alpha"])))
+        form = Interval.of(gram) - alpha * expectation(r, s)(u, v)
+    return abs(form) / lengths(u, v)
 
 
-def _integers(array: np.ndarray) -> np.ndarray:
-    """`array` times a power of two that makes every entry an integer, exactly."""
-    ratios = [float(x).as_integer_ratio() for x in array.ravel()]
-    common = max(q for _, q in ratios)
-    result = np.empty(array.size, dtype=object)
-    result[:] = [p * (common // q) for p, q in ratios]
-    return result.reshape(array.shape)
+def largest_product(U: np.ndarray, u: np.ndarray) -> Interval:
+    """``max_j |U_j . u| / |u|`` for integers u (n,); 0 where u is 0."""
+    if not any(u):
+        return Interval.of(0)
+    real, scale = scaled_integers(U.real)
+    squares = [Fraction(x * x, scale * scale) for x in real @ u]
+    if np.iscomplexobj(U):
+        other, scale = scaled_integers(U.imag)
+        squares = [one + Fraction(x * x, scale * scale) for one, x in zip(squares, other @ u, strict=True)]
+    return root(max(squares) / dot(u, u))

@@ -15,23 +15,23 @@ import click
 
 from wdccheck.cli.bracket import bracket_group
 from wdccheck.cli.estimate import estimate
-from wdccheck.cli.options import instead, limit, run_options, search_options
+from wdccheck.cli.options import instead, limit, search_options
 from wdccheck.cli.outcome import (
     BUG,
     DONE,
     INTERRUPTED,
     PIPE_CLOSED,
     STATUS,
-    UNDECIDED,
     UNUSABLE,
-    VIOLATED,
     finish_report,
     folder,
     writable,
 )
 from wdccheck.cli.sweep import plot_command, sweep_command
+from wdccheck.cli.verify import verify
 from wdccheck.cli.weight_files import network, weight_options
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
+from wdccheck.result_files import printable
 from wdccheck.version import VERSION
 
 __all__ = ["cli", "main"]
@@ -93,41 +93,8 @@ def certify(
     return finish_report(report, ratio, json_path)
 
 
-for command in (bracket_group, estimate, sweep_command, plot_command):
+for command in (bracket_group, estimate, sweep_command, plot_command, verify):
     cli.add_command(command)
-
-
-@cli.command()
-@click.argument("file", type=click.Path())
-@click.option("--weights", type=click.Path(), multiple=True,
-              help="The network or layer, if FILE does not carry it; twice for a pair.")
-@click.option("--measurements", type=click.Path(), metavar="A", help="A, if FILE does not carry it.")
-@click.option("--no-rerun", is_flag=True, help="Leave the upper bounds unchecked.")
-@weight_options
-@run_options
-def verify(
-    file: str, weights: tuple[str, ...], measurements: str | None, no_rerun: bool, workers: int, quiet: bool,
-) -> int:
-    """Check a saved result again.
-
-    Witnesses are re-evaluated by independent code; upper bounds are proved again by a fresh run of
-    the recorded engines with the recorded work. Exit status: 0 all confirmed, 1 refuted or not to be
-    reproduced, 2 unusable, 3 something could not be checked.
-    """
-    from wdccheck.verification.results import verify as verify_file
-    from wdccheck.weights.files import read_matrix
-
-    A = None if measurements is None else read_matrix(measurements, complex_too=True)
-    checks = verify_file(file, weights=[network(path, quiet) for path in weights] or None, measurements=A,
-                         rerun=not no_rerun, workers=workers, progress=not quiet)
-    words = {True: "confirmed", False: "FAILED", None: "not checked"}
-    for check in checks:
-        click.echo(f"{check.what}: {words[check.passed]} ({check.detail})")
-    if no_rerun:
-        click.echo("upper bounds: not checked (--no-rerun)")
-    if any(check.passed is False for check in checks):
-        return VIOLATED
-    return DONE if all(check.passed for check in checks) else UNDECIDED
 
 
 @cli.command()
@@ -180,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return UNUSABLE
     except WdccheckError as error:
-        click.echo(f"wdccheck: {error}", err=True)
+        click.echo(f"wdccheck: {printable(str(error))}", err=True)
         return BUG if isinstance(error, UnsoundBound) else UNUSABLE
     except (KeyboardInterrupt, click.Abort):
         click.echo("wdccheck: interrupted", err=True)

@@ -192,7 +192,7 @@ def kept_calibration(
         return Calibration(alpha_value(stored.get("alpha")),
                            result_files.decode_float(stored.get("lower"), f"{path}: lower"),
                            bool(stored.get("vacuous")), alpha_value(stored.get("proved_alpha")),
-                           tuple(decode_witness(one, str(path)) for one in stored.get("witnesses", ())))
+                           tuple(decode_witness(one) for one in stored.get("witnesses", ())))
     chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
     numbers = {name: value for name, value in vars(chosen).items() if name != "witnesses"}
     result_files.write(path, {"sha256": sha256, **numbers,

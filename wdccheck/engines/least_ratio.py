@@ -14,12 +14,10 @@ from typing import Any
 
 from wdccheck.brackets import Bracket, decode_witness, encode_witness
 from wdccheck.engines.lines import Line, lines, lowest, proved
-from wdccheck.errors import InvalidInput, UnsoundBound
+from wdccheck.errors import UnsoundBound
 from wdccheck.geometry.spheres import Points
 from wdccheck.kinds import named
-from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Scaled
-from wdccheck.result_files import decode_float
 from wdccheck.rounded_text import quotient, shortest
 
 __all__ = ["LeastRatio", "least_ratio", "least_upper"]
@@ -54,23 +52,11 @@ class LeastRatio:
                 "witnesses": [encode_witness(one) for one in self.witnesses]}
 
     @staticmethod
-    def from_dict(data: Mapping[str, Any], known: Bracket, source: str) -> LeastRatio:
-        """Inverse of :meth:`to_dict`; `known`: the bracket beside it, which says what is left out.
-
-        Raises
-        ------
-        InvalidInput
-            The bounds are no numbers, or contradict each other.
-        """
-        upper, by = least_upper(known)
-        if "upper" in data:
-            upper, by = decode_float(data["upper"], f"{source}: least upper"), str(data["upper_by"])
-        lower = decode_float(data["lower"], f"{source}: least lower")
-        if not lower <= upper:
-            raise InvalidInput(f"{source}: least", "lower <= upper", f"{lower!r} > {upper!r}")
-        alpha = None if data.get("alpha") is None else alpha_value(data["alpha"])
-        return LeastRatio(lower, upper, by, tuple(
-            decode_witness(one, source) for one in data.get("witnesses", ())), alpha)
+    def from_dict(data: Mapping[str, Any]) -> LeastRatio:
+        """Inverse of :meth:`to_dict`, of data whose form has been checked."""
+        return LeastRatio(float(data["lower"]), float(data["upper"]), data["upper_by"],
+                          tuple(map(decode_witness, data["witnesses"])),
+                          None if data["alpha"] is None else float(data["alpha"]))
 
 
 def least_ratio(

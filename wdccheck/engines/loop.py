@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from wdccheck.brackets import Bracket
 from wdccheck.engines.defaults import default_engines
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
 from wdccheck.linalg.inputs import limit_value
-from wdccheck.protocol.condition import Condition, checked
+from wdccheck.protocol.condition import Condition, Scaled, checked
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
@@ -26,6 +26,10 @@ from wdccheck.stops import Reason, Stop
 __all__ = ["Rng", "bracket", "recalled", "seed_sequence"]
 
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
+
+_WIDER = 2.0**-40
+"""Relative: what an upper bound is enlarged by. Another linear algebra library may sum n products in another
+order, which moves a closed formula by a few sqrt(n) u: less than this for the largest layers."""
 
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
 
@@ -130,7 +134,7 @@ def _steps(
         own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
         before = known.engines
         for found in engine.improve(condition, known, own):
-            known = _merged(known, found)
+            known = _merged(known, found, _exact_uppers(condition, run))
             known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
             yield known
             if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
@@ -151,9 +155,21 @@ def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
     return replace(known, stopped={**known.stopped, "upper": late})
 
 
-def _merged(known: Bracket, found: Bracket) -> Bracket:
+def _exact_uppers(condition: Condition, run: Run) -> tuple[float, ...]:
+    """The upper bounds that every machine proves alike: 0, epsilon of a large alpha, and what was asked."""
+    large = [condition.vacuous * condition.alpha] if isinstance(condition, Scaled) else []
+    return (0.0, *large, *([] if run.target is None else [run.target]))
+
+
+def _merged(known: Bracket, found: Bracket, exact: Iterable[float]) -> Bracket:
+    """Both, the upper bound found enlarged so that another machine, which rounds otherwise, proves it, too.
+
+    As it is a function of the number found, resuming enlarges nothing twice. It stops at an `exact` one.
+    """
+    wide = min([found.upper * (1 + _WIDER), *(value for value in exact if value >= found.upper)])
     try:
-        return brackets.merge(known, found)
+        brackets.merge(known, found)  # which looks for contradictions before anything is enlarged
+        return brackets.merge(known, replace(found, upper=wide))
     except UnsoundBound as error:
         folder = Path(tempfile.mkdtemp(prefix="wdccheck-unsound-"))
         for name, one in (("first", error.first), ("second", error.second)):

@@ -21,6 +21,7 @@ from wdccheck.reports.margins import asks, theorems
 from wdccheck.reports.markdown import Content
 from wdccheck.reports.pandas_frame import frame
 from wdccheck.reports.row import Row
+from wdccheck.result_files import schema
 from wdccheck.rounded_text import wrapped
 from wdccheck.version import made_by
 from wdccheck.weights.network import ReLUNetwork
@@ -156,6 +157,7 @@ class Report:
         True
         """
         data = result_files.read(path)
+        schema.check_report(data, str(path))
         try:
             networks = data["pair"] if "pair" in data else {"": data["network"]}
             rows = [Row.from_dict(row, f"{path}: row {i}") for i, row in enumerate(data["rows"], 1)]

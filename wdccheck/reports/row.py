@@ -9,9 +9,8 @@ from typing import Any
 
 from wdccheck import result_files
 from wdccheck.brackets import Bracket, Verdict
-from wdccheck.engines.least_ratio import LeastRatio
+from wdccheck.engines.least_ratio import LeastRatio, least_upper
 from wdccheck.engines.lines import NEARLY
-from wdccheck.errors import InvalidInput
 from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.limit import Limit
@@ -19,10 +18,7 @@ from wdccheck.reports import thresholds
 from wdccheck.rounded_text import between, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
-__all__ = ["CLOSED", "SCOPES", "Row", "meet"]
-
-SCOPES = ("best", "given", "pair")
-"""What a row may have been asked for; see :class:`Row`."""
+__all__ = ["CLOSED", "Row", "meet"]
 
 CLOSED = 0.002
 """A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
@@ -229,16 +225,15 @@ class Row:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any], source: str = "row") -> Row:
-        """Inverse of :meth:`to_json`."""
-        known, least = Bracket.from_dict(data["bracket"], source), data.get("least")
-        if least is None and data.get("ratio_lower_any_alpha") is not None:  # schema 1
-            least = {"lower": data["ratio_lower_any_alpha"]}
-        found = None if least is None or known.alpha is None else LeastRatio.from_dict(least, known, source)
+        """Inverse of :meth:`to_json`, of data whose form has been checked."""
+        known, found = Bracket.from_dict(data["bracket"], source), None
+        if data.get("least") is not None:
+            found = LeastRatio.from_dict(data["least"])
+        elif data.get("ratio_lower_any_alpha") is not None:  # schema 1
+            found = LeastRatio(float(data["ratio_lower_any_alpha"]), *least_upper(known))
         shared = bool(data["of"]) or named(known.condition["kind"]).paired
-        scope = data.get("scope", "pair" if shared else "given" if found is None else "best")
-        if scope not in SCOPES:
-            raise InvalidInput(f"{source}: scope", f"one of {', '.join(SCOPES)}", repr(scope)[:60])
-        return Row(known, found, str(data["of"]), str(data.get("note", "")), scope)
+        scope = "pair" if shared else "given" if found is None else "best"
+        return Row(known, found, data["of"], data["note"], data.get("scope", scope))
 
     def to_line(self) -> str:
         """The row as one line of a table."""

@@ -13,7 +13,7 @@ from wdccheck import checker, kinds
 from wdccheck.brackets import Bracket
 from wdccheck.certification import of_network, of_pair
 from wdccheck.certification.of_network import drawn_measurements
-from wdccheck.checker import Check
+from wdccheck.checker import Check, Outcome
 from wdccheck.engines import dominance
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import Kind, named
@@ -22,9 +22,12 @@ from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
 from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["Entry", "Given", "carried", "summary", "whole"]
+__all__ = ["Entry", "Given", "carried", "summary", "unchecked", "whole"]
 
-_RECORDED = ("note", "scope", "least_lower", "least_upper_by", "ratio_lower_any_alpha", "vacuous")
+_PROVENANCE = ("wdccheck", "kernel", "proofs", "conclusions")
+_ASIDE = ("lower_by", "upper_by", "stopped", "engines")
+_OTHER_THEN = ("margin", "vacuous")
+_ANY_ALPHA = ("ratio_lower_any_alpha", "least", "scope", "vacuous", "note")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +109,19 @@ class Given:
         return replace(known, condition={**condition, **found})
 
 
-def summary(known: Bracket, row: Mapping[str, Any], data: Mapping[str, Any]) -> Check:
+def summary(row: Mapping[str, Any], data: Mapping[str, Any]) -> Check:
     """Whether the numbers of a row are those of its bracket."""
     try:
         threshold = None if "pair" in data else thresholds.explicit(len(data["network"]["dims"]) - 1)
-        derived = replace(Row.from_dict(row), bracket=known).to_dict(threshold)
-    except (TypeError, KeyError, ValueError):
-        return Check("summary", False, "the report is malformed")
-    wrong = [key for key, value in derived.items() if key not in _RECORDED and row.get(key) != value]
-    return Check("summary", not wrong, f"not those of the bracket: {', '.join(wrong)}" if wrong else
-                 "derived from the bracket again")
+        derived = Row.from_dict(row).to_dict(threshold)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return Check("summary", Outcome.REFUTED, "the report is malformed")
+    if "ratio_lower_any_alpha" in row:  # schema 1 has less, and another margin
+        derived = {key: value for key, value in derived.items() if key in row and key not in _OTHER_THEN}
+    wrong = [key for key, value in derived.items() if row.get(key, ...) != value]
+    if wrong:
+        return Check("summary", Outcome.REFUTED, f"not those of the bracket: {', '.join(wrong)}")
+    return Check("summary", Outcome.PROVED, "derived from the bracket again")
 
 
 def carried(entry: Entry, before: Sequence[Entry]) -> Check | None:
@@ -123,15 +129,28 @@ def carried(entry: Entry, before: Sequence[Entry]) -> Check | None:
     name, layer, of = entry.place
     over = named(name).dominated_by if kinds.known(name) else None
     above = next((one for one in before if one.place == (over, layer, of)), None)
-    if over is None or above is None or above.proof is None:
+    if over is None or above is None or above.proof is None or above.proof.outcome is not Outcome.PROVED:
         return None
     if dominance.upper_at(above.known, float(entry.known.condition["alpha"])) > entry.known.upper:
         return None
     layers = entry.matrices
     if layers is None or checker.sha256_of(layers[-1]) != above.known.condition["sha256"]:
         return None
-    return Check("upper bound", above.proof.passed, f"Fact 12: the {over} of layer {layer} gives it, "
-                 f"{'confirmed' if above.proof.passed else 'not confirmed'} above", entry.known.upper)
+    return Check("upper bound", Outcome.PROVED,
+                 f"Fact 12: the {over} of layer {layer} gives it, proved above", entry.known.upper)
+
+
+def unchecked(data: Mapping[str, Any]) -> Check:
+    """What a file records besides its bounds, and what nothing was compared with."""
+    rows = data.get("rows", ())
+    brackets = [row["bracket"] for row in rows] if "rows" in data else [data]
+    found = {**dict.fromkeys(name for name in _PROVENANCE if name in data),
+             **dict.fromkeys(name for one in brackets for name in _ASIDE if one.get(name)),
+             **dict.fromkeys(name for row in rows for name in _ANY_ALPHA if row.get(name) is not None)}
+    networks = [*data.get("pair", {}).values(), data.get("network", {})]
+    if "weights" in data or any("origin" in one for one in networks):
+        found["origin"] = None
+    return Check("other fields", Outcome.RECORDED, f"not checked: {', '.join(found)}", counts=False)
 
 
 def whole(entries: Sequence[Entry], data: Mapping[str, Any], given: Given) -> Check:
@@ -147,21 +166,24 @@ def whole(entries: Sequence[Entry], data: Mapping[str, Any], given: Given) -> Ch
         interrupted = data["interrupted"] is True
         recorded = {name: str(one["sha256"]) for name, one in networks.items()}
     except (TypeError, KeyError, ValueError):
-        return Check(what, False, "the report is malformed")
+        return Check(what, Outcome.REFUTED, "the report is malformed")
     found = [(entry.place, list(entry.known.condition["shape"])) for entry in entries]
     if not found or found != expected[:len(found)] or (len(found) < len(expected) and not interrupted):
-        return Check(what, False, "; ".join([*wrong, "its rows are not those of the networks that it names"]))
+        return Check(what, Outcome.REFUTED, "; ".join(
+            [*wrong, "its rows are not those of the networks that it names"]))
     single: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for entry in entries:
         if entry.kind.needs == ("layer",):
             single[entry.place[2]] += entry.matrices or []
     if any(len(own) < depths[name] for name, own in single.items()):
-        return Check(what, False if wrong else None, "; ".join(wrong) or "its rows are in order; the weights "
-                     "of some are not at hand, so nothing was compared with the networks")
+        return Check(what, Outcome.REFUTED if wrong else Outcome.NOT_PROVED, "; ".join(wrong) or
+                     "its rows are in order; the weights of some are not at hand, so nothing was compared "
+                     "with the networks")
     wrong += [f"the sha256 of the weights{f' of {name}' if name else ''} is not the one recorded"
               for name, own in single.items() if hashes.hash_arrays(own) != recorded[name]]
     wrong += _strangers(entries, single, data)
-    return Check(what, not wrong, "; ".join(wrong) or f"{len(found)} of {len(expected)} rows, in order")
+    return Check(what, Outcome.REFUTED if wrong else Outcome.PROVED,
+                 "; ".join(wrong) or f"{len(found)} of {len(expected)} rows, in order")
 
 
 def _strangers(

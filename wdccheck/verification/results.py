@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wdccheck import checker, kinds, result_files
 from wdccheck.brackets import Bracket, Work
-from wdccheck.checker import Check
+from wdccheck.checker import Check, Outcome
 from wdccheck.conditions.built import build
 from wdccheck.engines.loop import bracket
 from wdccheck.engines.recorded import engine_from_repr
@@ -21,17 +21,27 @@ from wdccheck.linalg import inputs
 from wdccheck.linalg.matrices import from_parts
 from wdccheck.protocol.condition import Condition
 from wdccheck.reports.row import Row
+from wdccheck.result_files import schema
 from wdccheck.running.progress import Event, Progress
-from wdccheck.verification.reports import Entry, Given, carried, stored_matrices, summary, whole
+from wdccheck.verification.reports import (
+    Entry,
+    Given,
+    carried,
+    stored_matrices,
+    summary,
+    unchecked,
+    whole,
+)
 
-__all__ = ["Check", "verify"]
+__all__ = ["Check", "Outcome", "verify"]
 
-_REPRODUCED = 1e-9  # another BLAS may move a closed formula by its rounding
+_KEPT = ("kind", "alpha", "shape", "sha256", "options")  # what the weights and alpha say of a condition
 
 
 def verify(
     path: str | os.PathLike[str], *, weights: Any = None, measurements: Any = None, rerun: bool = True,
-    workers: int = 1, progress: Progress | Callable[[Event], None] | bool | None = None,
+    workers: int = 1, time_limit: float | None = None,
+    progress: Progress | Callable[[Event], None] | bool | None = None,
 ) -> tuple[Check, ...]:
     """Check the file of a bracket or of a report.
 
@@ -45,87 +55,156 @@ def verify(
         A, where it is too large to be stored. One that a report drew is drawn again. The witness of a
         sparse A or of a LinearOperator cannot be checked independently.
     rerun : bool
-        Also prove the upper bounds again, by a fresh run of the recorded engines with the
-        recorded seed and work. Without it they are left unchecked, and no check says otherwise.
+        Also prove the upper bounds again: a fresh run of the recorded engines, with the recorded seed
+        and work, has to prove the very number that is recorded. Without it they are "recorded".
     workers : int
         Processes of the fresh runs; -1 for every core.
+    time_limit : float, optional
+        Seconds, shared by the fresh runs. What they do not prove in this time is "not proved".
     progress : bool, callable or Progress, optional
         The display of the fresh runs.
 
     Returns
     -------
     tuple of Check
-        ``passed`` is True, False (refuted, or not to be reproduced) or None (it could not be
-        checked). The bound over every alpha that a report adds is not checked.
+        `outcome` is "proved", "refuted", "not proved" or "recorded". An upper bound is refuted only by a
+        larger deviation. The last check lists what is not looked at; it does not count.
 
     Raises
     ------
     InvalidInput
-        The file is no result.
+        The file is no result, or an argument is unusable.
 
     Examples
     --------
     >>> import os, tempfile, numpy as np, wdccheck as wc
     >>> path = os.path.join(tempfile.mkdtemp(), "eye.json")
     >>> wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).save(path)
-    >>> [check.passed for check in wc.verify(path)]
-    [True, True]
+    >>> [(check.what, str(check.outcome)) for check in wc.verify(path) if check.counts]
+    [('lower bound', 'proved'), ('upper bound', 'proved')]
     """
     source, data = str(Path(path)), result_files.read(path)
+    if "rows" in data:
+        schema.check_report(data, source)
     given = Given.of(weights, measurements, data)
+    found = _entries(data)
+    again = _Again(rerun, workers, _deadline(time_limit), progress)
     checks: list[Check] = []
     entries: list[Entry] = []
-    for name, found, row in _entries(data, source):
-        known = Bracket.from_dict(found, f"{source}: {name}" if name else source)
+    for i, (name, stored, row) in enumerate(found):
+        known = Bracket.from_dict(stored, f"{source}: {name}" if name else source)
         if kinds.known(known.condition["kind"]) and kinds.named(known.condition["kind"]).scaled:
             inputs.alpha_value(known.alpha)
         entry = Entry(given.supplied(known), row or {})
-        own = [checker.reevaluate(entry.known.to_dict())]
-        if rerun and own[0].passed is not False:
-            proof = carried(entry, entries) or _recompute(entry.known, workers, progress)
-            entry, own = replace(entry, proof=proof), [*own, proof]
-        if row is not None:
-            own.append(summary(known, row, data))
-        entries.append(entry)
+        lower, upper, again = _bounds(entry, entries, again, len(found) - i)
+        entries.append(replace(entry, proof=upper))
+        own = [lower, upper, *_other_condition(entry.known, lower)]
+        own += [] if row is None else [summary(row, data)]
         checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in own]
-    return tuple(checks if "rows" not in data else [*checks, whole(entries, data, given)])
+    return (*checks, *([whole(entries, data, given)] if "rows" in data else []), unchecked(data))
 
 
-def _entries(
-    data: Mapping[str, Any], source: str
-) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
+@dataclass(frozen=True)
+class _Again:
+    """Whether and how upper bounds are proved again; `over` says why no more are."""
+
+    wanted: bool
+    workers: int
+    deadline: float
+    progress: Progress | Callable[[Event], None] | bool | None
+    over: str = ""
+
+
+def _deadline(time_limit: float | None) -> float:
+    if time_limit is None:
+        return math.inf
+    if isinstance(time_limit, bool | str) or not (math.isfinite(time_limit) and time_limit > 0):
+        raise InvalidInput("time_limit", "a positive finite number", repr(time_limit)[:60])
+    return time.monotonic() + time_limit
+
+
+def _bounds(
+    entry: Entry, before: list[Entry], again: _Again, left: int
+) -> tuple[Check, Check, _Again]:
+    """Both bounds of one bracket, and whether more runs may follow; an interruption refutes nothing."""
+    lower, upper = (Check(f"{side} bound", Outcome.NOT_PROVED, again.over or "interrupted")
+                    for side in ("lower", "upper"))
+    if again.over == _INTERRUPTED:
+        return lower, upper, again
+    try:
+        lower = checker.reevaluate(entry.known.to_dict())
+        upper = _upper(entry, lower, before, again, left)
+    except KeyboardInterrupt:
+        again = replace(again, over=_INTERRUPTED)
+    except MemoryError:
+        upper = replace(upper, detail="out of memory")
+    return lower, upper, again
+
+
+_INTERRUPTED = "interrupted"
+
+
+def _upper(entry: Entry, lower: Check, before: list[Entry], again: _Again, left: int) -> Check:
+    """The upper bound: against the witness of the file, from a row that dominates, or by a fresh run."""
+    what, known = "upper bound", entry.known
+    if not math.isfinite(known.upper):
+        return Check(what, Outcome.PROVED, "none is claimed")
+    if lower.value is not None and lower.value > known.upper:
+        return Check(what, Outcome.REFUTED, f"the deviation at the witness is at least {lower.value!r}, "
+                     f"recorded {known.upper!r}", lower.value)
+    if not again.wanted:
+        return Check(what, Outcome.RECORDED, f"{known.upper!r}; no fresh run was asked for")
+    if lower.outcome is Outcome.REFUTED:
+        return Check(what, Outcome.NOT_PROVED, "no fresh run, as the lower bound is refuted")
+    above = carried(entry, before)
+    return _recompute(known, again, left) if above is None else above
+
+
+def _other_condition(known: Bracket, lower: Check) -> list[Check]:
+    """Whether what a file says of its condition is what the weights say; nothing where it is."""
+    condition = None if lower.outcome is Outcome.REFUTED else _condition(known)
+    if condition is None:
+        return []
+    described = condition.describe()
+    wrong = [key for key in _KEPT if known.condition.get(key, ...) != described[key]]
+    detail = f"not those of the weights: {', '.join(wrong)}"
+    return [Check("condition", Outcome.REFUTED, detail)] if wrong else []
+
+
+def _entries(data: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
     """Name, bracket and summary of every result in the file; a single bracket has no summary."""
     if "rows" not in data:
         return [("", data, None)]
-    try:
-        return [(Row(Bracket(row["bracket"]["condition"]), of=str(row["of"])).name, row["bracket"], row)
-                for row in data["rows"]]
-    except (TypeError, KeyError, ValueError, AttributeError):
-        raise InvalidInput(source, "rows as written by certify", "malformed ones") from None
+    return [(Row(Bracket(row["bracket"]["condition"]), of=row["of"]).name, row["bracket"], row)
+            for row in data["rows"]]
 
 
-def _recompute(
-    known: Bracket, workers: int, progress: Progress | Callable[[Event], None] | bool | None,
-) -> Check:
+def _recompute(known: Bracket, again: _Again, left: int) -> Check:
+    """A fresh run that has to prove the recorded number; `left`: how many runs share the time."""
     what = "upper bound"
-    if not np.isfinite(known.upper):
-        return Check(what, True, "none is claimed")
     condition = _condition(known)
     if condition is None:
-        return Check(what, None, "it could not be recomputed without the weights")
+        return Check(what, Outcome.NOT_PROVED, "it cannot be proved without the weights")
     engines = [_with_budget(work) for work in known.engines]
     if not engines:
-        return Check(what, None, "no engines are recorded")
-    claimed = known.upper * (1 + _REPRODUCED)
-    fresh = bracket(condition, *engines, rng=known.engines[0].seed, workers=workers, target=claimed,
-                    progress=progress)
-    detail = (f"a fresh run of {', '.join(map(repr, engines))} proves {float(fresh.upper)!r}, "
-              f"recorded {known.upper!r}")
+        return Check(what, Outcome.NOT_PROVED, "no engines are recorded")
+    seconds = (again.deadline - time.monotonic()) / left
+    if seconds <= 0:
+        return Check(what, Outcome.NOT_PROVED, "the time was up")
+    fresh = bracket(condition, *engines, rng=known.engines[0].seed, workers=again.workers,
+                    target=known.upper, time_limit=None if math.isinf(seconds) else seconds,
+                    progress=again.progress)
+    by = f"a fresh run of {', '.join(map(repr, engines))}"
     if fresh.lower > known.upper:
-        detail += f"; it found a deviation of {fresh.lower!r}"
-    elif fresh.cut_short and fresh.upper > claimed:
-        return Check(what, None, f"{detail}; that run was cut short")
-    return Check(what, bool(fresh.upper <= claimed), detail, float(fresh.upper))
+        return Check(what, Outcome.REFUTED, f"{by} finds a deviation of {fresh.lower!r}, "
+                     f"recorded {known.upper!r}", fresh.upper)
+    if fresh.upper <= known.upper:
+        return Check(what, Outcome.PROVED, f"{by} proves {fresh.upper!r}, recorded {known.upper!r}",
+                     fresh.upper)
+    if fresh.interrupted:
+        raise KeyboardInterrupt
+    return Check(what, Outcome.NOT_PROVED, f"{by} proves {fresh.upper!r} only, recorded {known.upper!r}; "
+                 f"it ended by {fresh.stopped.get('upper', 'its end')}", fresh.upper)
 
 
 def _condition(known: Bracket) -> Condition | None:

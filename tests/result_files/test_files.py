@@ -19,7 +19,7 @@ from wdccheck.brackets import Bracket, Work
 from wdccheck.errors import InvalidInput
 from wdccheck.stops import Reason, Stop
 
-CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab", "options": {}}
+CONDITION = {"kind": "WDC", "alpha": 1.0, "layer": None, "shape": [2, 2], "sha256": "ab" * 32, "options": {}}
 POINT = {"r": np.array([0.1, -1e-300]), "s": np.array([1.0, 2.0**-1074])}
 KNOWN = Bracket(CONDITION, 0.25, 0.5, POINT, "wdc", "Ascent(starts=4)", "Fact 9",
                 {"lower": Stop(Reason.BUDGET, "4 starts"), "upper": Stop(Reason.CAP_ONLY)},
@@ -39,7 +39,7 @@ def test_save_and_load_are_inverse_bit_for_bit(tmp_path):
         assert (back.witness[letter] == value).all()
     assert back.engines == KNOWN.engines  # a seed of 128 bits survives JSON
     data = json.loads(path.read_text())
-    assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
+    assert (data["schema"], data["wdccheck"], data["kernel"]) == (2, wc.__version__, wc.kernel())
 
 
 @given(st.floats(0, allow_infinity=False), st.floats(0))
@@ -74,7 +74,7 @@ def test_a_missing_file_a_folder_and_a_huge_file(tmp_path, monkeypatch):
         with pytest.raises(InvalidInput, match="readable file"):
             wc.load(path)
     KNOWN.save(tmp_path / "one.json")
-    monkeypatch.setattr(result_files, "LIMIT", 10)
+    monkeypatch.setattr(result_files.files, "LIMIT", 10)
     with pytest.raises(InvalidInput, match="at most 10 bytes"):
         wc.load(tmp_path / "one.json")
 
