@@ -25,7 +25,7 @@ import numpy as np
 import wdccheck as wc
 from wdccheck.data.digits import images
 from wdccheck.engines.calibration import calibration
-from wdccheck.rounded_text import between, down, quotient
+from wdccheck.rounded_text import between, down
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 EPOCHS = [0, 100] if FAST else [0, 20, 100, 400, 1500]  # those that are bracketed
@@ -93,7 +93,7 @@ proof = (wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(nodes=20_000, rt
 found = {}
 for epoch, (W1, W2) in snapshots.items():
     chosen = calibration(wc.WDC(W1))
-    high = quotient(wc.bracket(wc.WDC(W1, chosen.alpha), *proof).upper, chosen.alpha, np.inf)
+    high = wc.bracket(wc.WDC(W1, chosen.alpha), *proof).ratio_upper
     restricted = calibration(wc.R2WDC(wc.ReLUNetwork([W1, W2]), 2), smallest=False, time_limit=8)
     found[epoch] = (chosen.lower, high, restricted.lower)
     print(f"epoch {epoch:4}: layer 1, WDC:   {between(chosen.lower, 'min eps/alpha', high)} "

@@ -23,7 +23,7 @@ import os
 import numpy as np
 
 import wdccheck as wc
-from wdccheck.rounded_text import between, quotient
+from wdccheck.rounded_text import between
 
 FAST = os.environ.get("WDCCHECK_FAST") == "1"
 HIDDEN = 48
@@ -46,8 +46,7 @@ wide = wc.bracket(wc.WDC(W2, layer=2), wc.Spectral())
 print(wide)
 for alpha in (1.0, 10.0, 100.0):
     known = wc.bracket(wc.WDC(W2, alpha, layer=2), wc.Spectral())
-    low, high = quotient(known.lower, alpha, 0.0), quotient(known.upper, alpha, np.inf)
-    print(f"alpha = {alpha:5g}: {between(low, 'eps/alpha', high)}")
+    print(f"alpha = {alpha:5g}: {between(known.ratio_lower, 'eps/alpha', known.ratio_upper)}")
 
 # %% [markdown]
 # ## The same layer on the range
@@ -58,7 +57,7 @@ for alpha in (1.0, 10.0, 100.0):
 # %%
 restricted = wc.bracket(wc.R2WDC(net, 2), wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(nodes=NODES))
 print(restricted)
-print(f"below 1/2: {restricted.verdict(0.5).value}")
+print(f"eps/alpha <= 0.5 at alpha = 1: {restricted.verdict(ratio=0.5).value}")
 
 # %% [markdown]
 # ## Narrower and narrower

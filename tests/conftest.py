@@ -1,4 +1,4 @@
-"""Fixtures that several wings use, and how hard hypothesis tries."""
+"""Fixtures that several test modules use, and how hard hypothesis tries."""
 
 from __future__ import annotations
 
@@ -39,3 +39,18 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(of_condition, "default_engines",
                         lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
+
+
+@pytest.fixture
+def sampled(monkeypatch):
+    """Replace the deviations that estimates are made of by draws from a known distribution."""
+    from wdccheck.estimates import sampling
+
+    def use(draw):
+        def deviations(condition, samples, rng, workers):
+            seed = np.random.SeedSequence(rng)
+            return np.sort(draw(np.random.default_rng(seed), samples)), seed
+
+        monkeypatch.setattr(sampling, "_deviations", deviations)
+
+    return use

@@ -43,6 +43,7 @@ _HOME = {
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
     "plots": "wdccheck",
+    "read_network": "wdccheck.weights.files",
     "sweep": "wdccheck.studies.studies",
     "testing": "wdccheck",
     "verify": "wdccheck.verification.results",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from wdccheck.verification.results import verify as verify
     from wdccheck.weights.convolutions import conv2d_matrix as conv2d_matrix
     from wdccheck.weights.convolutions import conv_transpose2d_matrix as conv_transpose2d_matrix
+    from wdccheck.weights.files import read_network as read_network
     from wdccheck.weights.network import ReLUNetwork as ReLUNetwork
 
 

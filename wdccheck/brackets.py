@@ -14,17 +14,17 @@ import numpy as np
 
 from wdccheck import result_files
 from wdccheck.errors import UnsoundBound
-from wdccheck.linalg.inputs import limit_value
+from wdccheck.protocol.limit import Limit
 from wdccheck.result_files import schema
-from wdccheck.rounded_text import between
+from wdccheck.rounded_text import between, quotient, shortest
 from wdccheck.stops import Reason, Stop
 from wdccheck.version import made_by
 
-__all__ = ["Bracket", "Verdict", "Work", "load", "merge"]
+__all__ = ["Bracket", "Verdict", "Work", "decode_witness", "encode_witness", "load", "merge"]
 
 
 class Verdict(Enum):
-    """The three answers to "is epsilon <= eps?".
+    """The three answers to "is epsilon, or epsilon/alpha, at most this?".
 
     Examples
     --------
@@ -108,7 +108,7 @@ class Bracket:
 
     def __repr__(self) -> str:
         shape = "x".join(str(n) for n in self.condition.get("shape", ()))
-        scale = "" if self.alpha is None else f", alpha={self.alpha:.6g}"
+        scale = "" if self.alpha is None else f", alpha={shortest(self.alpha)}"
         name = f"{self.condition.get('kind')}({shape}{scale})"
         by = (re.sub(r"\(.*", "", engine) for engine in (self.lower_by, self.upper_by))
         return f"<{name}: {between(self.lower, 'eps', self.upper)}; by {' and '.join(by)}>"
@@ -121,6 +121,16 @@ class Bracket:
     def alpha(self) -> float | None:
         """The scale alpha of the condition; None where it has none."""
         return self.condition.get("alpha")
+
+    @property
+    def ratio_lower(self) -> float:
+        """A float at most ``lower / alpha``; `lower` where there is no alpha."""
+        return self.lower if self.alpha is None else quotient(self.lower, self.alpha, 0.0)
+
+    @property
+    def ratio_upper(self) -> float:
+        """A float at least ``upper / alpha``; `upper` where there is no alpha."""
+        return self.upper if self.alpha is None else quotient(self.upper, self.alpha, math.inf)
 
     @property
     def gap(self) -> float:
@@ -143,12 +153,15 @@ class Bracket:
         reasons = {stop.reason for stop in self.stopped.values()}
         return bool(reasons & {Reason.INTERRUPTED, Reason.MEMORY})
 
-    def verdict(self, eps: float) -> Verdict:
-        """Whether the condition holds with constant `eps`: holds, violated, or not known."""
-        eps = limit_value("eps", eps, finite=False)
-        if self.upper <= eps:
+    def verdict(self, eps: float | None = None, *, ratio: float | None = None) -> Verdict:
+        """Whether ``epsilon <= eps``, or ``epsilon/alpha <= ratio``: holds, violated, or not known.
+
+        Exactly one of the two is given; where there is no alpha, `eps`. Both are compared exactly.
+        """
+        limit = Limit.of(self.alpha, eps, ratio).eps
+        if self.upper <= limit:
             return Verdict.HOLDS
-        return Verdict.VIOLATED if self.lower > eps else Verdict.UNDECIDED
+        return Verdict.VIOLATED if self.lower > limit else Verdict.UNDECIDED
 
     def to_dict(self) -> dict[str, Any]:
         """The bracket as plain JSON data (schema 2)."""
@@ -156,7 +169,7 @@ class Bracket:
             "condition": dict(self.condition),
             "lower": result_files.encode_float(self.lower),
             "upper": result_files.encode_float(self.upper),
-            "witness": None if self.witness is None else _encode_witness(self.witness),
+            "witness": None if self.witness is None else encode_witness(self.witness),
             "part": self.part,
             "lower_by": self.lower_by,
             "upper_by": self.upper_by,
@@ -226,20 +239,25 @@ def merge(first: Bracket, second: Bracket) -> Bracket:
     return merged
 
 
-def _encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def encode_witness(witness: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A witness as plain JSON data: decimals to read, hexadecimals that are exact."""
     return {
         letter: {"value": [float(x) for x in value], "hex": [float(x).hex() for x in value]}
         for letter, value in witness.items()
     }
 
 
+def decode_witness(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Inverse of :func:`encode_witness`, of data whose form has been checked."""
+    return {letter: np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
+            for letter, entry in data.items()}
+
+
 def _decode(data: Mapping[str, Any]) -> Bracket:
     upper, witness = data["upper"], data["witness"]
     return Bracket(
         condition=dict(data["condition"]), lower=data["lower"], upper=math.inf if upper is None else upper,
-        witness=None if witness is None else {
-            letter: np.array([float.fromhex(x) for x in entry["hex"]], dtype=np.float64)
-            for letter, entry in witness.items()},
+        witness=None if witness is None else decode_witness(witness),
         part=data["part"], lower_by=data["lower_by"], upper_by=data["upper_by"],
         stopped={side: Stop(Reason(stop["reason"]), stop["detail"])
                  for side, stop in data["stopped"].items()},

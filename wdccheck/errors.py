@@ -10,6 +10,7 @@ __all__ = [
     "NotProved",
     "OutOfTime",
     "PoorFit",
+    "ScaleWarning",
     "TransposedWarning",
     "Undecided",
     "UndecidedWarning",
@@ -165,6 +166,10 @@ class UnsoundBound(WdccheckError, AssertionError):
 
 class VacuousWarning(UserWarning):
     """No alpha makes epsilon/alpha smaller than 1/2 (Fact 4): the condition says nothing."""
+
+
+class ScaleWarning(UserWarning):
+    """A command compares a layer with alpha = 1, which nobody chose, and its scale is far from 1."""
 
 
 class TransposedWarning(UserWarning):

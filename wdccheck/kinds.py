@@ -14,8 +14,8 @@ __all__ = ["KINDS", "Kind", "known", "named", "with_slug"]
 _ZEROS = "A matrix of zeros has {}; "
 _NO_BETTER = "this one is no better at this alpha, so the condition promises nothing."
 _OPEN = "whether this one is below that is not decided."
-_HOPELESS = ("A matrix of zeros has {}, and no alpha brings this one below that: the condition promises "
-             "nothing here.")
+_HOPELESS = ("A matrix of zeros has {}, and to one part in a million no alpha brings this one below that: "
+             "the condition promises nothing here.")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Kind:
         The ratio from which on the condition promises nothing; with an alpha, that of every large one.
     scaled : bool
         Whether there is an alpha.
+    reach : int
+        The largest dimension of directions at which more time lowers upper bounds in practice.
     orthonormal : bool
         Whether its measurements have orthonormal rows or columns; they may then be complex.
     dominated_by : str or None
@@ -68,6 +70,7 @@ class Kind:
     between: str
     matrix: str
     critical: Fraction
+    reach: int
     hopeless: str = ""
     best: str = "0 is perfect."
     advice: str = ""
@@ -118,7 +121,7 @@ KINDS = (
         above=_ZEROS.format("1/2") + _NO_BETTER,
         between=_ZEROS.format("1/2") + _OPEN,
         hopeless=_HOPELESS.format("1/2"),
-        matrix="A − αQ, over α", critical=Fraction(1, 2)),
+        matrix="A − αQ, over α", critical=Fraction(1, 2), reach=6),
     Kind(
         name="R2WDC", slug="r2wdc", needs=("network", "layer"),
         help="The R2WDC of one layer: NET holds this layer and those before it.",
@@ -129,7 +132,7 @@ KINDS = (
         above=_ZEROS.format("1/2") + _NO_BETTER,
         between=_ZEROS.format("1/2") + _OPEN,
         hopeless=_HOPELESS.format("1/2"),
-        matrix="A − αQ, over α", critical=Fraction(1, 2), dominated_by="WDC"),
+        matrix="A − αQ, over α", critical=Fraction(1, 2), reach=3, dominated_by="WDC"),
     Kind(
         name="RRIC", slug="rric", needs=("network", "measurements"), scaled=False,
         help="The RRIC of measurements of the outputs of a network: NET is a file of weights.",
@@ -141,7 +144,7 @@ KINDS = (
         between="Below 1, two different outputs never have the same measurements; whether it is below 1 is "
                 "not decided.",
         advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
-        matrix="AᵀA − I", critical=Fraction(1)),
+        matrix="AᵀA − I", critical=Fraction(1), reach=3),
     Kind(
         name="coherence", slug="coherence", needs=("network", "measurements"), scaled=False,
         orthonormal=True,
@@ -155,7 +158,7 @@ KINDS = (
         between="At 1 some difference of outputs is seen by one measurement alone; whether it is below 1 is "
                 "not decided.",
         advice="Measurements that spread what the network produces tend to make it smaller.",
-        matrix="", critical=Fraction(1)),
+        matrix="", critical=Fraction(1), reach=3),
     Kind(
         name="joint-WDC", slug="joint-wdc", needs=("B", "C"),
         help="The joint-WDC of two matrices with equally many rows: B and C are files of one matrix.",
@@ -166,7 +169,7 @@ KINDS = (
         above=_ZEROS.format("1/4") + _NO_BETTER,
         between=_ZEROS.format("1/4") + _OPEN,
         hopeless=_HOPELESS.format("1/4"),
-        matrix="A − ακQ, over α", critical=Fraction(1, 4)),
+        matrix="A − ακQ, over α", critical=Fraction(1, 4), reach=4),
 )
 """All kinds, in the order in which reports have them."""
 

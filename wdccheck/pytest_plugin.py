@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
     from wdccheck.brackets import Bracket
     from wdccheck.protocol.condition import Condition
+    from wdccheck.protocol.limit import Limit
 
 __all__ = ["Checks", "wdccheck"]
 
 _UNDECIDED = ("fail", "skip", "warn")
 _PROPERTY = "wdccheck"  # of a test's report: one line per bracket
-_MARKER = "wdccheck(time_limit=None, seed=0, workers=1, undecided='fail'): how the fixture wdccheck works"
+_MARKER = "wdccheck(time_limit=None, rng=0, workers=1, undecided='fail'): how the fixture wdccheck works"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,11 +66,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def wdccheck(request: pytest.FixtureRequest) -> Checks:
     """Assertions about conditions, with the options of the command line and a cache of brackets."""
     config, settings = request.config, dict[str, Any]()
-    for name in ("time_limit", "seed", "undecided"):
-        settings[name] = config.getoption(f"wdccheck_{name}")
+    for name, option in (("time_limit", "time_limit"), ("rng", "seed"), ("undecided", "undecided")):
+        settings[name] = config.getoption(f"wdccheck_{option}")
     for marker in reversed(list(request.node.iter_markers("wdccheck"))):
         settings |= marker.kwargs
-        if marker.args or set(marker.kwargs) - {"time_limit", "seed", "workers", "undecided"}:
+        if marker.args or set(marker.kwargs) - {"time_limit", "rng", "workers", "undecided"}:
             raise pytest.UsageError(f"known are {_MARKER.partition(':')[0]}, found {marker!r}")
     if settings["undecided"] not in _UNDECIDED:
         raise pytest.UsageError(f"undecided: one of {_UNDECIDED} required, found {settings['undecided']!r}")
@@ -85,67 +86,74 @@ class Checks:
         The test.
     folder : Path or None
         The folder of the cache.
-    time_limit, seed, workers : as of ``wc.bracket``
+    time_limit, rng, workers : as of ``wc.bracket``
     undecided : {"fail", "skip", "warn"}
     """
 
     def __init__(self, item: pytest.Item, folder: Path | None, *, time_limit: float | None = None,
-                 seed: int = 0, workers: int = 1, undecided: str = "fail") -> None:
+                 rng: int = 0, workers: int = 1, undecided: str = "fail") -> None:
         self._item, self._folder, self._undecided = item, folder, undecided
-        self._time_limit, self._seed, self._workers = time_limit, seed, workers
+        self._time_limit, self._rng, self._workers = time_limit, rng, workers
 
     def bracket(self, condition: Condition, *, target: float | None = None) -> Bracket:
         """As ``wc.bracket``; it goes on from what the cache has, and returns at once if that is enough."""
+        from wdccheck.protocol.limit import Limit
+
+        return self._bracket(condition, None if target is None else Limit.of(None, target))
+
+    def _bracket(self, condition: Condition, limit: Limit | None) -> Bracket:
         from wdccheck.engines.loop import bracket
         from wdccheck.protocol.condition import checked
 
-        condition = checked(condition)
+        condition, target = checked(condition), None if limit is None else limit.eps
         path, begun, took = self._path(condition), time.monotonic(), "from the cache"
         known = None if path is None else _kept(condition, path)
         if known is None or not _settled(known, target):
-            known = bracket(condition, rng=self._seed, workers=self._workers, time_limit=self._time_limit,
+            known = bracket(condition, rng=self._rng, workers=self._workers, time_limit=self._time_limit,
                             target=target, checkpoint=path)
             took = f"{time.monotonic() - begun:.1f} s"
             if known.interrupted:
                 raise KeyboardInterrupt
-        self._record(known, target, took)
+        self._record(known, limit, took)
         return known
 
     def assert_holds(
-        self, condition_or_bracket: Condition | Bracket, eps: float, *,
-        certificate: str | os.PathLike[str] | None = None,
+        self, condition_or_bracket: Condition | Bracket, eps: float | None = None, *,
+        ratio: float | None = None, certificate: str | os.PathLike[str] | None = None,
     ) -> Bracket:
         """As ``wc.testing.assert_holds``, through the cache."""
         __tracebackhide__ = True
         from wdccheck.testing import assert_holds
 
-        return self._check(assert_holds, condition_or_bracket, eps, certificate)
+        return self._check(assert_holds, condition_or_bracket, eps, ratio, certificate)
 
     def assert_violated(
-        self, condition_or_bracket: Condition | Bracket, eps: float, *,
-        certificate: str | os.PathLike[str] | None = None,
+        self, condition_or_bracket: Condition | Bracket, eps: float | None = None, *,
+        ratio: float | None = None, certificate: str | os.PathLike[str] | None = None,
     ) -> Bracket:
         """As ``wc.testing.assert_violated``, through the cache."""
         __tracebackhide__ = True
         from wdccheck.testing import assert_violated
 
-        return self._check(assert_violated, condition_or_bracket, eps, certificate)
+        return self._check(assert_violated, condition_or_bracket, eps, ratio, certificate)
 
-    def _check(self, check: Callable[..., Bracket], given: Any, eps: float, certificate: Any) -> Bracket:
+    def _check(self, check: Callable[..., Bracket], given: Any, eps: float | None, ratio: float | None,
+               certificate: Any) -> Bracket:
         __tracebackhide__ = True
         from wdccheck.brackets import Bracket
         from wdccheck.engines.loop import recalled
         from wdccheck.errors import NotProved, Undecided, UndecidedWarning
         from wdccheck.stops import Reason
+        from wdccheck.testing.assertions import limit_of
 
-        path = None
+        path, limit = None, limit_of(given, eps, ratio)
         if certificate is not None and not isinstance(given, Bracket):
             given, certificate = recalled(given, certificate), None
-            self._record(given, eps, "from a certificate")
+            self._record(given, limit, "from a certificate")
         elif not isinstance(given, Bracket):
-            given, path = self.bracket(given, target=eps), self._path(given)
+            given, path = self._bracket(given, limit), self._path(given)
         try:
-            return check(given, eps, certificate=certificate)
+            return check(given, eps, ratio=ratio, certificate=certificate)
         except NotProved as error:
             if isinstance(error, Undecided) and self._undecided == "skip":
                 pytest.skip(str(error))
@@ -159,8 +167,8 @@ class Checks:
                 error.add_note("more time: --wdccheck-time-limit, or @pytest.mark.wdccheck(time_limit=...)")
             raise
 
-    def _record(self, known: Bracket, target: float | None, took: str) -> None:
-        verdict = "" if target is None else f"; at {target!r}: {known.verdict(target).value}"
+    def _record(self, known: Bracket, limit: Limit | None, took: str) -> None:
+        verdict = "" if limit is None else f"; {limit}: {known.verdict(limit.eps).value}"
         self._item.user_properties.append((_PROPERTY, f"{repr(known)[1:-1]}{verdict} ({took})"))
 
     def _path(self, condition: Condition) -> Path | None:

@@ -7,7 +7,7 @@ import textwrap
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
-__all__ = ["WIDTH", "between", "down", "item", "quotient", "up", "wrapped"]
+__all__ = ["WIDTH", "between", "down", "item", "quotient", "shortest", "up", "wrapped"]
 
 WIDTH = 100
 """Columns of a page of text."""
@@ -44,6 +44,18 @@ def between(lower: float, name: str, upper: float) -> str:
     relative = (upper - lower) / upper if upper > 0 else 1.0
     digits = 5 if relative > 1e-4 else min(10, 1 + math.ceil(-math.log10(max(relative, 1e-10))))
     return f"{down(lower, digits)} <= {name} <= {up(upper, digits)}"
+
+
+def shortest(value: float) -> str:
+    """The shortest decimal that is read back as `value`: no digit of it is lost.
+
+    Examples
+    --------
+    >>> from wdccheck.rounded_text import shortest
+    >>> shortest(2.0), shortest(0.1), shortest(1e-30)
+    ('2', '0.1', '1e-30')
+    """
+    return repr(float(value)).removesuffix(".0")
 
 
 def item(label: str, text: str, width: int = 11) -> list[str]:

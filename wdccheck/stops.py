@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TIME = "time"
     NODES = "nodes"
     BUDGET = "budget"
+    EXHAUSTED = "exhausted"
     MEMORY = "memory"
     INTERRUPTED = "interrupted"
     EXACT = "exact"

@@ -65,7 +65,7 @@ def test_what_the_wdc_decides_is_not_searched(monkeypatch):
         return wc.bracket(condition, wc.Spectral(), rng=options["rng"])
 
     monkeypatch.setattr(of_condition, "bracket", spied)
-    made = wc.certify(generator(), alpha=1.0, target=100.0)
+    made = wc.certify(generator(), alpha=1.0, ratio=100.0)
     assert dict(posed)["R2WDC"] == (wc.Spectral(),)
     assert made.verdict(100.0) is Verdict.HOLDS
 

@@ -45,7 +45,10 @@ def test_the_rows_of_the_theorem():
 def test_the_joint_scale_is_the_product_of_those_that_were_found():
     report = wc.certify_pair(*pair())
     _, first, second, joint = report.rows
-    assert first.calibration is not None and second.calibration is not None and joint.calibration is None
+    assert (first.note, second.note) == ("for which 1/2 is proved", "chosen to minimize eps/alpha")
+    assert "product" in joint.note
+    assert all(row.scope == "pair" and row.headline[1] == "eps/alpha" for row in report.rows)
+    assert all(row.least.lower <= row.ratio_upper for row in report.rows)  # a note beside it
     assert joint.alpha == first.alpha * second.alpha
     assert report.rows[0].alpha == 1.0
 
@@ -64,7 +67,8 @@ def test_the_text_says_what_was_used():
     assert max(map(len, text.splitlines())) <= 100
     flat = " ".join(text.split())
     for words in ("B: 2-12-9, sha256", "C: 2-9, sha256", "as the theorem asks of inner layers",
-                  "joint-WDC: 9 x 12 and 9 x 2, alpha = 0.25, the product of those of the two last layers",
+                  "joint-WDC: 9 x 12 and 9 x 2",
+                  "at alpha = 0.25, the product of those of the two last layers",
                   "[HJ] Theorem 3", "at least two layers are needed"):
         assert words in flat
     assert "beyond the theorem" not in flat

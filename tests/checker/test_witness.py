@@ -11,12 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from wdccheck import checker
 from wdccheck.brackets import Bracket
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 def at(condition, r, s):

@@ -40,8 +40,9 @@ def test_every_kind(arguments, shown, files, capsys):
 def test_several_at_once_and_a_refusal(files, capsys):
     command = ["estimate", "wdc", "line.npy", "--quantile", "0.5", "--extreme", "1", "--workers", "1"]
     assert main(command) == 3
-    first, *_, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("estimate, not a bound: 0.5 quantile") and "no tail to fit" in last
+    first, *_, refused, origin = capsys.readouterr().out.splitlines()
+    assert first.startswith("estimate, not a bound: 0.5 quantile") and "no tail to fit" in refused
+    assert origin.startswith("line.npy: layer 1 3 x 1")
 
 
 def test_json_says_which_is_refused(files, capsys):

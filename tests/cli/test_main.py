@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -70,7 +71,8 @@ def test_bracket_writes_what_load_reads(eye, tmp_path, capsys):
     assert main(["bracket", "wdc", eye, "--json", str(path), *QUICK]) == 0
     known = wc.load(path)
     assert known.lower <= 1 <= known.upper
-    assert "WDC: 2 x 2, alpha = 1" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "WDC: 2 x 2\n    0.4999999999 <= min eps/alpha <= 0.5" in out and "at alpha = 1\n" in out
     data = json.loads(path.read_text())
     assert (data["wdccheck"], data["kernel"]) == (wc.__version__, wc.kernel())
 
@@ -83,17 +85,42 @@ def test_bracket_of_one_layer(net, capsys):
     assert main(["bracket", "wdc", net, "--layer", "3", *QUICK]) == 2
 
 
-@pytest.mark.parametrize(("eps", "status", "word"), [
+@pytest.mark.parametrize(("ratio", "status", "word"), [
     ("1.1", 0, "holds"), ("0.9", 1, "violated"), ("1", 3, "undecided")])
-def test_exit_statuses_of_a_verdict(eps, status, word, eye, capsys, monkeypatch):
+def test_exit_statuses_of_a_verdict(ratio, status, word, eye, capsys, monkeypatch):
     from wdccheck.certification import of_condition
 
     if word == "undecided":  # epsilon is 1: closed formulas alone stop just above it
         engines = wc.Spectral()
         monkeypatch.setattr(of_condition, "bracket",
                             lambda condition, *_, **__: wc.bracket(condition, engines, rng=0))
-    assert main(["certify", eye, "--alpha", "1", "--eps", eps, *QUICK]) == status
-    assert f"eps/alpha (RRIC: eps) <= {float(eps)}: {word}" in capsys.readouterr().out
+    assert main(["certify", eye, "--alpha", "1", "--ratio", ratio, *QUICK]) == status
+    asked = f"eps/alpha <= {ratio} at the alpha of each row (RRIC: eps <= {ratio})"
+    assert f"{asked}: {word}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("asked", "status", "sentence"), [
+    (["--eps", "1.9"], 1, "eps <= 1.9: violated"), (["--eps", "2.1"], 0, "eps <= 2.1: holds"),
+    (["--ratio", "1.1"], 0, "eps/alpha <= 1.1 at alpha = 2: holds"),
+    (["--ratio", "0.9"], 1, "eps/alpha <= 0.9 at alpha = 2: violated")])
+def test_eps_and_ratio_of_one_condition(asked, status, sentence, tmp_path, capsys):
+    path = tmp_path / "twice.npy"
+    np.save(path, np.sqrt(2) * np.eye(2))  # epsilon/alpha is 1 at alpha = 2
+    assert main(["bracket", "wdc", str(path), "--alpha", "2", *asked, *QUICK]) == status
+    assert capsys.readouterr().out.endswith(f"\n\n{sentence}\n")
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.6, 1.9, 2.2])
+def test_alpha_1_that_nobody_chose_is_warned_of_where_the_scale_is_another(scale, tmp_path, capsys):
+    path = str(tmp_path / "scaled.npy")
+    np.save(path, np.sqrt(scale) * np.eye(2))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert main(["bracket", "wdc", path, "--eps", "9", *QUICK]) == 0
+        far, err = not 0.5 <= scale <= 2, capsys.readouterr().err
+        assert (f"about {scale:.3g}: --alpha best" in err) is far and err.count("\n") == far
+        assert main(["bracket", "wdc", path, "--alpha", "1", "--eps", "9", *QUICK]) == 0
+    assert not told and capsys.readouterr().err == ""
 
 
 def test_bracket_of_a_pair(tmp_path, capsys):
@@ -101,8 +128,8 @@ def test_bracket_of_a_pair(tmp_path, capsys):
     for name, k in zip(names, (1, 2), strict=True):
         np.save(name, np.random.default_rng(k).standard_normal((6, k)))
     path = tmp_path / "pair.json"
-    assert main(["bracket", "joint-wdc", *names, "--json", str(path), *QUICK]) == 0
-    assert "joint-WDC: 6 x 1 and 6 x 2, alpha = 1" in capsys.readouterr().out
+    assert main(["bracket", "joint-wdc", *names, "--alpha", "1", "--json", str(path), *QUICK]) == 0
+    assert "joint-WDC: 6 x 1 and 6 x 2\n" in (out := capsys.readouterr().out) and "at alpha = 1\n" in out
     assert wc.load(path).part in ("B", "C")
     assert main(["verify", str(path), "--quiet"]) == 0
     np.save(names[0], np.ones((5, 1)))

@@ -76,7 +76,7 @@ def test_bad_files(name, tmp_path, capsys):
 
 @pytest.mark.parametrize("arguments", [
     ["--alpha", "0"], ["--alpha", "-1"], ["--alpha", "nan"], ["--alpha", "worst"], ["--gap", "-0.1"],
-    ["--gap", "inf"], ["--eps", "-1"], ["--eps", "x"], ["--time-limit", "0"], ["--time-limit", "nan"],
+    ["--gap", "inf"], ["--ratio", "-1"], ["--ratio", "x"], ["--time-limit", "0"], ["--time-limit", "nan"],
     ["--workers", "0"], ["--workers", "-2"], ["--workers", "2.5"], ["--seed", "-1"], ["--seed", "x"],
     ["--unknown"], ["--alpha"], ["another.npy"],
 ])
@@ -84,6 +84,17 @@ def test_bad_options(arguments, eye, capsys):
     assert main(["certify", eye, *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == "" and "Error:" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["certify", "net.npz", "--eps", "0.4"], ["--eps: --ratio NUMBER", "eps/alpha", "found 0.4"]),
+    (["bracket", "rric", "net.npz", "--measurements", "A.npy", "--ratio", "0.4"],
+     ["--ratio: --eps NUMBER", "no alpha", "found 0.4"]),
+    (["bracket", "wdc", "eye.npy", "--eps", "1", "--ratio", "1"], ["--eps and --ratio: one of them"])])
+def test_what_is_compared_has_one_name(arguments, words, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and all(word in err for word in words)
 
 
 @pytest.mark.parametrize("arguments", [[], ["unknown"], ["bracket"], ["bracket", "wdc"], ["verify"]])

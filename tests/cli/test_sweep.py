@@ -61,7 +61,7 @@ def test_progress_is_plain_where_there_is_no_terminal(capsys):
 
 
 def test_every_list(capsys):
-    assert main(["sweep", "--condition", "wdc,rric,joint-wdc", "--k", "1", "--ratio", "2,3.5",
+    assert main(["sweep", "--condition", "wdc,rric,joint-wdc", "--k", "1", "--expansion", "2,3.5",
                  "--depth", "1,2",
                  "--hidden", "1", "--m", "2", "--l", "4", "--alpha", "1,best", "--budget", "10",
                  "--workers", "1", "--quiet"]) == 0
@@ -71,8 +71,8 @@ def test_every_list(capsys):
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--k", "2,x", "--n", "3"], "integers between commas required, found '2,x'"),
     (["--k", "2", "--n", ""], "integers between commas"),
-    (["--k", "2", "--ratio", "a"], "numbers between commas"),
-    (["--k", "2"], "n or ratio: at least one value for wdc required"),
+    (["--k", "2", "--expansion", "a"], "numbers between commas"),
+    (["--k", "2"], "n or expansion: at least one value for wdc required"),
     (["--n", "3", "--distribution", "normal"], "one of gaussian, sphere"),
     (["--n", "3", "--plot", "x.gif"], "a name that ends in .pdf, .png, .svg"),
     (["--n", "3", "--time-limit", "0"], "a finite number > 0"),

@@ -377,7 +377,7 @@ def test_a_complex_matrix_is_for_the_coherence_only(tmp_path):
 
 
 def test_sweeps_draw_it_orthonormal():
-    cells = product(["rric", "coherence"], distribution="gaussian", k=2, n=6, ratio=None, depth=2,
+    cells = product(["rric", "coherence"], distribution="gaussian", k=2, n=6, expansion=None, depth=2,
                     hidden=None, m=[3, 9], l=None, alpha=None, repeat=1)
     drawn = [cell.build(5) for cell in cells if cell.condition == "coherence"]
     assert [c.U.shape for c in drawn] == [(3, 6), (9, 6)]  # refused, were they not orthonormal

@@ -15,14 +15,12 @@ from hypothesis import strategies as st
 import wdccheck as wc
 from examples.checks import outcomes
 from examples.definitions import plain_q
-from examples.matrices import MATRICES
+from examples.matrices import KINDS, MATRICES, SEEDS
 from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.stops import Reason
 
-SEEDS = st.integers(0, 2**32 - 1)
 DIMENSION = st.integers(1, 4)
-KINDS = st.sampled_from(sorted(set(MATRICES) - {"tiny", "huge"}))
 
 
 def plain_part(B, C, alpha, h, x, m, y):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import wdccheck as wc
 from examples.definitions import (
+    TWO_PI,
     directions,
     plain_a,
     plain_angle,
@@ -22,22 +23,9 @@ from examples.definitions import (
     top,
     unit,
 )
-from examples.matrices import KNOWN_VALUES, MATRICES, natural_alpha
+from examples.matrices import KINDS, KNOWN_VALUES, MATRICES, SEEDS, condition, matrix, natural_alpha
 from wdccheck.geometry import expectation
 from wdccheck.geometry.arrangements import topes
-
-SEEDS = st.integers(0, 2**32 - 1)
-KINDS = st.sampled_from(sorted(set(MATRICES) - {"tiny", "huge"}))
-TWO_PI = 2 * np.pi
-
-
-def matrix(seed, kind, k):
-    rng = np.random.default_rng(seed)
-    return rng, MATRICES[kind](rng, k)
-
-
-def condition(W, alpha):
-    return wc.WDC(W, alpha, layer=1)
 
 
 # breaks with: a breakpoint at the wrong angle, gates that toggle the wrong way

@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from examples.toys import Bilinear, Quadratic
 from wdccheck.engines import ascent
 from wdccheck.geometry import spheres, tangents
 from wdccheck.geometry.expectation import expected_gram, unit
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 def search(condition, starts=1, **options):

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from wdccheck.brackets import Bracket
 from wdccheck.engines.branch_and_bound import _next, _round
 from wdccheck.engines.proving.depth_first import explore as _explore
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 @pytest.mark.parametrize(("k", "n", "gap"), [(1, 20, 1e-6), (2, 60, 1e-3), (3, 40, 0.02)])

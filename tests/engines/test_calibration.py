@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.calibration import calibration
 from wdccheck.errors import VacuousWarning
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 @pytest.mark.parametrize(("n", "k"), [(60, 1), (100, 2), (150, 3)])

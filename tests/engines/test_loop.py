@@ -11,15 +11,12 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from wdccheck.brackets import Bracket
 from wdccheck.engines.loop import _steps
 from wdccheck.errors import CertificateMismatch
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason, Stop
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from wdccheck.stops import Reason
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 @pytest.mark.parametrize(("n", "k"), [(5, 1), (20, 3), (90, 45)])

@@ -9,32 +9,10 @@ import pytest
 from scipy import stats
 
 import wdccheck as wc
+from examples.estimates import CONDITION, W, power
 from wdccheck.errors import InvalidInput
 from wdccheck.estimates import Estimate, exceedance, extreme, quantile, tails
-from wdccheck.estimates import sampling as estimates
 from wdccheck.estimates.tails import fit_tail
-
-W = np.random.default_rng(0).standard_normal((30, 4)) / np.sqrt(30)
-CONDITION = wc.WDC(W)
-
-
-@pytest.fixture
-def sampled(monkeypatch):
-    """Replace the deviations by draws from a known distribution."""
-
-    def use(draw):
-        def deviations(condition, samples, rng, workers):
-            seed = np.random.SeedSequence(rng)
-            return np.sort(draw(np.random.default_rng(seed), samples)), seed
-
-        monkeypatch.setattr(estimates, "_deviations", deviations)
-
-    return use
-
-
-def power(rng, n):
-    """The end is 1, the shape -1/6."""
-    return 1 - rng.random(n) ** (1 / 6)
 
 
 def coverage(truth, repetitions, make):

@@ -9,32 +9,10 @@ import pytest
 from scipy import stats
 
 import wdccheck as wc
+from examples.estimates import CONDITION, power
 from wdccheck.errors import PoorFit
 from wdccheck.estimates import extreme
-from wdccheck.estimates import sampling as estimates
 from wdccheck.estimates.tails import fit_tail, misfit
-
-W = np.random.default_rng(0).standard_normal((30, 4)) / np.sqrt(30)
-CONDITION = wc.WDC(W)
-
-
-@pytest.fixture
-def sampled(monkeypatch):
-    """Replace the deviations by draws from a known distribution."""
-
-    def use(draw):
-        def deviations(condition, samples, rng, workers):
-            seed = np.random.SeedSequence(rng)
-            return np.sort(draw(np.random.default_rng(seed), samples)), seed
-
-        monkeypatch.setattr(estimates, "_deviations", deviations)
-
-    return use
-
-
-def power(rng, n):
-    """The end is 1, the shape -1/6."""
-    return 1 - rng.random(n) ** (1 / 6)
 
 
 def test_the_fit_has_the_likelihood_that_scipy_finds():

@@ -11,6 +11,8 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 
+TWO_PI = 2 * np.pi
+
 
 def plain_q(r, s):
     """Q_{r,s} of [HV] Def. 2 with M given by its action on an orthonormal basis of span(r, s)."""

@@ -6,8 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
+
+import wdccheck as wc
 
 Factory = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def gaussian(n: int, k: int, seed: int = 0) -> np.ndarray:
+    """Entries N(0, 1/n)."""
+    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 # -- matrices of mixed kinds ------------------------------------------------------------------
@@ -81,6 +89,19 @@ MATRICES: dict[str, Factory] = {
     "huge": lambda rng, k: 1e100 * _gaussian(rng, k),
 }
 """Name to a factory (rng, k) -> W of shape (n, k)."""
+SEEDS = st.integers(0, 2**32 - 1)
+KINDS = st.sampled_from(sorted(set(MATRICES) - {"tiny", "huge"}))
+
+
+def matrix(seed: int, kind: str, k: int) -> tuple[np.random.Generator, np.ndarray]:
+    """A source of random numbers, and the matrix of a kind that was drawn from it."""
+    rng = np.random.default_rng(seed)
+    return rng, MATRICES[kind](rng, k)
+
+
+def condition(W: np.ndarray, alpha: float) -> wc.WDC:
+    """Its WDC; nobody is told that rows and columns may be exchanged."""
+    return wc.WDC(W, alpha, layer=1)
 
 
 def natural_alpha(W: np.ndarray) -> float:

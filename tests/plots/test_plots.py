@@ -135,7 +135,7 @@ def test_trained_layers_beside_random_ones():
     ax = plots.trained(law(ks=(2,)), report.rows, plots.figure())
     assert {"trained layer 1, 2 × 2", "trained layer 2, 1 × 2"} <= set(texts(ax))
     marks = [line for line in ax.get_lines() if line.get_marker() in "*X"]
-    assert [float(line.get_ydata()[0]) for line in marks] == [r.ratio_lower for r in report.rows[:2]]
+    assert [float(line.get_ydata()[0]) for line in marks] == [r.least.lower for r in report.rows[:2]]
 
 
 def test_colors_are_told_apart_in_grey():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -31,6 +32,22 @@ def test_three_answers(eps, answer):
 def test_an_eps_that_is_none(eps):
     with pytest.raises(InvalidInput, match="eps"):
         KNOWN.verdict(eps)
+
+
+def test_a_ratio_is_compared_with_eps_over_alpha():
+    scaled = replace(KNOWN, condition={**CONDITION, "alpha": 3.0})
+    assert scaled.ratio_lower < Fraction(1, 12) and Fraction(1, 6) < scaled.ratio_upper
+    assert scaled.verdict(ratio=scaled.ratio_upper) is Verdict.HOLDS
+    assert scaled.verdict(ratio=1 / 6) is Verdict.UNDECIDED  # a little less than a sixth
+    assert scaled.verdict(ratio=math.nextafter(scaled.ratio_lower, 0)) is Verdict.VIOLATED
+    assert scaled.verdict(0.2) is Verdict.VIOLATED and scaled.verdict(ratio=0.2) is Verdict.HOLDS
+
+
+def test_where_there_is_no_alpha_the_ratio_is_eps_and_only_eps_is_asked():
+    plain = replace(KNOWN, condition={**CONDITION, "kind": "RRIC", "alpha": None})
+    assert (plain.ratio_lower, plain.ratio_upper) == (plain.lower, plain.upper)
+    with pytest.raises(InvalidInput, match=r"ratio: .*eps=0\.5"):
+        plain.verdict(ratio=0.5)
 
 
 def test_merge_keeps_the_best_of_both_sides_with_its_origin():

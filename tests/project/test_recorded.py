@@ -8,15 +8,16 @@ import pytest
 
 import wdccheck as wc
 from examples import recorded
+from examples.recorded_cases import CASES
 
 STORED = recorded.load()
 SAME_MACHINE = STORED["machine"] == recorded.fingerprint()
-NAMES = list(recorded.CASES)
+NAMES = list(CASES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_moved(name):
-    old, new = STORED[wc.kernel()][name], recorded.record(recorded.CASES[name])
+    old, new = STORED[wc.kernel()][name], recorded.record(CASES[name])
     if found := recorded.problems(old, new, SAME_MACHINE):
         lines = [f"{name}, {wc.kernel()} kernel: {len(found)} fields moved", *found[:12]]
         pytest.fail("\n    ".join([*lines, f"if that is meant: {recorded.RENEW}"]), pytrace=False)

@@ -144,11 +144,15 @@ def test_the_words_follow_the_bounds():
 
     def said(lower, upper):
         known = replace(row.bracket, lower=lower * row.alpha, upper=upper * row.alpha)
-        return meaning.meaning(replace(row, bracket=known))
+        least = replace(row.least, lower=lower, upper=upper)
+        return [meaning.meaning(one) for one in (replace(row, least=least),
+                                                 replace(row, bracket=known, scope="pair"))]
 
-    assert "nothing is lost" in said(0.1, 0.4)
-    assert "not decided" in said(0.1, 0.6)
-    assert "promises nothing" in said(0.6, 0.7)
+    assert all("nothing is lost" in text for text in said(0.1, 0.4))
+    assert all("not decided" in text for text in said(0.1, 0.5))
+    assert all("promises nothing" in text for text in said(0.5, 0.5))
+    assert "to one part in a million no alpha" in said(0.4999999, 0.5)[0]
+    assert "not decided" in said(0.499, 0.5)[0]
     assert "promises nothing" in meaning.meaning(loaded("digits").rows[1])
     rric = loaded("digits").rows[4]
     small = replace(rric, bracket=replace(rric.bracket, lower=0.1, upper=0.5))
@@ -164,31 +168,51 @@ def test_what_would_make_a_row_pass():
     assert "Lemma 5.3" in " ".join(meaning.passing(digits[2], 2))
     assert "No theorem asks" in " ".join(meaning.passing(digits[4], 2))
     assert "two layers" in " ".join(meaning.passing(digits[0], 1))
-    tiny = replace(digits[0], bracket=replace(digits[0].bracket, lower=0.0, upper=1e-6))
+    tiny = replace(digits[0], least=replace(digits[0].least, lower=0.0, upper=1e-6))
     assert "It passes" in " ".join(meaning.passing(tiny, 2))
-    loose = replace(digits[0], bracket=replace(digits[0].bracket, lower=0.0))
+    loose = replace(digits[0], least=replace(digits[0].least, lower=0.0))
     assert "Not decided" in " ".join(meaning.passing(loose, 2))
 
 
 def test_what_would_close_a_row():
     digits, contractive = loaded("digits").rows, loaded("contractive").rows
-    assert meaning.closing(digits[0]).startswith("Nothing")
-    assert "cannot be estimated" in meaning.closing(digits[3])
+    open_ = replace(digits[0], least=replace(digits[0].least, lower=0.3, upper=0.45))
+
+    def said(row=open_, **known):
+        return meaning.closing(replace(row, bracket=replace(row.bracket, **known)))
+
+    assert all(meaning.closing(row).startswith("Nothing") for row in digits[:2])
     assert "cannot be estimated" in meaning.closing(contractive[3])
-    wide = replace(digits[1].bracket, stopped={"upper": Stop(Reason.CAP_ONLY, "a closed formula")})
-    assert "No branch and bound" in meaning.closing(replace(digits[1], bracket=wide))
-    late = {"upper": Stop(Reason.TIME, "900 nodes; the round for 1 was not finished")}
-    known = replace(digits[0].bracket, stopped=late, lower=0.3, upper=0.6,
-                    engines=(Work("BranchAndBound()", 0, 10**6, "nodes", 10.0),))
-    text = meaning.closing(replace(digits[0], bracket=known))
-    assert "Estimate, not a bound" in text and "4e6 to 1e12 of them, 40 seconds to 100 days" in text
-    capped = replace(known, upper_by="Fact 9")
-    assert "nothing can be extrapolated" in meaning.closing(replace(digits[0], bracket=capped))
-    early = replace(known, engines=(), stopped={"upper": Stop(Reason.TIME, "the cones were not all found")})
-    assert "A longer time limit may" in meaning.closing(replace(digits[3], bracket=early))
-    above = replace(known, condition=digits[3].bracket.condition, upper_by="Fact 12: WDC of layer 2",
-                    stopped={"upper": Stop(Reason.CAP_ONLY)})
-    assert "another row" in meaning.closing(replace(digits[3], bracket=above))
-    for reason, word in ((Reason.TARGET, "decided"), (Reason.INTERRUPTED, "--checkpoint")):
-        known = replace(digits[0].bracket, stopped={"upper": Stop(reason)})
-        assert word in meaning.closing(replace(digits[0], bracket=known))
+    late = {"stopped": {"upper": Stop(Reason.TIME, "900 nodes; the round for 1 was not finished")},
+            "lower": 0.3, "upper": 0.6, "engines": (Work("BranchAndBound()", 0, 10**6, "nodes", 10.0),)}
+    assert "4e6 to 1e12 of them, 40 seconds to 100 days" in said(**late)
+    assert "nothing can be extrapolated" in said(**late | {"upper_by": "Fact 9"})
+    early = {"upper": Stop(Reason.TIME, "the cones were not all found")}
+    assert "A longer time limit may" in said(**late | {"engines": (), "stopped": early})
+    for reason, detail, word in (
+            (Reason.TARGET, "", "decided"), (Reason.INTERRUPTED, "", "--checkpoint"),
+            (Reason.CAP_ONLY, "a closed formula", "No branch and bound"),
+            (Reason.EXHAUSTED, "depth", "can go no further (depth). More time raises the lower bound only")):
+        assert word in said(lower=0.3, upper=0.6, stopped={"upper": Stop(reason, detail)})
+    above = late | {"upper_by": "Fact 12: WDC of layer 2", "stopped": {"upper": Stop(Reason.CAP_ONLY)}}
+    assert "another row" in said(replace(contractive[3], scope="pair"), **above)
+
+
+def test_the_bounds_are_looked_at_before_the_reason():
+    row = replace(loaded("digits").rows[4], scope="given")  # no alpha
+    for reason in (Reason.CAP_ONLY, Reason.TIME, Reason.NODES, Reason.EXHAUSTED):
+        for lower, upper, closed in ((0.5, 0.5 + 1e-12, True), (0.0, 1e-12, True), (0.0, 0.0, True),
+                                     (0.4, 0.5, False)):
+            known = replace(row.bracket, lower=lower, upper=upper, stopped={"upper": Stop(reason)})
+            found = replace(row, bracket=known)
+            assert (found.state == "closed") is closed
+            assert meaning.closing(found).startswith("Nothing") is closed
+
+
+def test_time_is_not_advised_where_it_does_not_help():
+    known = wc.bracket(wc.WDC(np.random.default_rng(0).standard_normal((60, 9))), wc.Spectral())
+    for reason in (Reason.TIME, Reason.NODES):
+        row = Row(replace(known, stopped={"upper": Stop(reason, "900 nodes")},
+                          engines=(Work("BranchAndBound()", 0, 900, "nodes", 1.0),)))
+        text = meaning.closing(row)
+        assert "Dimension 9 is too large" in text and "More time raises the lower bound only" in text

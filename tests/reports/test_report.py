@@ -35,13 +35,14 @@ def test_every_layer_has_a_row(report):
     for row in report.rows[:4]:
         assert row.ratio_lower <= row.bracket.lower / row.alpha <= row.bracket.upper / row.alpha
         assert row.bracket.upper / row.alpha <= row.ratio_upper < math.inf
-        assert row.calibration.lower <= row.ratio_upper
+        assert 0 < row.least.lower <= row.least.upper <= min(row.ratio_upper, 0.5)
+        assert row.headline == (row.least.lower, "min eps/alpha", row.least.upper)
     assert not report.interrupted
 
 
 def test_a_contractive_layer_is_vacuous_and_the_text_says_so(report):
-    assert report.rows[1].calibration.vacuous  # n < 2k
-    assert not report.rows[0].calibration.vacuous
+    assert report.rows[1].vacuous and report.rows[1].state == "vacuous"  # n < 2k
+    assert not report.rows[0].vacuous
     assert "vacuous" in report.rows[1].to_text()
     assert "vacuous" not in report.rows[0].to_text()
 
@@ -64,7 +65,7 @@ def test_the_data_are_json_and_complete(report):
     for row, entry in zip(report.rows, data["rows"], strict=True):
         assert (entry["layer"], entry["alpha"]) == (row.layer, row.alpha)
         assert entry["ratio_lower"] == row.ratio_lower
-        assert entry["margin"] == (None if row.kind == "RRIC" else row.ratio_lower / explicit(2))
+        assert entry["margin"] == (None if row.kind == "RRIC" else row.least.lower / explicit(2))
         assert entry["bracket"]["lower"] == entry["lower"] == row.bracket.lower
 
 
@@ -85,7 +86,8 @@ def test_one_layer_has_no_margin():
 
 def test_margins_may_be_satisfied_or_undecided(report):
     def text(scale):
-        rows = [replace(row, bracket=replace(row.bracket, lower=0.0, upper=scale * row.scale))
+        rows = [replace(row, bracket=replace(row.bracket, lower=0.0, upper=scale * row.scale),
+                        least=row.least and replace(row.least, lower=0.0, upper=scale))
                 for row in report.rows]
         return replace(report, rows=tuple(rows)).to_text()
 
@@ -95,18 +97,18 @@ def test_margins_may_be_satisfied_or_undecided(report):
 
 
 def test_verdicts_of_rows_and_reports(report):
-    highest = max(row.ratio_upper for row in report.rows)
-    lowest = max(row.ratio_lower for row in report.rows)
+    highest = max(row.headline[2] for row in report.rows)
+    lowest = max(row.headline[0] for row in report.rows)
     assert report.verdict(highest) is Verdict.HOLDS
     assert report.verdict(lowest / 2) is Verdict.VIOLATED
     partial = replace(report, rows=report.rows[:1], interrupted=True)
     assert partial.verdict(1e9) is Verdict.UNDECIDED  # nothing is known of the second layer
 
 
-@pytest.mark.parametrize("eps", [-1.0, math.nan, math.inf])
-def test_an_eps_that_is_none(eps, report):
-    with pytest.raises(InvalidInput, match="eps"):
-        report.verdict(eps)
+@pytest.mark.parametrize("ratio", [-1.0, math.nan, math.inf])
+def test_a_ratio_that_is_none(ratio, report):
+    with pytest.raises(InvalidInput, match="ratio"):
+        report.verdict(ratio)
 
 
 def test_a_deep_network_fits_the_page(report):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from examples.matrices import gaussian
 from wdccheck.cli.main import main
 from wdccheck.errors import InvalidInput
 from wdccheck.running import parallel, parcels
@@ -46,10 +47,6 @@ def client(local):
 def dask(client):
     with joblib.parallel_config(backend="dask", client=client):
         yield client
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 CONDITION = wc.WDC(gaussian(40, 3))

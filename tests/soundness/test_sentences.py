@@ -32,6 +32,26 @@ def test_a_narrow_eps_is_compared_exactly(scalar, seed):
     assert Row(known).verdict(eps) is Row(known).verdict(float(eps))
 
 
+@pytest.mark.parametrize("scalar", (*NARROW, float))
+@pytest.mark.parametrize("seed", range(8))
+def test_a_ratio_is_compared_exactly_with_bounds_next_to_it(scalar, seed):
+    rng = np.random.default_rng(seed)
+    ratio, alpha = scalar(rng.random()), float(np.exp(9 * rng.standard_normal()))
+    condition = wc.WDC(np.eye(2), alpha)
+    exact = Fraction(float(ratio)) * Fraction(alpha)
+    for eps in (float(exact), np.nextafter(float(exact), 0.0), np.nextafter(float(exact), np.inf)):
+        known = wc.Bracket(condition.describe(), eps, eps)
+        expected = wc.Verdict.HOLDS if Fraction(float(eps)) <= exact else wc.Verdict.VIOLATED
+        assert known.verdict(ratio=ratio) is Row(known).verdict(ratio) is expected
+        assert known.ratio_lower <= Fraction(float(eps)) / Fraction(alpha) <= known.ratio_upper
+        right, wrong = wc.testing.assert_holds, wc.testing.assert_violated
+        if expected is wc.Verdict.VIOLATED:
+            right, wrong = wrong, right
+        assert right(known, ratio=ratio) is known
+        with pytest.raises(wc.NotProved):
+            wrong(known, ratio=ratio)
+
+
 @pytest.mark.parametrize("scalar", NARROW)
 def test_engines_and_brackets_hold_no_narrow_scalars(scalar):
     condition = wc.WDC(np.random.default_rng(0).standard_normal((12, 2)))

@@ -53,8 +53,8 @@ def test_a_design_is_a_product_without_what_does_not_apply():
     assert all(cell.n is None for cell in cells if cell.condition == "joint-wdc")
 
 
-def test_ratio_is_n_over_k():
-    cells = product("wdc", **{**DESIGN, "n": None, "k": [2, 3], "ratio": [2, 2.5]})
+def test_the_expansion_is_n_over_k():
+    cells = product("wdc", **{**DESIGN, "n": None, "k": [2, 3], "expansion": [2, 2.5]})
     assert [cell.n for cell in cells] == [4, 5, 6, 8]
 
 

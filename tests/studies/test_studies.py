@@ -259,15 +259,15 @@ def test_other_files_are_no_tables(tmp_path, text):
 
 
 @pytest.mark.parametrize(("change", "match"), [
-    ({"n": None}, "n or ratio"), ({"n": []}, "n: at least one"), ({"n": 0}, "n: integers"),
-    ({"n": 2.5}, "n: integers"), ({"k": True}, "k: integers"), ({"ratio": 2}, "n and ratio"),
+    ({"n": None}, "n or expansion"), ({"n": []}, "n: at least one"), ({"n": 0}, "n: integers"),
+    ({"n": 2.5}, "n: integers"), ({"k": True}, "k: integers"), ({"expansion": 2}, "n and expansion"),
     ({"condition": "wcd"}, "condition: one of"), ({"condition": "rric"}, "m: at least"),
     ({"condition": "joint-wdc"}, "l: at least"), ({"distribution": "normal"}, "distribution: one of"),
     ({"alpha": 0}, "alpha"), ({"alpha": "worst"}, "alpha"), ({"repeat": 0}, "repeat"),
     ({"budget": 0}, "budget"),
     ({"time_limit": 0}, "time_limit"), ({"rng": -1}, "rng"), ({"gap": -1}, "gap"), ({"rtol": 2}, "rtol"),
-    ({"workers": 0}, "workers"), ({"n": None, "ratio": "2"}, "ratio"),
-    ({"n": None, "ratio": np.nan}, "ratio")])
+    ({"workers": 0}, "workers"), ({"n": None, "expansion": "2"}, "expansion"),
+    ({"n": None, "expansion": np.nan}, "expansion")])
 def test_unusable_arguments(change, match):
     with pytest.raises(wc.InvalidInput, match=match):
         wc.sweep(**{**QUICK, **change})

@@ -69,6 +69,33 @@ def test_equality_holds():
         assert_violated(stated(), 0.4)
 
 
+def scaled():
+    return replace(stated(0.9, 1.1), condition=wc.WDC(W, 2.0).describe())
+
+
+def test_a_ratio_is_that_of_eps_to_alpha():
+    assert assert_holds(wc.WDC(W, 2.0), ratio=0.55).upper <= 1.1
+    assert assert_violated(wc.WDC(W, 2.0), ratio=0.2).lower > 0.4
+    with pytest.raises(NotProved, match=r"WDC: eps/alpha <= 0\.2 at alpha = 2 is violated: .* >= 0\.45"):
+        assert_holds(scaled(), ratio=0.2)
+    with pytest.raises(NotProved, match=r"eps/alpha <= 0\.6 at alpha = 2 holds, .* eps/alpha <= 0\.55"):
+        assert_violated(scaled(), ratio=0.6)
+    with pytest.raises(Undecided, match=r"WDC: undecided whether eps/alpha <= 0\.5 at alpha = 2: "
+                                        r"0\.45 <= eps/alpha <= 0\.55[\d]*; upper has to fall by 0\.05"):
+        assert_holds(scaled(), ratio=0.5)
+    with pytest.raises(Undecided, match=r"WDC with alpha = 2\.0: undecided whether eps <= 1: 0\.9 <= eps"):
+        assert_holds(scaled(), 1.0)
+
+
+def test_a_condition_without_alpha_has_no_ratio():
+    rric = replace(stated(), condition={**stated().condition, "kind": "RRIC", "alpha": None})
+    for given in (rric, wc.RRIC(np.eye(2), wc.ReLUNetwork([np.eye(2)]))):
+        with pytest.raises(InvalidInput, match=r"ratio: .*eps=0\.5"):
+            assert_holds(given, ratio=0.5)
+    with pytest.raises(InvalidInput, match="exactly one"):
+        assert_holds(stated(), 0.5, ratio=0.5)
+
+
 @pytest.mark.parametrize("eps", [-1, float("nan"), "0.5", None, True])
 def test_eps_is_a_number(eps):
     with pytest.raises(InvalidInput, match="eps"):

@@ -66,8 +66,8 @@ def entries(pytester):
 def test_a_proof_is_found_once_and_kept(suite, pytester):
     shown, outcomes = suite(HOLDS)
     assert outcomes == {"passed": 1}
-    assert re.search(r"wdccheck: brackets =+\ntest_it\.py::test_one  WDC\(30x2, alpha=1\): .* at 0\.9: holds "
-                     r"\([\d.]+ s\)", shown)
+    assert re.search(r"wdccheck: brackets =+\ntest_it\.py::test_one  WDC\(30x2, alpha=1\): .*; eps <= 0\.9: "
+                     r"holds \([\d.]+ s\)", shown)
     (entry,) = entries(pytester)
     assert proved(wc.verify(entry))
     written = entry.stat().st_mtime_ns
@@ -80,11 +80,20 @@ def test_a_proof_is_found_once_and_kept(suite, pytester):
 def test_another_question_goes_on_from_what_is_kept(suite, pytester):
     suite(HOLDS)
     shown, _ = suite(HOLDS + "    assert wdccheck.assert_holds(wc.WDC(W), 0.6).upper <= 0.6\n")
-    assert "at 0.9: holds (from the cache)" in shown and re.search(r"at 0\.6: holds \([\d.]+ s\)", shown)
+    assert "eps <= 0.9: holds (from the cache)" in shown
+    assert re.search(r"eps <= 0\.6: holds \([\d.]+ s\)", shown)
     assert len(entries(pytester)) == 1
     without_target = "def test_three(wdccheck):\n    assert wdccheck.bracket(wc.WDC(W)).gap < 0.02\n"
     assert "from the cache" not in suite(without_target)[0]
     assert "from the cache" in suite(without_target)[0]
+
+
+def test_a_ratio_is_compared_with_eps_over_alpha(suite):
+    shown, outcomes = suite(HOLDS.replace("wc.WDC(W), 0.9", "wc.WDC(W, 2.0), ratio=0.6"))
+    assert outcomes == {"passed": 1} and "; eps/alpha <= 0.6 at alpha = 2: holds (" in shown
+    shown, outcomes = suite(HOLDS.replace("wc.WDC(W), 0.9", "wc.WDC(W, 2.0), ratio=0.6"))
+    assert outcomes == {"passed": 1} and "holds (from the cache)" in shown
+    assert suite(HOLDS.replace("0.9", "0.9, ratio=0.9"))[1] == {"failed": 1}
 
 
 def test_other_weights_and_another_alpha_have_entries_of_their_own(suite, pytester):
@@ -131,10 +140,10 @@ def test_a_folder_of_ones_own_and_none(suite, pytester):
 def test_a_failure_says_where_how_to_see_it_again_and_what_next(suite, pytester):
     shown, outcomes = suite(VIOLATED)
     assert outcomes == {"failed": 1}
-    for part in ("is violated: epsilon >= ", " r = [", " (hex)",
+    for part in ("WDC with alpha = 1.0: eps <= 0.1 is violated: eps >= ", " r = [", " (hex)",
                  'again: condition.deviation({"r": r, "s": s})',
-                 "next: no budget changes this; ask for eps >= ",
-                 "at 0.1: violated"):
+                 "next: no budget changes this; ask for ",
+                 "; eps <= 0.1: violated"):
         assert part in shown
     assert "wdccheck/testing/" not in shown and "pytest_plugin.py" not in shown  # the test's own line only
     command = re.search(r"check it: wdccheck (verify \S+)", shown)[1]
@@ -148,7 +157,7 @@ def test_undecided_fails_unless_asked_otherwise(suite):
     assert outcomes == {"failed": 1} and "Undecided" in shown and "upper has to fall by" in shown
     shown, outcomes = suite(OPEN, "--wdccheck-undecided=skip", "-rs")
     assert outcomes == {"skipped": 1}
-    assert "is undecided at eps = 1.0" in shown and "at 1.0: undecided" in shown
+    assert "undecided whether eps <= 1: " in shown and "; eps <= 1: undecided" in shown
     shown, outcomes = suite(OPEN, "--wdccheck-undecided=warn", "-W", "default")
     assert outcomes == {"passed": 1, "warnings": 1}
     assert re.search(r"test_it\.py:\d+: UndecidedWarning", shown)
@@ -164,11 +173,11 @@ def test_the_marker_overrides_the_command_line(suite):
     marked = OPEN.replace("def test_open", "@pytest.mark.wdccheck(undecided='skip')\ndef test_open")
     assert suite(marked)[1] == {"skipped": 1}
     seeds = """
-@pytest.mark.wdccheck(seed=5)
+@pytest.mark.wdccheck(rng=5)
 class TestSeeds:
     def test_outer(self, wdccheck):
         assert wdccheck.bracket(wc.WDC(W), target=0.9).engines[0].seed == 5
-    @pytest.mark.wdccheck(seed=7, workers=1, time_limit=60)
+    @pytest.mark.wdccheck(rng=7, workers=1, time_limit=60)
     def test_inner(self, wdccheck):
         assert wdccheck.bracket(wc.WDC(W), target=0.9).engines[0].seed == 7
 def test_option(wdccheck):
@@ -177,7 +186,7 @@ def test_option(wdccheck):
     assert suite(seeds, "--wdccheck-seed=3", "-p", "no:cacheprovider")[1] == {"passed": 3}
 
 
-@pytest.mark.parametrize("marker", ["sed=1", "3", "undecided='pass'"])
+@pytest.mark.parametrize("marker", ["seed=1", "3", "undecided='pass'"])
 def test_a_marker_that_means_nothing_is_an_error(marker, suite):
     shown, outcomes = suite(f"@pytest.mark.wdccheck({marker})\n{HOLDS}")
     assert outcomes == {"errors": 1} and "undecided" in shown

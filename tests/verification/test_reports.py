@@ -12,6 +12,8 @@ from scipy import sparse
 
 import wdccheck as wc
 from examples.checks import proved, refuted, stands
+from examples.forgeries import verify
+from examples.matrices import gaussian
 from examples.networks import A, generator
 from wdccheck.certification import of_network
 from wdccheck.errors import InvalidInput
@@ -160,16 +162,6 @@ def test_any_source_of_random_numbers_can_be_drawn_from_again(rng, tmp_path, qui
     path = tmp_path / "report.json"
     wc.certify(generator(), alpha=1.0, rng=rng).save(path)
     assert stands(wc.verify(path, rerun=False))
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
-
-
-def verify(data, tmp_path, **options):
-    path = tmp_path / "forged.json"
-    path.write_text(json.dumps({"schema": 1, **data}))
-    return wc.verify(path, **options)
 
 
 def test_summaries_of_a_report_are_checked(tmp_path):

@@ -11,12 +11,10 @@ import pytest
 
 import wdccheck as wc
 from examples.checks import denied, outcomes, proved, refuted
+from examples.forgeries import verify
+from examples.matrices import gaussian
 from wdccheck.errors import InvalidInput
 from wdccheck.verification import results
-
-
-def gaussian(n, k, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, k)) / np.sqrt(n)
 
 
 def solved(W, alpha=1.0):
@@ -26,12 +24,6 @@ def solved(W, alpha=1.0):
 @pytest.fixture(scope="module")
 def genuine():
     return solved(gaussian(20, 3)).to_dict()
-
-
-def verify(data, tmp_path, **options):
-    path = tmp_path / "forged.json"
-    path.write_text(json.dumps({"schema": 1, **data}))
-    return wc.verify(path, **options)
 
 
 def test_a_genuine_certificate_is_proved(genuine, tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from examples.weight_files import put, refused
 from wdccheck import InvalidInput
 from wdccheck.weights.files import read_matrix, read_network
 from wdccheck.weights.readers import source
@@ -39,25 +40,10 @@ def header(text):
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
-def put(folder, name, data):
-    path = folder / name
-    path.write_bytes(data)
-    return path
-
-
-def refuse(path, *fragments):
-    with pytest.raises(InvalidInput) as caught:
-        read_network(path)
-    message = str(caught.value)
-    assert "\n" not in message and len(message) < 400 + len(str(path))
-    for fragment in (str(path), *fragments):
-        assert fragment in message
-
-
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_npz_in_natural_order(tmp_path, save):
     layers = {f"W{i}": np.full((i + 1, i), float(i)) for i in range(1, 12)}
-    save(tmp_path / "net.npz", **dict(reversed(layers.items())))
+    save(tmp_path / "net.npz", **layers)
     net = read_network(tmp_path / "net.npz")
     assert net.dims == tuple(range(1, 13))
     for found, wanted in zip(net.layers, layers.values(), strict=True):
@@ -117,8 +103,8 @@ def test_zero_rows_are_legal_however_well_they_compress(tmp_path):
     ],
 )
 def test_refused_arrays_are_named(tmp_path, array, found):
-    refuse(put(tmp_path, "W.npy", npy_bytes(array)), found)
-    refuse(put(tmp_path, "net.npz", npz_bytes([("V.npy", npy_bytes(array))])), "array 'V'", found)
+    refused(put(tmp_path, "W.npy", npy_bytes(array)), found)
+    refused(put(tmp_path, "net.npz", npz_bytes([("V.npy", npy_bytes(array))])), "array 'V'", found)
 
 
 class Bomb:
@@ -129,26 +115,26 @@ class Bomb:
 def test_nothing_is_unpickled(tmp_path):
     for protocol in (2, 5):
         data = pickle.dumps(Bomb(), protocol=protocol)
-        refuse(put(tmp_path, "net.npz", data), "a zip archive of .npy arrays required", "a pickle")
-        refuse(put(tmp_path, "W.npy", data), "an array in .npy format required", "a pickle")
+        refused(put(tmp_path, "net.npz", data), "a zip archive of .npy arrays required", "a pickle")
+        refused(put(tmp_path, "W.npy", data), "an array in .npy format required", "a pickle")
     data = npy_bytes(np.array([[Bomb()]], dtype=object))
-    refuse(put(tmp_path, "W.npy", data), "dtype object")
-    refuse(put(tmp_path, "net.npz", npz_bytes([("W.npy", data)])), "array 'W'", "dtype object")
-    refuse(put(tmp_path, "net.npz", npz_bytes([("archive/data.pkl", b"")])), "*.npy", "data.pkl")
+    refused(put(tmp_path, "W.npy", data), "dtype object")
+    refused(put(tmp_path, "net.npz", npz_bytes([("W.npy", data)])), "array 'W'", "dtype object")
+    refused(put(tmp_path, "net.npz", npz_bytes([("archive/data.pkl", b"")])), "*.npy", "data.pkl")
 
 
 def test_files_that_are_none(tmp_path):
-    refuse(tmp_path / "absent.npz", "No such file")
+    refused(tmp_path / "absent.npz", "No such file")
     (tmp_path / "folder.npz").mkdir()
-    refuse(tmp_path / "folder.npz", "a regular file required, found a directory")
-    refuse(put(tmp_path, "empty.npz", b""), "an empty file")
-    refuse(put(tmp_path, "empty.npy", b""), "an empty file")
-    refuse(put(tmp_path, "net.txt", b""), "*.npy, *.npz", "*.keras required", "'.txt'")
-    refuse(put(tmp_path, "W.npz", npy_bytes(W1)), "a zip archive", "NUMPY")
-    refuse(put(tmp_path, "net.npy", npz_bytes([])), "an array in .npy format", "PK")
-    refuse(put(tmp_path, "none.npz", npz_bytes([])), "1 to 1024 arrays required, found none")
+    refused(tmp_path / "folder.npz", "a regular file required, found a directory")
+    refused(put(tmp_path, "empty.npz", b""), "an empty file")
+    refused(put(tmp_path, "empty.npy", b""), "an empty file")
+    refused(put(tmp_path, "net.txt", b""), "*.npy, *.npz", "*.keras required", "'.txt'")
+    refused(put(tmp_path, "W.npz", npy_bytes(W1)), "a zip archive", "NUMPY")
+    refused(put(tmp_path, "net.npy", npz_bytes([])), "an array in .npy format", "PK")
+    refused(put(tmp_path, "none.npz", npz_bytes([])), "1 to 1024 arrays required, found none")
     os.mkfifo(tmp_path / "pipe.npz")
-    refuse(tmp_path / "pipe.npz", "a regular file")
+    refused(tmp_path / "pipe.npz", "a regular file")
     for path in (3, "nul\0.npz", None):
         with pytest.raises(InvalidInput, match="a readable file"):
             read_network(path)
@@ -157,29 +143,29 @@ def test_files_that_are_none(tmp_path):
 def test_truncated_and_damaged(tmp_path):
     whole = npy_bytes(W1)
     for size in (4, 7, 9, 60, len(whole) - 1):
-        refuse(put(tmp_path, "W.npy", whole[:size]))
-    refuse(put(tmp_path, "W.npy", whole[:-8]), "48 bytes of data", "40 bytes")
-    refuse(put(tmp_path, "W.npy", whole + b"\0"), "48 bytes of data", "49 bytes")
+        refused(put(tmp_path, "W.npy", whole[:size]))
+    refused(put(tmp_path, "W.npy", whole[:-8]), "48 bytes of data", "40 bytes")
+    refused(put(tmp_path, "W.npy", whole + b"\0"), "48 bytes of data", "49 bytes")
     whole = npz_bytes([("W.npy", whole)])
     for size in range(2, len(whole), 7):
-        refuse(put(tmp_path, "net.npz", whole[:size]))
+        refused(put(tmp_path, "net.npz", whole[:size]))
     at = whole.index(W1.tobytes()) + 9
-    refuse(put(tmp_path, "net.npz", whole[:at] + b"?" + whole[at + 1:]), "array 'W'", "CRC")
+    refused(put(tmp_path, "net.npz", whole[:at] + b"?" + whole[at + 1:]), "array 'W'", "CRC")
 
 
 def test_layers_that_do_not_chain(tmp_path):
     np.savez(tmp_path / "net.npz", A=W1, B=W2.T)
-    refuse(tmp_path / "net.npz", "array 'B'", "(n_out, 3)", "found shape (3, 4)", "did you mean W.T?")
+    refused(tmp_path / "net.npz", "array 'B'", "(n_out, 3)", "found shape (3, 4)", "did you mean W.T?")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_archives_that_are_no_network(tmp_path):
     array = npy_bytes(W1)
-    refuse(put(tmp_path, "net.npz", npz_bytes([("W.npy", array)] * 2)), "array 'W'", "found two")
-    refuse(put(tmp_path, "net.npz", npz_bytes([("W.npy", array)], zipfile.ZIP_LZMA)), "another compression")
-    refuse(put(tmp_path, "net.npz", npz_bytes([(f"W{i}.npy", b"") for i in range(1025)])), "found 1025")
+    refused(put(tmp_path, "net.npz", npz_bytes([("W.npy", array)] * 2)), "array 'W'", "found two")
+    refused(put(tmp_path, "net.npz", npz_bytes([("W.npy", array)], zipfile.ZIP_LZMA)), "another compression")
+    refused(put(tmp_path, "net.npz", npz_bytes([(f"W{i}.npy", b"") for i in range(1025)])), "found 1025")
     crowd = npz_bytes([(f"{i}".rjust(200, "W") + ".npy", b"") for i in range(1500)])
-    refuse(put(tmp_path, "net.npz", crowd), "a complete zip archive")  # its directory is not even read
+    refused(put(tmp_path, "net.npz", crowd), "a complete zip archive")  # its directory is not even read
 
 
 @pytest.mark.parametrize(
@@ -205,12 +191,12 @@ def test_archives_that_are_no_network(tmp_path):
 )
 def test_hostile_headers(tmp_path, text):
     data = header(text) + W1.tobytes()
-    refuse(put(tmp_path, "W.npy", data))
-    refuse(put(tmp_path, "net.npz", npz_bytes([("W.npy", data)])), "array 'W'")
+    refused(put(tmp_path, "W.npy", data))
+    refused(put(tmp_path, "net.npz", npz_bytes([("W.npy", data)])), "array 'W'")
 
 
 def test_a_long_header_is_not_read(tmp_path):
-    refuse(put(tmp_path, "W.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b"(" * 10**6), "a header")
+    refused(put(tmp_path, "W.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b"(" * 10**6), "a header")
 
 
 def claim_size(data, size):
@@ -225,14 +211,14 @@ def claim_size(data, size):
 def test_claimed_sizes(tmp_path, monkeypatch):
     data = npz_bytes([("W.npy", npy_bytes(W1))], zipfile.ZIP_DEFLATED)
     np.testing.assert_array_equal(read_matrix(put(tmp_path, "net.npz", claim_size(data, 176))), W1)
-    refuse(put(tmp_path, "net.npz", claim_size(data, 2**31)), "arrays of at most 1073741824 bytes")
-    refuse(put(tmp_path, "net.npz", claim_size(data, 2**29)), "a size that its compressed bytes can hold")
-    refuse(put(tmp_path, "net.npz", claim_size(data, 177)), "48 bytes of data")
+    refused(put(tmp_path, "net.npz", claim_size(data, 2**31)), "arrays of at most 1073741824 bytes")
+    refused(put(tmp_path, "net.npz", claim_size(data, 2**29)), "a size that its compressed bytes can hold")
+    refused(put(tmp_path, "net.npz", claim_size(data, 177)), "48 bytes of data")
     monkeypatch.setattr(source, "LIMIT", 1000)
-    refuse(put(tmp_path, "W.npy", npy_bytes(np.ones((200, 1), "u1"))), "at most 1000 bytes", "(200, 1)")
+    refused(put(tmp_path, "W.npy", npy_bytes(np.ones((200, 1), "u1"))), "at most 1000 bytes", "(200, 1)")
     two = npz_bytes([(f"{i}.npy", npy_bytes(np.ones((100, 1), "u1"))) for i in range(2)])
-    refuse(put(tmp_path, "net.npz", two), "array '1'", "together")
-    refuse(put(tmp_path, "W.npy", npy_bytes(np.ones((200, 1)))), "at most 1000 bytes", "1728 bytes")
+    refused(put(tmp_path, "net.npz", two), "array '1'", "together")
+    refused(put(tmp_path, "W.npy", npy_bytes(np.ones((200, 1)))), "at most 1000 bytes", "1728 bytes")
 
 
 VALID = {
@@ -270,4 +256,4 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, example):
 def test_a_sparse_npz_is_named_for_what_it_is(tmp_path):
     path = tmp_path / "thin.npz"
     sparse.save_npz(path, sparse.eye_array(5, format="csr"))
-    refuse(path, "dense arrays", "scipy.sparse.load_npz")
+    refused(path, "dense arrays", "scipy.sparse.load_npz")

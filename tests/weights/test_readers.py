@@ -107,7 +107,8 @@ def test_a_pickle_that_grows_exponentially_is_refused_at_once(tmp_path):
 def test_checkpoints_that_hold_two_networks(tmp_path):
     one = tensor((2, 3), (3, 1))[2:-1]
     two = b"\x80\x02}X\x05\0\0\0model" + one + b"sX\x03\0\0\0net" + one + b"s."
-    refused(put(tmp_path, "net.pt", torch_file(two, [("data/0", SIX.tobytes())])), "found model, net")
+    path = put(tmp_path, "net.pt", torch_file(two, [("data/0", SIX.tobytes())]))
+    refused(path, "found 2: --key 'model' ('w') or --key 'net' ('w')")
 
 
 # ---- safetensors

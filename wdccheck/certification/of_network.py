@@ -25,7 +25,7 @@ __all__ = ["certify", "drawn_measurements", "places"]
 
 def certify(
     net: ReLUNetwork | Any, measurements: Any = None, *, alpha: float | str = "best",
-    gap: float | None = None, target: float | None = None, time_limit: float | None = 180,
+    gap: float | None = None, ratio: float | None = None, time_limit: float | None = 180,
     workers: int = 1, rng: Rng = 0, progress: Shown = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Report:
@@ -45,8 +45,8 @@ def certify(
         none.
     gap : float, optional
         ``upper - lower`` of epsilon at which a row is closed enough; by default 0.2 % of `upper`.
-    target : float, optional
-        Stop a row once it is decided whether ``epsilon/alpha <= target``; of the RRIC, epsilon itself.
+    ratio : float, optional
+        Stop a row once it is decided whether ``epsilon/alpha <= ratio``; of the RRIC, epsilon itself.
     time_limit : float or None
         Seconds for all rows, in equal shares; what one leaves over goes to the next.
     workers : int
@@ -78,7 +78,7 @@ def certify(
     """
     network = net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
     check_alpha(alpha)
-    settings = RowSettings.of(gap, target, time_limit, workers, rng, progress, checkpoint)
+    settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     drawn = measurements is None
     A = drawn_measurements(network, settings.seed.entropy or 0) if drawn else measurements
     layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
@@ -109,8 +109,8 @@ def places(
     yield ("RRIC", None, ""), [m, n]
 
 
-def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.ndarray:
-    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed gives: drawn again by ``verify``.
+def drawn_measurements(network: ReLUNetwork, rng: int | Sequence[int]) -> np.ndarray:
+    """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed `rng` gives: drawn again by ``verify``.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def drawn_measurements(network: ReLUNetwork, seed: int | Sequence[int]) -> np.nd
     """
     outputs = network.dims[-1]
     m = max(1, outputs // 2)
-    return np.random.default_rng(seed).standard_normal((m, outputs)) / math.sqrt(m)
+    return np.random.default_rng(rng).standard_normal((m, outputs)) / math.sqrt(m)
 
 
 def _network_rows(
@@ -135,6 +135,6 @@ def _network_rows(
         yield found[-1]
     yield first_layer(found[0], restricted[0])
     for condition, row in zip(restricted[1:], found[1:], strict=True):
-        yield settings.row(condition, alpha, jobs, above=row.bracket)
+        yield settings.row(condition, alpha, jobs, above=row)
         jobs -= 1
     yield settings.row(measured, alpha, jobs)

@@ -24,7 +24,7 @@ __all__ = ["certify_pair", "check_pair", "places"]
 def certify_pair(
     B_net: ReLUNetwork | Any, C_net: ReLUNetwork | Any, *,
     alpha: float | str | tuple[float | str, float | str] = "best", gap: float | None = None,
-    target: float | None = None, time_limit: float | None = 180, workers: int = 1, rng: Rng = 0,
+    ratio: float | None = None, time_limit: float | None = 180, workers: int = 1, rng: Rng = 0,
     progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Bracket every condition of [HJ] Theorem 3 on a pair of networks.
@@ -39,7 +39,7 @@ def certify_pair(
         Layers of shape (n_i, n_{i-1}) and (p_i, p_{i-1}).
     alpha : float, "best", or a pair of these
         alpha1 and alpha2 of the last layers; "best" minimizes epsilon/alpha of the WDC of one.
-    gap, target, time_limit, workers, rng, progress, checkpoint
+    gap, ratio, time_limit, workers, rng, progress, checkpoint
         As for :func:`~wdccheck.certify`.
 
     Returns
@@ -67,7 +67,7 @@ def certify_pair(
         check_alpha(one)
     check_pair(("B", "C"), *nets.values())
     JointWDC(nets["B"].layers[-1], nets["C"].layers[-1])  # refused now rather than after minutes
-    settings = RowSettings.of(gap, target, time_limit, workers, rng, progress, checkpoint)
+    settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     rows, interrupted = gathered(_pair_rows(settings, nets, dict(zip("BC", alphas, strict=True))))
     return Report(rows, {name: Weights.of(net) for name, net in nets.items()},
                   str(settings.seed.entropy), interrupted)
@@ -113,6 +113,8 @@ def _pair_rows(
             jobs -= 1
             if not inner:
                 product *= row.scale
-            yield replace(row, note="as the theorem asks of inner layers") if inner else row
+            note = "as the theorem asks of inner layers" if inner else row.note
+            yield replace(row, scope="pair", note=note)
     last = JointWDC(nets["B"].layers[-1], nets["C"].layers[-1], alpha_value(product))
-    yield replace(settings.row(last, product, jobs), note="the product of those of the two last layers")
+    yield replace(settings.row(last, product, jobs), scope="pair",
+                  note="the product of those of the two last layers")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from wdccheck.cli.options import search_options
+from wdccheck.cli.options import instead, limit, search_options
 from wdccheck.cli.outcome import STATUS, finish_row, writable
-from wdccheck.cli.weight_files import layer_number, matrix, network, weight_options
+from wdccheck.cli.weight_files import layer_number, networks, weight_options
+from wdccheck.errors import InvalidInput, ScaleWarning
 from wdccheck.kinds import KINDS, Kind
+
+if TYPE_CHECKING:
+    from wdccheck.protocol.condition import Condition
 
 __all__ = ["bracket_group"]
 
@@ -44,32 +51,54 @@ def _command(kind: Kind) -> click.Command:
     decorators: list[Callable[[Any], Any]] = [
         *(click.argument(name.lower(), metavar=name, type=click.Path()) for name in files),
         *([_LAYER] if kind.per_layer else []), *([_measurements(kind)] if kind.measured else []),
-        weight_options, search_options("1" if kind.scaled else None, SO_FAR)]
+        weight_options, search_options("1" if kind.scaled else None, SO_FAR, *_limits(kind))]
     for decorate in reversed(decorators):
         run = decorate(run)
     return click.command(name=kind.slug, epilog=STATUS, help=kind.help)(run)
 
 
+def _limits(kind: Kind) -> list[Callable[[Any], Any]]:
+    """What may be compared with a number: eps/alpha where there is an alpha."""
+    eps = limit("--eps", "eps")
+    return [eps, limit("--ratio", "eps/alpha") if kind.scaled else
+            instead("--ratio", "--eps NUMBER in its place (this condition has no alpha)")]
+
+
 def _bracketed(
     kind: Kind, *, gap: float | None, eps: float | None, time_limit: float, seed: int,
     checkpoint: str | None, json_path: str | None, workers: int, quiet: bool, alpha: float | str = 1.0,
-    layer: int | None = None, measurements: str | None = None, **paths: str,
+    ratio: float | None = None, layer: int | None = None, measurements: str | None = None, **paths: str,
 ) -> int:
     from wdccheck.certification.of_condition import certify_condition
     from wdccheck.conditions.built import build
     from wdccheck.weights.files import read_matrix
 
     writable(json_path)
-    nets = [(matrix if kind.paired else network)(path, quiet) for path in paths.values()]
+    if eps is not None and ratio is not None:
+        raise InvalidInput("--eps and --ratio", "one of them", "both")
+    nets = networks(kind, paths.values(), layer, quiet or json_path != "-")  # the result says what they are
     layers = [net.layers[0] for net in nets] if kind.paired else list(nets[0].layers)
     if kind.per_layer:
         number = layer_number(layer, len(layers))
         layers = layers[:number] if kind.over_range else layers[number - 1: number]
     A = None if measurements is None else read_matrix(measurements, complex_too=kind.orthonormal)
+    condition = build(kind.name, layers, measurements=A, layer=layer)
+    if click.get_current_context().get_parameter_source("alpha") is ParameterSource.DEFAULT:
+        _warn_of_scale(condition)
     row = certify_condition(
-        build(kind.name, layers, measurements=A, layer=layer), alpha=alpha, gap=gap, target=eps,
-        time_limit=time_limit, workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    return finish_row(row, eps, json_path, *nets)
+        condition, alpha=alpha, gap=gap, eps=eps, ratio=ratio, time_limit=time_limit, workers=workers,
+        rng=seed, progress=not quiet, checkpoint=checkpoint)
+    return finish_row(row, eps, ratio, json_path, *nets)
+
+
+def _warn_of_scale(condition: Condition) -> None:
+    """Say so where alpha = 1, which nobody chose, is far from the scale of the weights."""
+    scale = getattr(condition, "natural_alpha", math.nan)
+    if math.isfinite(scale) and scale > 0 and not 0.5 <= scale <= 2:
+        warnings.warn(
+            f"alpha is 1, since none is given, but the scale of these weights is about {scale:.3g}: "
+            f"--alpha best finds the alpha of the least eps/alpha, --alpha {scale:.3g} takes this scale",
+            ScaleWarning, stacklevel=2)
 
 
 for _kind in KINDS:

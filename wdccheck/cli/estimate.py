@@ -11,10 +11,10 @@ import click
 
 from wdccheck.cli.options import run_options
 from wdccheck.cli.outcome import DONE, UNDECIDED, writable
-from wdccheck.cli.weight_files import layer_number, matrix, network, weight_options
+from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.kinds import KINDS, with_slug
-from wdccheck.rounded_text import WIDTH
+from wdccheck.rounded_text import WIDTH, wrapped
 
 if TYPE_CHECKING:
     from wdccheck.estimates import Estimate
@@ -58,7 +58,7 @@ def estimate(
     from wdccheck import estimates
 
     writable(json_path)
-    nets = _networks(kind, files, measurements, alpha, quiet)
+    nets = _networks(kind, files, layer, measurements, alpha, quiet or json_path != "-")
     condition = _condition(kind, nets, layer, measurements, 1.0 if alpha is None else alpha)
     asked = [*((estimates.quantile, p) for p in quantiles), *((estimates.exceedance, x) for x in levels),
              *((estimates.extreme, p) for p in extremes)] or [(estimates.quantile, 0.99)]
@@ -98,6 +98,8 @@ def _deliver(
             text = f"refused, since {'; '.join(reasons)}" + (
                 f"; what is refused is this: {found}" if math.isfinite(found.value) else "")
         click.echo(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
+    for line in (line for net in nets if net.origin is not None for line in net.origin.lines()):
+        click.echo("\n".join(wrapped(line)))
 
 
 def _finite(data: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +110,8 @@ def _finite(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _networks(
-    slug: str, files: tuple[str, ...], measurements: str | None, alpha: float | None, quiet: bool
+    slug: str, files: tuple[str, ...], layer: int | None, measurements: str | None, alpha: float | None,
+    quiet: bool,
 ) -> list[ReLUNetwork]:
     """What FILES hold, after a look at what goes together."""
     kind = with_slug(slug)
@@ -120,7 +123,7 @@ def _networks(
         raise InvalidInput("--measurements", f"A for {with_A}, and nothing for the others", str(measurements))
     if not kind.scaled and alpha is not None:
         raise InvalidInput("--alpha", f"none for {slug}", str(alpha))
-    return [(matrix if kind.paired else network)(file, quiet) for file in files]
+    return networks(kind, files, layer, quiet)
 
 
 def _condition(

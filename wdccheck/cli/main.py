@@ -15,7 +15,7 @@ import click
 
 from wdccheck.cli.bracket import bracket_group
 from wdccheck.cli.estimate import estimate
-from wdccheck.cli.options import search_options
+from wdccheck.cli.options import instead, limit, search_options
 from wdccheck.cli.outcome import (
     BUG,
     DONE,
@@ -23,7 +23,7 @@ from wdccheck.cli.outcome import (
     PIPE_CLOSED,
     STATUS,
     UNUSABLE,
-    finish,
+    finish_report,
     folder,
     writable,
 )
@@ -51,10 +51,13 @@ def cli() -> None:
 @click.option("--out", type=click.Path(readable=False), metavar="DIR",
               help="Write report.html, report.json and report.md into this folder.")
 @weight_options
-@search_options("best", "Folder with one file per row; a later call resumes from it.")
+@search_options(
+    "best", "Folder with one file per row; a later call resumes from it.",
+    limit("--ratio", "eps/alpha of every row (of one without an alpha, eps)"),
+    instead("--eps", "--ratio NUMBER in its place (it compares eps/alpha of every row)"))
 def certify(
     weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
-    alpha: float | str, gap: float | None, eps: float | None, time_limit: float, seed: int,
+    alpha: float | str, gap: float | None, ratio: float | None, time_limit: float, seed: int,
     checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
@@ -73,20 +76,21 @@ def certify(
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
-    nets = [network(path, quiet) for path in pair or ([weights] if weights else [])] or [generator()]
+    said = quiet or json_path != "-"  # the report says what was read
+    nets = [network(path, said) for path in pair or ([weights] if weights else [])] or [generator()]
     A = None if measurements is None else read_matrix(measurements)
     if pair:
         check_pair(pair, *nets)
     folder(out)
     if pair:
-        report = certify_pair(*nets, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+        report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
-        report = certify_network(nets[0], A, alpha=alpha, gap=gap, target=eps, time_limit=time_limit,
+        report = certify_network(nets[0], A, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                                  workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     if out is not None:
         report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
-    return finish(report, report.to_dict(), eps, json_path, report.interrupted)
+    return finish_report(report, ratio, json_path)
 
 
 for command in (bracket_group, estimate, sweep_command, plot_command, verify):

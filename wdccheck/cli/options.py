@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["number", "run_options", "search_options"]
+from wdccheck.errors import InvalidInput
+
+__all__ = ["instead", "limit", "number", "run_options", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,8 +44,28 @@ def _workers(value: str) -> int:
     raise click.BadParameter(f"an integer >= 1, or -1 for every core, required, found {value!r}")
 
 
-def search_options(alpha: str | None, checkpoint: str) -> Callable[[Command], Command]:
-    """The options that `certify` and `bracket` share; `alpha`: its default, None where there is none."""
+def limit(option: str, about: str) -> Callable[[Any], Any]:
+    """`--eps` or `--ratio`: what is compared with its number, so that the exit status tells."""
+    return click.option(option, type=number(False), metavar="NUMBER",
+                        help=f"Decide whether {about} is at most this, then stop.")
+
+
+def instead(option: str, other: str) -> Callable[[Any], Any]:
+    """An option that is not here: its use is refused, and names the one that is."""
+    def refuse(context: click.Context, _: click.Parameter, found: str | None) -> None:
+        if found is not None and not context.resilient_parsing:
+            raise InvalidInput(option, other, found)
+
+    return click.option(option, hidden=True, expose_value=False, callback=refuse)
+
+
+def search_options(
+    alpha: str | None, checkpoint: str, *limits: Callable[[Any], Any]
+) -> Callable[[Command], Command]:
+    """The options that `certify` and `bracket` share.
+
+    `alpha` is its default, None where there is none; `limits` are `--eps` and `--ratio`.
+    """
     scale = click.option(
         "--alpha", type=number(True, "best"), metavar="best|NUMBER", default=alpha, show_default=True,
         help="Scale of a layer; 'best' minimizes eps/alpha.")
@@ -51,8 +73,7 @@ def search_options(alpha: str | None, checkpoint: str) -> Callable[[Command], Co
         *([] if alpha is None else [scale]),
         click.option("--gap", type=number(False), metavar="NUMBER",
                      help="Close enough: upper - lower of eps."),
-        click.option("--eps", type=number(False), metavar="NUMBER",
-                     help="Decide whether eps/alpha (eps, without an alpha) is at most this, then stop."),
+        *limits,
         click.option("--time-limit", type=number(True), metavar="SECONDS", default="180", show_default=True,
                      help="For everything together."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,

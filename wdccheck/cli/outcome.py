@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,60 +14,74 @@ from wdccheck.rounded_text import wrapped
 from wdccheck.version import made_by
 
 if TYPE_CHECKING:
+    from wdccheck.brackets import Verdict
     from wdccheck.reports.report import Report
     from wdccheck.reports.row import Row
     from wdccheck.weights.network import ReLUNetwork
 
 __all__ = [
     "BUG", "DONE", "INTERRUPTED", "PIPE_CLOSED", "STATUS", "UNDECIDED", "UNUSABLE", "VIOLATED", "finish",
-    "finish_row", "folder", "writable",
+    "finish_report", "finish_row", "folder", "writable",
 ]
 
 DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 130, 141
 STATUS = """\b
 Exit status:
-  0    done; with --eps: proved
-  1    with --eps: proved violated
+  0    done; with --eps or --ratio: proved
+  1    with --eps or --ratio: proved violated
   2    unusable input or arguments
-  3    with --eps: undecided
+  3    with --eps or --ratio: undecided
   70   an error of this program: please report it
   130  interrupted; the bounds so far are printed, and saved with --json, --out or --checkpoint"""
 
 
 def finish(
-    result: Report | Row, data: dict[str, Any], eps: float | None, path: str | None, interrupted: bool,
-    notes: Sequence[str] = (),
+    text: str, data: dict[str, Any], verdict: Verdict | None, path: str | None, interrupted: bool
 ) -> int:
-    """Deliver a result, with `notes` on what it is of, and return its exit status."""
+    """Deliver a result as text or as JSON; the exit status, that of its verdict if there is one."""
     from wdccheck import result_files
 
-    status, text = DONE, "\n".join([result.to_text(), *(line for note in notes for line in wrapped(note))])
-    if eps is not None:
-        verdict = result.verdict(eps).value
-        status = {"holds": DONE, "violated": VIOLATED, "undecided": UNDECIDED}[verdict]
-        text += f"\n\n{result.ratio_name} <= {eps!r}: {verdict}{_rows_that_are(result, verdict, eps)}"
     if path == "-":
         text = json.dumps({"schema": result_files.SCHEMA, **data}, indent=1, allow_nan=False)
     elif path is not None:
         result_files.write(path, data)
     click.echo(text)
-    return INTERRUPTED if interrupted else status
+    if interrupted:
+        return INTERRUPTED
+    statuses = {"holds": DONE, "violated": VIOLATED, "undecided": UNDECIDED}
+    return DONE if verdict is None else statuses[verdict.value]
 
 
-def _rows_that_are(result: Report | Row, verdict: str, eps: float) -> str:
-    """Which rows of a report make it fail, or stay open."""
-    rows: tuple[Row, ...] = getattr(result, "rows", ())
-    names = [row.name for row in rows if row.verdict(eps).value == verdict]
-    return f" ({', '.join(names)})" if names and verdict != "holds" else ""
+def finish_report(report: Report, ratio: float | None, path: str | None) -> int:
+    """The same of a report; the verdict says what it compares."""
+    from wdccheck.reports.answers import answer
+
+    text, verdict = report.to_text(), None
+    if ratio is not None:
+        verdict = report.verdict(ratio)
+        text += "\n\n" + "\n".join(wrapped(answer(report, ratio)))
+    return finish(text, report.to_dict(), verdict, path, report.interrupted)
 
 
-def finish_row(row: Row, eps: float | None, path: str | None, *nets: ReLUNetwork) -> int:
-    """The same for one condition; `nets` are those that were read for it."""
+def finish_row(
+    row: Row, eps: float | None, ratio: float | None, path: str | None, *nets: ReLUNetwork
+) -> int:
+    """The same of one condition; `nets` are those that were read for it."""
+    from wdccheck.protocol.limit import Limit
+    from wdccheck.reports.answers import asked
+
     origins = [net.origin for net in nets if net.origin is not None]
-    provenance = {**made_by(), "weights": [one.to_dict() for one in origins]}
-    notes = [note for one in origins for note in one.notes()]
-    interrupted = row.bracket.interrupted
-    return finish(row, {**provenance, **row.bracket.to_dict()}, eps, path, interrupted, notes)
+    notes = [line for one in origins for note in one.lines() for line in wrapped(note)]
+    text, verdict = "\n".join([row.to_text(), *notes]), None
+    if eps is not None:
+        verdict = row.bracket.verdict(eps)
+        text += f"\n\n{Limit.of(row.alpha, eps)}: {verdict.value}"
+    elif ratio is not None:
+        verdict = row.verdict(ratio)
+        text += f"\n\n{asked([row], ratio)}: {verdict.value}"
+    data = {**made_by(), "weights": [one.to_dict() for one in origins], **row.bracket.to_dict(),
+            "least": None if row.least is None else row.least.to_dict()}
+    return finish(text, data, verdict, path, row.bracket.interrupted)
 
 
 def writable(path: str | None) -> None:

@@ -56,7 +56,7 @@ _INTEGERS = _list(int)
 @click.option("--k", type=_INTEGERS, metavar="LIST", default="3", show_default=True,
               help="Latent dimensions.")
 @click.option("--n", type=_INTEGERS, metavar="LIST", help="Outputs of the last layer.")
-@click.option("--ratio", type=_list(float), metavar="LIST", help="n/k, instead of --n.")
+@click.option("--expansion", type=_list(float), metavar="LIST", help="n/k, instead of --n.")
 @click.option("--depth", type=_INTEGERS, metavar="LIST", default="1", show_default=True,
               help="Layers; the last is bracketed.")
 @click.option("--hidden", type=_INTEGERS, metavar="LIST",
@@ -79,7 +79,7 @@ _INTEGERS = _list(int)
 @run_options
 def sweep_command(
     condition: list[str], distribution: list[str], k: list[int], n: list[int] | None,
-    ratio: list[float] | None, depth: list[int], hidden: list[int] | None, m: list[int] | None,
+    expansion: list[float] | None, depth: list[int], hidden: list[int] | None, m: list[int] | None,
     l: list[int] | None, alpha: list[float | str], repeat: int, gap: float, rtol: float,  # noqa: E741
     budget: int | None, time_limit: float | None, seed: int, out: str | None, figure: str | None,
     workers: int, quiet: bool,
@@ -95,9 +95,9 @@ def sweep_command(
         _drawable(figure)
     try:
         study = sweep(
-            condition, distribution=distribution, k=k, n=n, ratio=ratio, depth=depth, hidden=hidden, m=m, l=l,
-            alpha=alpha, repeat=repeat, gap=gap, rtol=rtol, budget=budget, time_limit=time_limit, rng=seed,
-            workers=workers, out=out, progress=not quiet)
+            condition, distribution=distribution, k=k, n=n, expansion=expansion, depth=depth, hidden=hidden,
+            m=m, l=l, alpha=alpha, repeat=repeat, gap=gap, rtol=rtol, budget=budget, time_limit=time_limit,
+            rng=seed, workers=workers, out=out, progress=not quiet)
     except KeyboardInterrupt:
         if out is not None:
             click.echo(f"finished cells are kept in {out}: the same command goes on from there", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -10,9 +10,10 @@ import click
 from wdccheck.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from wdccheck.kinds import Kind
     from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["layer_number", "matrix", "network", "weight_options"]
+__all__ = ["layer_number", "network", "networks", "weight_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _KEY = "wdccheck.cli.weight_files"
@@ -23,6 +24,18 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
 
 
 _OPTIONS = [
+    click.option("--arrays", multiple=True, metavar="NAMES", expose_value=False, callback=_keep,
+                 help="The arrays of the file that are the layers, in this order: names or patterns, as "
+                      "'decoder.*', between commas or repeated."),
+    click.option("--key", metavar="A.B", expose_value=False, callback=_keep,
+                 help="The dictionary of a checkpoint that holds the arrays: B within A."),
+    click.option("--from", "from_", metavar="NAME", expose_value=False, callback=_keep,
+                 help="The value or node of a graph where the network begins."),
+    click.option("--to", metavar="NAME", expose_value=False, callback=_keep, help="... and where it ends."),
+    click.option("--transpose", is_flag=True, expose_value=False, callback=_keep,
+                 help="The file stores matrices as (n_in, n_out)."),
+    click.option("--check", nargs=2, type=click.Path(), metavar="X Y", expose_value=False, callback=_keep,
+                 help="Two .npy files: refuse the file unless G(X) = Y up to 1e-4 of the largest output."),
     click.option("--ignore-bias", is_flag=True, expose_value=False, callback=_keep,
                  help="Drop the biases: bounds of another network."),
     click.option("--lift-bias", is_flag=True, expose_value=False, callback=_keep,
@@ -43,29 +56,51 @@ def weight_options(command: Command) -> Command:
 
 
 def network(path: str, quiet: bool) -> ReLUNetwork:
-    """The network of a file, under the options of the command; the order found goes to standard error."""
+    """The network of a file, under the options of the command; unless `quiet`, what it is goes to stderr."""
     from wdccheck.weights.files import read_network
 
-    given: dict[str, Any] = click.get_current_context().meta[_KEY]
-    net = read_network(
-        path, ignore_bias=given["ignore_bias"], lift_bias=given["lift_bias"],
-        fold_batchnorm=given["fold_batchnorm"], last_activation=given["last_activation"])
-    if net.origin is not None and not quiet:
-        click.echo(net.origin.to_text(), err=True)
-    return net
+    return _said(read_network(path, **_given()), quiet)
 
 
-def matrix(path: str, quiet: bool) -> ReLUNetwork:
-    """A network of one layer.
+def networks(kind: Kind, paths: Iterable[str], layer: int | None, quiet: bool) -> list[ReLUNetwork]:
+    """What a condition of this kind is about: networks, or single matrices as networks of one layer.
 
     Raises
     ------
     InvalidInput
-        The file holds several.
+        A file holds several matrices where one is needed.
     """
-    net = network(path, quiet)
-    if net.depth > 1:
-        raise InvalidInput(path, "one array", f"{net.depth}")
+    alone = kind.paired or (kind.per_layer and not kind.over_range and layer is None)
+    nets = [(_matrix if alone else network)(path, quiet) for path in paths]
+    for path, net in zip(paths, nets, strict=True):
+        if kind.paired and net.depth > 1:
+            raise InvalidInput(path, "one array", f"{net.depth} (--arrays NAME takes one)")
+    return nets
+
+
+def _matrix(path: str, quiet: bool) -> ReLUNetwork:
+    """The one matrix that ``--arrays`` chooses, whatever else the file holds.
+
+    The whole network where nothing is chosen, or where an option acts on more than a matrix.
+    """
+    from wdccheck.weights.files import read_layer
+
+    given = _given()
+    if not given["arrays"] or given["lift_bias"] or given["fold_batchnorm"] or given["check"]:
+        return network(path, quiet)
+    chosen = {name: given[name] for name in ("arrays", "key", "transpose")}
+    return _said(read_layer(path, **chosen), quiet)
+
+
+def _given() -> dict[str, Any]:
+    """The options of the command, as arguments of :func:`~wdccheck.read_network`."""
+    given = dict(click.get_current_context().meta[_KEY])
+    return {**given, "arrays": given["arrays"] or None}
+
+
+def _said(net: ReLUNetwork, quiet: bool) -> ReLUNetwork:
+    if net.origin is not None and not quiet:
+        click.echo(net.origin.to_text(), err=True)
     return net
 
 

@@ -47,18 +47,18 @@ class Figures:
     dead_pixels: int
 
 
-def images(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def images(rng: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Training images (1437, 64) and test images (360, 64), pixels in [0, 1]."""
     from sklearn.datasets import load_digits
 
     every = np.asarray(load_digits().data, dtype=np.float64) / 16.0
-    order = np.random.default_rng(seed).permutation(len(every))
+    order = np.random.default_rng(rng).permutation(len(every))
     return every[order[:TRAINING_IMAGES]], every[order[TRAINING_IMAGES:]]
 
 
-def train(data: np.ndarray, seed: int = 0, epochs: int = EPOCHS) -> ReLUNetwork:
+def train(data: np.ndarray, rng: int | np.random.Generator = 0, epochs: int = EPOCHS) -> ReLUNetwork:
     """The decoder of an autoencoder trained on `data` of shape (N, 64), balanced."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng)
     parameters = [
         rng.normal(0.0, np.sqrt(2 / PIXELS), (ENCODER_WIDTH, PIXELS)), np.zeros(ENCODER_WIDTH),
         rng.normal(0.0, np.sqrt(1 / ENCODER_WIDTH), (LATENT, ENCODER_WIDTH)), np.zeros(LATENT),

@@ -1,1 +1,1 @@
-"""What pushes a bracket from either side; `solve` runs them one after the other."""
+"""What improves a bracket from either side; `bracket` runs them one after the other."""

@@ -26,13 +26,13 @@ _ISLANDS = 8  # blocks of one round: fixed, so that results do not depend on wor
 _SIGNS = (None, 1.0, -1.0, None, None, 1.0, -1.0, None)  # what an island climbs; None: the larger side
 _ROUNDS = 12  # of a search without a budget of its own or a time limit
 _WORK = 1.25e6  # breakpoints to sort and the like, per block: a fraction of a second
-_LARGE = 2.0**21  # breakpoints and the like of one sweep of an island, from which less is looked at
+_LARGE = 2.0**21  # work of one sweep of an island from which fewer seeds and rounds are planned
 _SCREEN = 24  # seeds looked at for each one that climbs
 _CALM = 2  # blocks without a rise after which an island starts anew
 _HOPS = 0.5  # of the islands that start anew, around the best points
 _REPLACED = 2  # one in so many
 _RISE = 1e-4  # relative rise of an island's best that counts
-_BEHIND = 16  # blocks like the last one within which an island has to draw level with the best
+_BEHIND = 16  # blocks like the last one within which an island has to catch up with the best
 _PAYS = 1e-6  # relative rise of the lower bound for which the whole search goes on
 
 
@@ -112,7 +112,7 @@ class Ascent:
 
 @dataclass(frozen=True, eq=False)
 class _Island:
-    """Points that climb `sign` together, best first, and for how many blocks their best has not risen."""
+    """Points that climb `sign` together, best first; `calm`: blocks since their best last rose."""
 
     points: Points
     values: np.ndarray
@@ -132,7 +132,7 @@ class _Pool:
 
     @staticmethod
     def of(condition: Condition, known: Bracket) -> _Pool:
-        """The witness at hand, or nothing."""
+        """The known witness, or nothing."""
         if known.witness is None:
             return _Pool({x: np.empty((0, d // len(block))) for block, d in condition.spheres.items()
                           for x in block}, np.empty(0))
@@ -161,8 +161,8 @@ class _Plan(NamedTuple):
 def _plan(condition: Condition, run: Run) -> _Plan:
     """From the breakpoints of one circle.
 
-    A function of the condition and the seed alone; a circle costs about its breakpoints and, in
-    products with the rows, some percent of each per dimension.
+    A function of the condition and the seed alone. A circle costs about its breakpoints, and some
+    percent of them per dimension for products with the rows.
     """
     rng = np.random.default_rng(run.block_seed(0, _ISLANDS))
     search = search_of(condition)
@@ -242,7 +242,7 @@ def _rising(island: _Island | None) -> bool:
 
 
 def _survivors(size: int) -> np.ndarray:
-    """All of `size` members, best first, but the worst give their places to the best."""
+    """Indices of `size` members, best first; the better half replaces the worse."""
     index = np.arange(size)
     index[size - size // _REPLACED:] = index[: size // _REPLACED]
     return index
@@ -264,7 +264,7 @@ def _sweep(
     condition: Condition, points: Points, frozen: Frozen, rng: np.random.Generator, sign: float | None,
     free: bool,
 ) -> tuple[Points, Frozen]:
-    """A circle step in every block, and the free step of Fact 17."""
+    """A circle step in every block; the step of Fact 17 if `free`."""
     search = search_of(condition)
     for block, dimension in condition.spheres.items():
         if dimension == 1:  # S^0 has no circles

@@ -1,4 +1,4 @@
-"""Branch and bound: prove deviation <= t on every region, splitting where the forms do not."""
+"""Branch and bound: prove deviation <= t region by region, splitting where the forms fail."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["BranchAndBound"]
 _TASK = 500  # regions a task may visit at least
 _TASKS = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
 _PIECE = 256  # regions a task starts from
-_DARE = 8  # times the nodes so far that a round may be expected to take
+_DARE = 8  # expected cost of a round at most, over the nodes so far
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,22 @@ class BranchAndBound:
     """Upper bounds by bisection of regions, in rounds "prove deviation <= t".
 
     A round succeeds when every region is proved; t is then the new upper bound. It ends early
-    when a center with a larger deviation turns up, which raises the lower bound instead. t halves the gap
-    from round to round, or divides it by more where that is cheap, and depends on finished rounds only,
-    so the result is the same for any number of workers.
+    at a point with a larger deviation, which raises the lower bound instead. t halves the gap, or
+    divides it by more where that is cheap. t depends on finished rounds only, so the result is the
+    same for any number of workers.
 
     Parameters
     ----------
     gap, rtol : float
         Stop once ``upper - lower <= max(gap, rtol * upper)``.
     nodes : int, optional
-        Regions to visit; the batch of tasks under way when they are used up is finished. None: 10**7, or
-        as many as a time limit allows.
+        Regions to visit; a batch of tasks begun before they are used up is finished. None: 10**7, or as
+        many as a time limit allows.
+
+    Raises
+    ------
+    InvalidInput
+        `gap` is not a number >= 0, `rtol` not in [0, 1), or `nodes` less than 1.
 
     Examples
     --------
@@ -75,7 +80,7 @@ class BranchAndBound:
             object.__setattr__(self, name, value)
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Yield brackets with smaller uppers, and larger lowers where centers give them."""
+        """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
         known = yield from latest(capped(condition, known), known)
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):
@@ -110,7 +115,7 @@ class BranchAndBound:
             t = run.target if run.target is not None else _next(
                 max(known.lower, stuck), goal, known.upper, finished, visited)
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
-                yield _stopped(known, Reason.NODES, proof.limit)
+                yield _stopped(known, Reason.EXHAUSTED, proof.limit)
                 return
             for state in _round(condition, proof, roots, t, run, limit - visited):
                 run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
@@ -154,10 +159,10 @@ class BranchAndBound:
 def _next(
     lower: float, goal: float, upper: float, finished: Sequence[tuple[float, int]] = (), visited: int = 0
 ) -> float:
-    """The t of the next round: near the middle, and so that halvings from there end at the goal.
+    """The t of the next round: near the middle, such that further halvings end at the goal.
 
-    Several halvings in one, if the growth between the last two rounds says that they will take no more
-    than `_DARE` times the nodes `visited` in all `finished` rounds.
+    It makes several halvings at once if, by the growth between the last two rounds, they take at most
+    `_DARE` times the nodes `visited` in all `finished` rounds.
     """
     if goal <= lower:
         return (lower + upper) / 2
@@ -166,7 +171,7 @@ def _next(
 
 
 def _at_once(lower: float, finished: Sequence[tuple[float, int]], visited: int) -> int:
-    """How many halvings the growth of the nodes allows; one where nothing is known of it."""
+    """How many halvings the growth of the nodes allows; one where it is not known."""
     if len(finished) < 2:
         return 1
     (wide, few), (narrow, many) = finished[-2:]
@@ -198,7 +203,7 @@ def _round(
             yield _State(visited, "nodes" if visited >= nodes else "time")
             return
         batch = [stack.pop() for _ in range(min(_TASKS, len(stack)))]
-        budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # whatever `nodes` is: it only cuts
+        budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # independent of `nodes`
         task = partial(method.task, condition, t, budget, run.deadline)
         explored = list(run.map(task, batch, short=budget <= method.short))
         visited += sum(e.visited for e in explored)
@@ -218,8 +223,8 @@ def _round(
 class _Method:
     """How a round is divided: what a task does, how many regions it may visit, and its part of the stack.
 
-    The budget of a task is the part 1/`ramp` of the nodes visited so far, up to `most`; up to `short` it
-    is not worth sending.
+    The budget of a task is 1/`ramp` of the nodes visited so far, up to `most`; one up to `short` is not
+    worth sending.
     """
 
     task: Callable[[Condition, float, int, float, Any], Explored]
@@ -230,12 +235,12 @@ class _Method:
 
 
 def _in_pieces(parts: list[Regions]) -> list[Regions]:
-    """At most `_PIECE` neighbors each."""
+    """Pieces of at most `_PIECE` neighbors."""
     return [part.take(slice(i, i + _PIECE)) for part in parts for i in range(0, len(part), _PIECE)]
 
 
 def _dealt(parts: list[Regions]) -> list[Regions]:
-    """One hand for each task of a batch: what is left of a search in depth comes in all sizes."""
+    """Pieces of about equal size, one per task: a depth-first search leaves parts of all sizes."""
     if not parts:
         return []
     regions = parts[0].join(parts)

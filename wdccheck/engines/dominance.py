@@ -1,7 +1,7 @@
 """What a bracket of one condition says of another that it dominates (Fact 12).
 
-The engine of upper bounds, certification and verification carry bounds over by these functions. Which
-conditions dominate one is said by the condition itself (``dominated_by``) and by the table of kinds.
+Branch and bound, certification and verification carry bounds over by these functions. The condition
+itself (``dominated_by``) and the table of kinds say which conditions dominate it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from wdccheck import brackets
 from wdccheck.brackets import Bracket
 from wdccheck.kinds import named
 from wdccheck.linalg.rounding import rounded_up
+from wdccheck.rounded_text import shortest
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["bounded", "name_of", "through", "upper_at"]
 
 
 def upper_at(above: Bracket, alpha: float) -> float:
-    """An upper bound of `above` at another `alpha`: at the same one its own, else a weaker one.
+    """An upper bound at `alpha` from `above`: its own at the same alpha, else a weaker one.
 
-    By 0 <= Q <= c, c the critical value of its kind (Fact 1), ||A - alpha' Q|| <= ||A - alpha Q||
+    As 0 <= Q <= c, c the critical value of its kind (Fact 1), ||A - alpha' Q|| <= ||A - alpha Q||
     + c |alpha' - alpha|; the sum is exact and rounded up once.
 
     Examples
@@ -40,7 +41,7 @@ def upper_at(above: Bracket, alpha: float) -> float:
 
 
 def bounded(known: Bracket, above: Bracket) -> Bracket:
-    """`known` with the upper bound that `above` gives, of the same layer and perhaps another alpha.
+    """`known` with the upper bound of `above`, which has the same layer, perhaps another alpha.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def bounded(known: Bracket, above: Bracket) -> Bracket:
     if upper >= known.upper:
         return known
     scale = float(above.condition["alpha"])
-    reason = f"Fact 12: {name_of(above)}" + (f" at alpha = {scale:.6g}" if scale != alpha else "")
+    reason = f"Fact 12: {name_of(above)}" + (f" at alpha = {shortest(scale)}" if scale != alpha else "")
     stop = Stop(Reason.CAP_ONLY, f"what bounds the {above.condition['kind']} bounds the "
                 f"{known.condition['kind']}")
     return brackets.merge(known, Bracket(known.condition, upper=upper, upper_by=reason,

@@ -51,7 +51,7 @@ def bracket(
     condition : Condition
         For instance ``WDC(W)``.
     *engines : Engine
-        Run in this order, each on what the earlier ones know. None: a sequence fit for the
+        Run in this order, each on what the earlier ones know. If none: a sequence fit for the
         size, which always gives an upper bound. A search engine alone leaves ``upper = inf``.
     rng : int, SeedSequence or Generator
         The same seed and the same work give the same result for any number of workers.
@@ -147,7 +147,7 @@ def _steps(
 
 
 def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
-    """With the reason why a cap was not improved on: an engine that splits regions had no time left."""
+    """`known` with the reason why its cap was not improved: no time was left to split regions."""
     stop = known.stopped.get("upper")
     if stop is None or stop.reason is not Reason.CAP_ONLY or all(e.unit != "nodes" for e in engines):
         return known
@@ -183,9 +183,9 @@ def _closed(known: Bracket) -> bool:
 
 
 def _explained(known: Bracket, run: Run) -> Bracket:
-    """Every side has a reason: engines that were never reached ran out of time or of need."""
-    if run.decided(known):
-        default = Stop(Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
+    """`known` with a reason for each side for which no engine gave one."""
+    if answer := run.answer(known):
+        default = answer
     elif _closed(known):
         default = Stop(Reason.EXACT, "both sides meet")
     elif run.expired():

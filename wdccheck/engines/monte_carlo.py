@@ -1,4 +1,4 @@
-"""Uniform random directions: the plainest lower bound, and the yardstick of the others."""
+"""Uniform random directions: the simplest lower bound, and the baseline of the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["MonteCarlo"]
 
-_BLOCK = 4096  # pairs per seed; fixed, so that results do not depend on workers
+_BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
 _ENTRIES = 2**21  # of one batch of points, all dimensions together
 
 
@@ -29,6 +29,11 @@ class MonteCarlo:
     ----------
     samples : int
         Points to draw, rounded up to a multiple of the block size.
+
+    Raises
+    ------
+    InvalidInput
+        `samples` is not a positive integer.
 
     Examples
     --------
@@ -46,7 +51,7 @@ class MonteCarlo:
             raise InvalidInput("samples", "an integer >= 1", repr(self.samples))
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Yield a bracket per block that raises the lower bound."""
+        """Yield a bracket per block."""
         search_of(condition, "freeze")
         dimension = sum(condition.spheres.values())
         block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))

@@ -23,7 +23,7 @@ def engine_from_repr(text: str) -> Any:
     Raises
     ------
     InvalidInput
-        Anything else.
+        Any other text.
 
     Examples
     --------

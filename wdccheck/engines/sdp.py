@@ -1,4 +1,4 @@
-"""Semidefinite relaxations over cones: a solver proposes multipliers, this file believes none of them."""
+"""Semidefinite relaxations over cones: a solver proposes multipliers, the bound is proved again here."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["SDP"]
 
-_LIMITS = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # the solvers' names for it
-_SMALL = 20  # size up to which the interior point method of Clarabel is the faster
+_LIMITS = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # names of the time limit
+_SMALL = 20  # size up to which the interior point method of Clarabel is faster
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SDP:
     For a pair of cones, or two pairs, sup u^T D v with the constraints ``C z >= 0`` of the cones is
     at most every t for which some N >= 0 has ``t G - F - C^T N C >= 0`` (Fact 13). The solver's N is made
     nonnegative, and t is computed and proved again, rounding included: a solver that is wrong, late or
-    not to be had makes the bound larger, never wrong.
+    missing makes the bound larger, never wrong.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class SDP:
             raise InvalidInput("seconds", "a positive number", repr(self.seconds)[:60])
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Yield brackets with smaller uppers."""
+        """Yield brackets with smaller `upper`."""
         known = yield from latest(capped(condition, known), known)
         proof = proof_of(condition)
         groups = groups_in_time(proof, run) if isinstance(proof, GroupProof) else None
@@ -123,7 +123,7 @@ class SDP:
         return bound
 
     def _solved(self, inside: np.ndarray, cone: np.ndarray) -> np.ndarray:
-        """min t with t I - F - C^T N C >= 0: an N (c, c), 0 where the solver has none."""
+        """An N (c, c) for min t with t I - F - C^T N C >= 0; 0 if the solver has none."""
         import cvxpy
 
         used = np.flatnonzero(cone.any(axis=1))

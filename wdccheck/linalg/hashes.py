@@ -14,7 +14,7 @@ from wdccheck.linalg.matrices import Rows, entries, is_sparse
 __all__ = ["EMBED", "embedded", "encode", "hash_arrays", "sha256"]
 
 EMBED = 2**16
-"""Entries up to which weights travel inside a result."""
+"""Entries up to which a result holds the weights."""
 
 
 def hash_arrays(arrays: Iterable[np.ndarray]) -> str:

@@ -21,13 +21,12 @@ _LARGEST_INTEGER = 2**53
 def weights(thing: str, value: Any) -> np.ndarray:
     """`value` as a read-only float64 matrix of shape (n, k), copied.
 
-    Every entry is converted exactly: float16, float32, booleans-free integers up to 2**53.
+    Every entry is converted exactly: float16, float32, integers (no booleans) up to 2**53.
 
     Raises
     ------
     InvalidInput
-        Not a finite real matrix with at least one row and one column, or not
-        exactly representable.
+        Not a finite real matrix with at least one row and one column, or not exactly representable.
     """
     return _frozen(thing, real(thing, value))
 
@@ -117,7 +116,7 @@ def numbers(thing: str, value: Any) -> np.ndarray:
 def _array(thing: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
-    except Exception as error:  # whatever __array__ raises is the caller's news, in one line
+    except Exception as error:  # whatever __array__ raises, in one line
         raise InvalidInput(thing, "an array of real numbers", f"{type(error).__name__}: {error}") from None
 
 

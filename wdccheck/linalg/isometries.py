@@ -67,7 +67,7 @@ class Isometry:
         return moduli(self.products(x))
 
     def least_moduli(self, x: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """At most |<U_j, x'>| for every x' within `error` of x, (n,): (m,).
+        """Lower bounds (m,) of |<U_j, x'>| for x' within `error` of x, both (n,).
 
         Twice the error of :meth:`Measurements.enclosed` is taken off each part, so that the result stays
         below what :meth:`moduli` computes, too. With a >= b >= 0 the two parts, a sqrt(1 + (b/a)^2) has five
@@ -80,7 +80,7 @@ class Isometry:
     def norm_on(self, chosen: np.ndarray) -> float:
         """A proved upper bound on max_j sup |<U_j, x>| / ||x|| over real x with x_i = 0 where not `chosen`.
 
-        With a, b the parts of the row, as far as chosen, it is the root of the larger eigenvalue of the Gram
+        With a, b the chosen entries of a row's parts, it is the root of the larger eigenvalue of the Gram
         matrix of the two: (p + q)/2 + sqrt(((p - q)/2)^2 + r^2), p = a.a, q = b.b, r = a.b. These err by
         gamma(n) of p, q and |a||b|, so the eigenvalue by gamma(n)(p + q), twice gamma(n) of itself; the
         formula has ten roundings, and half of the terms of gamma(4n + 32) are to spare. The entries are
@@ -109,7 +109,7 @@ def moduli(parts: np.ndarray) -> np.ndarray:
 
 
 def _check(U: np.ndarray) -> None:
-    """Refuse what is no isometry; say so where a factor is all that is missing."""
+    """Refuse what is no isometry; say so where only a factor is missing."""
     m, n = U.shape
     size = float(max(np.abs(U.real).max(), np.abs(U.imag).max()))
     transposed = "U^H" if np.iscomplexobj(U) else "U^T"

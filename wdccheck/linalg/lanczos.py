@@ -9,7 +9,7 @@ import numpy as np
 __all__ = ["SMALL", "extreme_of", "extreme_pairs", "top_vector"]
 
 SMALL = 512
-"""Columns up to which a matrix more does not matter."""
+"""Columns up to which another k x k matrix costs little."""
 
 
 def extreme_pairs(
@@ -22,18 +22,17 @@ def extreme_pairs(
     product : callable
         (B, k) to (B, k): one product with each operator.
     first : ndarray of shape (B, k)
+    steps : int
+        Dimension of the Krylov spaces; the Ritz value is no worse than that of `first`.
     sign : float, optional
         +1: the largest value; -1: the smallest; None: the one of larger magnitude.
-    steps : int
-        Dimension of the Krylov spaces; the Ritz value never falls below that of `first`.
 
     Returns
     -------
     u : ndarray of shape (B, k)
         Unit vectors.
     value : ndarray of shape (B,)
-        u^T product(u) up to rounding: never larger in magnitude than the spectral norm, beyond
-        rounding.
+        Up to rounding, u^T product(u): never larger in magnitude than the spectral norm.
     """
     batch, k = first.shape
     steps = min(steps, k)
@@ -47,7 +46,7 @@ def extreme_pairs(
         length = np.linalg.norm(rest, axis=1)
         size = np.maximum(size, np.abs(np.einsum("bk,bk->b", vector, images[j])) + length)
         ended = np.flatnonzero(~(length > 1e-13 * size)) if j + 1 < steps else ()
-        if len(ended):  # an invariant space: on with another one, or what is left of rest is noise
+        if len(ended):  # an invariant space: go on outside it, as what is left is noise
             rest[ended] = _fresh(basis[: j + 1, ended])
         vector = _normalized(rest)
     small = np.einsum("ibk,jbk->bij", basis, images)
@@ -90,7 +89,7 @@ def top_vector(product: Callable[[np.ndarray], np.ndarray], k: int) -> np.ndarra
     """Unit eigenvector (k,) of the eigenvalue of largest magnitude of a symmetric operator on R^k.
 
     Lanczos with full orthogonalization from a fixed vector, until the residual is below 1e-11 of the
-    Ritz value. Nothing is proved of it: whoever uses it evaluates its Rayleigh quotient.
+    Ritz value. Nothing is proved of it: callers evaluate its Rayleigh quotient.
     """
     u = _normalized(np.random.default_rng(0).standard_normal(k))
     for _ in range(_RESTARTS):

@@ -1,7 +1,7 @@
 """Layers that may be large: dense arrays, or compressed sparse rows, and what both can do.
 
 ``abs(rows)``, ``x @ rows.T``, ``y @ rows``, ``rows[mask]`` and sums along an axis are written alike for both;
-what is not stands here. scipy.sparse is imported only once a caller has made such a matrix.
+what differs stands here. scipy.sparse is imported only once a caller has made such a matrix.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def layer(thing: str, value: Any) -> Rows:
     Raises
     ------
     InvalidInput
-        As of :func:`wdccheck.linalg.inputs.weights`, or an operator that is too large.
+        As for :func:`wdccheck.linalg.inputs.weights`, or an operator that is too large.
     """
     found = compressed(thing, value)
     if found is None:
@@ -53,7 +53,7 @@ def layer(thing: str, value: Any) -> Rows:
 
 
 def dense(thing: str, value: Any) -> np.ndarray:
-    """Like :func:`layer`, dense whatever it takes, up to 1 GiB.
+    """Like :func:`layer`, but always dense, up to 1 GiB.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def compressed(thing: str, value: Any) -> Any:
 
 
 def from_parts(shape: tuple[int, int], data: np.ndarray, indices: np.ndarray, indptr: np.ndarray) -> Rows:
-    """A sparse matrix of its parts, for :func:`layer`."""
+    """A sparse matrix from parts, for :func:`layer`."""
     from scipy import sparse
 
     return sparse.csr_array((data, indices, indptr), shape=shape)
@@ -132,7 +132,7 @@ def entries(rows: Rows) -> int:
 
 
 def frozen(rows: Rows) -> Rows:
-    """`rows`, made read-only; pickle forgets that they are."""
+    """`rows`, made read-only; pickle does not keep this."""
     for array in (rows.data, rows.indices, rows.indptr) if is_sparse(rows) else (rows,):
         array.flags.writeable = False
     return rows
@@ -151,7 +151,7 @@ def take(rows: Rows, chosen: np.ndarray | list[int]) -> np.ndarray:
 
 
 def absolute_sums(rows: Rows) -> np.ndarray:
-    """||w_i||_1 of every row, (n,); 0 only of zero rows."""
+    """||w_i||_1 of every row, (n,); 0 for zero rows only."""
     return np.asarray(abs(rows).sum(axis=1))
 
 

@@ -17,8 +17,8 @@ __all__ = ["OPERATOR_ERROR", "Measurements"]
 
 OPERATOR_ERROR = 1e-11
 """Assumed, not proved, of a LinearOperator too large to tabulate: ||fl(Ax) - Ax'|| is at most this times
-max(||fl(Ax)||, ||x||) for every x' within a tenth of it, relatively, of x. The tabulated ones, dense
-and sparse matrices need no assumption."""
+max(||fl(Ax)||, ||x||) for every x' with ||x' - x|| at most a tenth of this times ||x||. Matrices and
+tabulated operators need no assumption."""
 
 _TABLE = 2**22  # entries up to which an operator is tabulated by its products with the unit vectors
 _RANGE = 1e140
@@ -26,7 +26,7 @@ _RANGE = 1e140
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """A of shape (m, n), applied to rows of batches; A^T A is never formed.
+    """A of shape (m, n), applied to batches of rows; A^T A is never formed.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Measurements:
     def enclosed(self, x: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A x for one x (n,) known up to `error` (n,), and a bound on the error of each entry.
 
-        gamma(n) |A||x| + |A| error; for an operator the assumption :data:`OPERATOR_ERROR`. Both sums err by
+        It is gamma(n) |A||x| + |A| error; for an operator, see :data:`OPERATOR_ERROR`. Both sums err by
         gamma(n) of themselves: gamma(2n + 8) for the first, and a factor 1 + 1e-9 for the second, are more
         (fewer than 2^23 columns). In A x and in both sums n products may lose half a subnormal each.
         """
@@ -81,7 +81,7 @@ class Measurements:
         return value, grown + 4 * n * tiny
 
     def columns(self, chosen: np.ndarray) -> np.ndarray | None:
-        """The columns of a boolean mask (n,), dense; None of an operator, or where too many."""
+        """The columns of a boolean mask (n,), dense; None for an operator or too many."""
         if isinstance(self.source, LinearOperator) or self.shape[0] * int(chosen.sum()) > 4 * _TABLE:
             return None
         part: Any = self.source[:, np.flatnonzero(chosen)]

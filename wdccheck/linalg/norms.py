@@ -1,4 +1,4 @@
-"""Proved bounds on ||W||_2, above and below; of sparse layers, too, whose Gram matrix is too large."""
+"""Proved bounds on the extreme eigenvalues of W^T W; on the largest also where W^T W is too large."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def majorized_norm(rows: Rows) -> float:
 def block_norm(rows: Rows) -> float:
     """A proved upper bound on ||rows||_2^2 for sparse rows (n, k), by blocks of the Gram matrix G.
 
-    The columns with the same rows form a block, as the channels of a pixel do in a convolution. With
+    Columns with the same support form a block, as the channels of a pixel do in a convolution. With
     N_ij >= ||G_ij||_2 on blocks, ||G|| <= lambda_max(N): for unit vectors u with parts u_i,
     u^T G u <= sum N_ij ||u_i|| ||u_j||. G is computed with the error of ``rounding.gram_error``, N with
     proved norms; one half of each, as both are symmetric. Rows have entries of magnitude at most 1 or so.
     lambda_max(N) errs as in :func:`majorized_norm`, with the blocks in the place of rows and columns; the
-    trace by gamma(nnz), and where the squares of tiny entries underflow, G by less than the 1e-50.
+    trace by gamma(nnz), and G, where squares of tiny entries underflow, by less than the 1e-50.
     """
     from scipy import sparse
 
@@ -108,7 +108,7 @@ def _block_row(
     """Row i of N from its diagonal on: i, j and N_ij of the blocks that block i meets.
 
     A Frobenius norm errs by gamma of the number of its squares, one of :func:`proved_norm` by its root and
-    the last product alone. Squares that underflow lose 2^-1074 each, as a norm far below 1e-150.
+    the last product alone. Squares that underflow lose 2^-1074 each: in a norm, far less than 1e-150.
     """
     starts = columns.indptr[blocks[i]]
     height = int(columns.indptr[blocks[i][0] + 1] - starts[0])
@@ -160,14 +160,14 @@ def proved_norm(rows: Rows) -> float:
 
 
 def _factorizes(matrix: np.ndarray) -> bool:
-    """Whether a Cholesky factorization of `matrix` (k, k) runs to its end; a large one is lost."""
+    """Whether a Cholesky factorization of `matrix` (k, k) runs to its end; it overwrites a large one."""
     try:
         if len(matrix) <= SMALL:
             np.linalg.cholesky(matrix)
         else:
-            from scipy import linalg  # a quarter of a second for every process that does not need it
+            from scipy import linalg  # here, as the import takes a quarter of a second
 
-            # of the transpose, which is the same matrix: in its own memory
+            # the transpose is the same matrix, factored in place
             linalg.cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         return False
@@ -186,7 +186,7 @@ def proved_smallest(rows: np.ndarray) -> float:
     """A proved lower bound on the smallest eigenvalue of rows^T rows; 0 where none is found.
 
     rows^T rows - t I >= 0 by a Cholesky factorization, as in :func:`proved_norm`; rows (n, k) as there. All
-    diagonal entries and t are at most `trace`: a rounding costs u trace, and 8 u trace is for three.
+    diagonal entries and t are at most `trace`: a rounding costs u trace, and 8 u trace covers three.
     """
     n, k = rows.shape
     if n < k:

@@ -7,7 +7,7 @@ times the smallest subnormal where products underflow (Higham, *Accuracy and Sta
 Numerical Algorithms*, 2nd ed., section 3.1 and Lemma 8.2).
 
 One thing is assumed, not proved: ``arctan2``, ``arcsin``, ``sin``, ``cos`` and ``tan`` of the platform err by
-less than ``LIBM_ULPS`` = 4 units in the last place. The tests hold it against multiple precision.
+less than ``LIBM_ULPS`` = 4 units in the last place. The tests check it in multiple precision.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def round_up(value: float, steps: int = 1) -> float:
 
 
 def round_down(value: float, steps: int = 1) -> float:
-    """The float `steps` below `value`, never below 0: a deviation is no less."""
+    """The float `steps` below `value`, never below 0, as no deviation is."""
     for _ in range(steps):
         value = math.nextafter(value, -math.inf)
     return max(value, 0.0)
@@ -161,7 +161,7 @@ def product_errors(rows: Rows, sums: np.ndarray | None = None) -> np.ndarray:
 def common_gates(
     rows: Rows, errors: np.ndarray, letters: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gates open for every letter (B, k), in floats (B, n); whether all are beyond rounding (B,).
+    """Gates (B, n) open for every letter (B, k), in floats; whether all exceed rounding, (B,).
 
     `errors` are :func:`product_errors`.
     """

@@ -129,7 +129,7 @@ def trained(study: Table, rows: Sequence[Bracketed], ax: Any = None) -> Any:
     layers = [row for row in rows if named(row.kind).slug in LONE]
     for row, marker in zip(layers, "*Xhp8" * len(layers), strict=False):
         n, k = row.shape
-        low, high = row.ratio_lower, row.ratio_upper
+        low, _, high = row.headline
         ax.errorbar(n / k, low, yerr=[[0.0], [high - low]], color="black", marker=marker, markersize=7,
                     markeredgecolor="white", markeredgewidth=0.5, linestyle="none", capsize=3, zorder=5,
                     label=f"trained {row.place}, {n} × {k}")

@@ -68,14 +68,15 @@ def page(content: Content, layers: Mapping[str, Sequence[np.ndarray]]) -> str:
 
 def _panel(content: Content) -> str:
     """The brackets of all rows, with what the explicit threshold asks."""
-    bars = [drawings.Bar(row.name, row.ratio_lower, row.ratio_upper,
-                         typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper)))
+    bars = [drawings.Bar(row.name, row.headline[0], row.headline[2], typeset(between(*row.headline)))
             for row in content.rows]
     asks = {asked(row, content.depth) for row in content.rows} - {None}
     marks = [(value, f"Lemma 8 and Lemma 5.3 ask for less than {down(value, 3)}")
              for value in asks if value is not None]
     plain = dict.fromkeys(row.kind for row in content.rows if row.alpha is None)
-    return drawings.error_bars(bars, marks, "ε/α" + (f" (of the {', '.join(plain)}: ε)" if plain else ""))
+    least = {row.headline[1] for row in content.rows if row.alpha is not None}
+    name = " and ".join(sorted(map(typeset, least))) or "ε"
+    return drawings.error_bars(bars, marks, name + (f" ({', '.join(plain)}: ε)" if plain and least else ""))
 
 
 def _witness(row: Row, layers: Mapping[str, Sequence[np.ndarray]]) -> list[str]:

@@ -42,17 +42,22 @@ def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
         return f"{what}, {needed.needs}: {needed.reason}"
     begun = f"{what}, eps/alpha < {down(needed.value, 3)}"
     own = [row for row in rows if row.kind in needed.kinds]
-    if own and max(row.ratio_lower for row in own) >= needed.value:
+    if own and _highest(own) >= needed.value:
         # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
-        factor = thresholds.margin(max(row.ratio_lower for row in own), needed.value) * (1 - 2**-52)
-        return f"{begun}: at least {down(factor, 3)} times too large"
-    whole = len(own) == depth and all(row.ratio_upper < needed.value for row in own)
+        factor = thresholds.margin(_highest(own), needed.value) * (1 - 2**-52)
+        return f"{begun}: at least {down(factor, 3)} times too large, whatever alpha is"
+    whole = len(own) == depth and all(row.headline[2] < needed.value for row in own)
     return f"{begun}: {'satisfied' if whole else 'undecided'}"
+
+
+def _highest(rows: Sequence[Row]) -> float:
+    """The largest lower bound of rows of a network, each at its best alpha."""
+    return max(row.headline[0] for row in rows)
 
 
 def _gaussian(rows: Sequence[Row], needed: Threshold) -> list[tuple[str, str]]:
     own = [row for row in rows if row.kind in needed.kinds]
-    if not own or needed.value is None or max(row.ratio_lower for row in own) < needed.value:
+    if not own or needed.value is None or _highest(own) < needed.value:
         return []
     low, high = thresholds.gaussian_expansion(needed.value)
     here = ", ".join(f"{row.shape[0] / row.shape[1]:.3g}" for row in own)

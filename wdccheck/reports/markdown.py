@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdccheck.reports.meaning import facts
 from wdccheck.reports.row import Row
-from wdccheck.rounded_text import between
+from wdccheck.rounded_text import between, shortest
 
 __all__ = ["SOURCES", "Content", "page", "typeset"]
 
@@ -63,7 +63,7 @@ def page(content: Content) -> str:
     blocks = ["# wdccheck report", *map(_plain, content.head)]
     if content.interrupted:
         blocks.append(f"**{_plain(content.interrupted)}**")
-    lines = ["| condition | size | α | bounds | |", "|---|---|---|---|---|"]
+    lines = ["| condition | size | bounds | at one α | |", "|---|---|---|---|---|"]
     lines += [_row(row) for row in content.rows]
     blocks += ["\n".join(lines), "## What the theorems ask", _list([*content.theorems, SOURCES])]
     for row in content.rows:
@@ -74,9 +74,10 @@ def page(content: Content) -> str:
 
 
 def _row(row: Row) -> str:
-    scale = "" if row.alpha is None else f"{row.alpha:.6g}"
-    bounds = typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))
-    return f"| {_plain(row.name)} | {_plain(row.size)} | {scale} | {bounds} | {row.state} |"
+    at = "" if row.alpha is None else (
+        f"α = {shortest(row.alpha)}: {typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))}")
+    bounds = typeset(between(*row.headline))
+    return f"| {_plain(row.name)} | {_plain(row.size)} | {bounds} | {at} | {row.state} |"
 
 
 def _list(items: Sequence[tuple[str, str]]) -> str:

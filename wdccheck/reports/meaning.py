@@ -8,24 +8,28 @@ from collections.abc import Iterator
 from wdccheck.brackets import Work
 from wdccheck.kinds import named
 from wdccheck.reports import thresholds
-from wdccheck.reports.row import Row
-from wdccheck.rounded_text import between, down, up
+from wdccheck.reports.row import CLOSED, Row
+from wdccheck.rounded_text import between, down, shortest, up
 from wdccheck.stops import Reason
 
 __all__ = ["asked", "closing", "facts", "meaning", "passing"]
 
-_CLOSED = 0.002  # the relative gap at which `certify` counts a row as closed
 _GROWTH = (0.25, 2.5)  # nodes grew like gap^-p, with p in here, where it was tried
 
 
 def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
     """Everything said of a row, as labels and sentences; `depth` as for :func:`asked`."""
     known = row.bracket
-    found = [("bounds", between(row.ratio_lower, row.ratio_name, row.ratio_upper)
-              + (f" ({row.state})" if row.state else ""))]
+    found = [("bounds", between(*row.headline) + (f" ({row.state})" if row.state else ""))]
+    if row.least is not None:
+        if row.scope == "pair":
+            found.append(("over all alpha", between(row.least.lower, "min eps/alpha", row.least.upper)))
+        below = "two witnesses (Fact 4)" if row.least.witnesses else "nothing yet"
+        found.append(("minimum bounded by", f"{below} from below, {row.least.upper_by} from above"))
     if row.alpha is not None:
-        found += [("alpha", f"{row.alpha:.12g}" + (f", {row.chosen}" if row.chosen else "")),
-                  ("unscaled", between(known.lower, "eps", known.upper))]
+        found += [("alpha", shortest(row.alpha) + (f", {row.note}" if row.note else "")),
+                  ("at this alpha", f"{between(row.ratio_lower, row.ratio_name, row.ratio_upper)}; "
+                                    f"{between(known.lower, 'eps', known.upper)}")]
     return [*found, ("what this number means", meaning(row)),
             ("what would make it pass", " ".join(passing(row, depth))),
             ("what would close the gap", closing(row)),
@@ -43,7 +47,7 @@ def meaning(row: Row) -> str:
     --------
     >>> import numpy as np, wdccheck as wc
     >>> from wdccheck.reports.meaning import meaning
-    >>> from wdccheck.reports.row import Row
+    >>> from wdccheck.reports.row import CLOSED, Row
     >>> "nothing is lost" in meaning(Row(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())))
     False
     """
@@ -51,11 +55,12 @@ def meaning(row: Row) -> str:
     begun = f"It is {kind.measures}. {kind.best} "
     if row.empty:
         return begun + "Here there is nothing to compare."
-    if row.calibration is not None and row.calibration.vacuous:
+    lower, _, upper = row.headline
+    if row.vacuous and row.scope != "pair":
         return begun + kind.hopeless
-    if row.ratio_lower >= kind.critical:
+    if lower >= kind.critical:
         return begun + kind.above
-    return begun + (kind.below if row.ratio_upper < kind.critical else kind.between)
+    return begun + (kind.below if upper < kind.critical else kind.between)
 
 
 def asked(row: Row, depth: int | None) -> float | None:
@@ -73,7 +78,7 @@ def asked(row: Row, depth: int | None) -> float | None:
 def passing(row: Row, depth: int | None) -> Iterator[str]:
     """What would make the row pass, a sentence each."""
     needed = asked(row, depth)
-    lower = row.ratio_lower
+    lower, _, upper = row.headline
     if needed is None:
         yield ("No theorem asks for a number here: " + (thresholds.TOO_SHALLOW if depth == 1 else
                "the constants of those that use this condition are not given in the papers") + ".")
@@ -81,13 +86,11 @@ def passing(row: Row, depth: int | None) -> Iterator[str]:
         # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
         factor = thresholds.margin(lower, needed) * (1 - 2**-52)
         yield (f"{thresholds.EXPLICIT[row.kind]} needs eps/alpha < {down(needed, 3)}; found is at least "
-               f"{down(lower, 3)}, {down(factor, 3)} times too large. No further search changes that.")
-        best = row.calibration
-        if best is not None and best.lower >= needed:
-            yield f"No other alpha helps: every one has eps/alpha >= {down(best.lower, 3)}."
+               f"{down(lower, 3)} at every alpha, {down(factor, 3)} times too large. "
+               "No further search changes that.")
         yield from _wider(row, needed)
-    elif row.ratio_upper < needed:
-        yield f"It passes: eps/alpha < {down(needed, 3)} is needed, at most {up(row.ratio_upper, 3)} proved."
+    elif upper < needed:
+        yield f"It passes: eps/alpha < {down(needed, 3)} is needed, at most {up(upper, 3)} proved."
     else:
         yield f"Not decided: eps/alpha < {down(needed, 3)} is needed, which lies within the bounds."
     if named(row.kind).advice:
@@ -111,24 +114,30 @@ def _wider(row: Row, needed: float) -> Iterator[str]:
 
 def closing(row: Row) -> str:
     """What would bring the two bounds together, or why nothing is left to do."""
-    stop = row.bracket.stopped.get("upper")
+    stop, lower_by_time = row.bracket.stopped.get("upper"), "More time raises the lower bound only"
     if row.empty:
         return "Nothing: there is nothing to bound."
+    if row.state == "closed" or row.state.startswith("vacuous"):
+        return "Nothing: the bounds meet as closely as was asked."
     if stop is None:
         return "Unknown: it is not recorded why the search ended."
-    if stop.reason in (Reason.EXACT, Reason.GAP):
-        return "Nothing: the bounds meet as closely as was asked."
     if stop.reason is Reason.TARGET:
         return "The question that was asked is decided; without it the search would go on."
     if stop.reason is Reason.INTERRUPTED:
         return "It was interrupted; with --checkpoint a later call goes on from there."
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
     detail = stop.detail or stop.reason.value
+    if stop.reason is Reason.EXHAUSTED:
+        return (f"The proof can go no further ({detail}). {lower_by_time}; a smaller upper one takes a "
+                "better relaxation.")
     if stop.reason is Reason.CAP_ONLY:
         if row.bracket.upper_by.startswith(f"Fact 12: {named(row.kind).dominated_by} of"):
             return f"The upper bound is that of another row: {row.bracket.upper_by}. See what would close it."
-        return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). More time raises the lower "
-                "bound only; a smaller upper one takes a better formula or relaxation.")
+        return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). {lower_by_time}; a smaller "
+                "upper one takes a better formula or relaxation.")
+    if row.dimension > named(row.kind).reach and "BranchAndBound" not in row.bracket.upper_by:
+        return (f"The upper bound is a closed formula: {row.bracket.upper_by}. Dimension {row.dimension} is "
+                f"too large for branch and bound to lower it. {lower_by_time}.")
     if work is None:
         longer = " A longer time limit may lower the upper bound." if stop.reason is Reason.TIME else ""
         return f"The search for upper bounds was over before branch and bound began: {detail}.{longer}"
@@ -143,13 +152,13 @@ def _more_nodes(row: Row, work: Work, detail: str) -> str:
     if named(row.kind).over_range and row.layer != 1:  # layer 1 has boxes
         return (f"{begun}. How much more it takes cannot be estimated: bounds over pairs of activation cones "
                 "need not close, however many nodes are visited.")
-    goal = _CLOSED * row.bracket.upper
+    goal = CLOSED * row.bracket.upper
     if not (goal > 0 and math.isfinite(row.bracket.gap)) or "BranchAndBound" not in row.bracket.upper_by:
         return f"{begun}. It has not lowered the closed formula yet, so nothing can be extrapolated."
     few, many = (work.work * max(row.bracket.gap / goal, 1.0) ** p for p in _GROWTH)
     speed = work.work / max(work.seconds, 1e-9)
     return (f"{begun}. Estimate, not a bound: if nodes grow like gap^-{_GROWTH[0]:g} to "
-            f"gap^-{_GROWTH[1]:g}, as in trials, a gap of {100 * _CLOSED:g} % takes {_about(few)} to "
+            f"gap^-{_GROWTH[1]:g}, as in trials, a gap of {100 * CLOSED:g} % takes {_about(few)} to "
             f"{_about(many)} of them, {_span(few / speed)} to {_span(many / speed)} as fast as here.")
 
 

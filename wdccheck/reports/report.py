@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import os
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from wdccheck.reports.markdown import Content
 from wdccheck.reports.pandas_frame import frame
 from wdccheck.reports.row import Row
 from wdccheck.result_files import schema
-from wdccheck.rounded_text import WIDTH, wrapped
+from wdccheck.rounded_text import wrapped
 from wdccheck.version import made_by
 from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
@@ -116,15 +115,9 @@ class Report:
         """What [HV] Lemma 8 and [C] Lemma 5.3 ask of eps/alpha at this depth; None for one layer, a pair."""
         return None if self._pair else thresholds.explicit(len(self.dims) - 1)
 
-    @property
-    def ratio_name(self) -> str:
-        """What a verdict is about."""
-        plain = dict.fromkeys(row.kind for row in self.rows if row.alpha is None)
-        return "eps/alpha" + (f" ({', '.join(plain)}: eps)" if plain else "")
-
-    def verdict(self, eps: float) -> Verdict:
-        """Whether every row has ``epsilon/alpha <= eps`` (RRIC: epsilon): holds, violated or not known."""
-        verdicts = {row.verdict(eps) for row in self.rows}
+    def verdict(self, ratio: float) -> Verdict:
+        """Whether every row has ``epsilon/alpha <= ratio`` (RRIC: epsilon): holds, violated or not known."""
+        verdicts = {row.verdict(ratio) for row in self.rows}
         if Verdict.VIOLATED in verdicts:
             return Verdict.VIOLATED
         complete = len(self.rows) == self.total
@@ -141,8 +134,7 @@ class Report:
             "seed": self.seed,
             "interrupted": self.interrupted,
             "threshold": self.threshold,
-            "rows": [{**row.to_dict(self.threshold), "bracket": row.bracket.to_dict()}
-                     for row in self.rows],
+            "rows": [row.to_json(self.threshold) for row in self.rows],
         }
 
     @staticmethod
@@ -199,7 +191,8 @@ class Report:
 
     def to_text(self) -> str:
         """The report as `wdccheck certify` prints it: a table, what the theorems ask, the details."""
-        blocks = [self._head(), "\n".join(row.to_line() for row in self.rows)]
+        head = [line for one in self._head() for line in wrapped(one)]
+        blocks = ["\n".join(head), "\n".join(row.to_line() for row in self.rows)]
         if self.interrupted:
             blocks.append(self._cut())
         blocks.append("\n".join(["what the theorems ask", *theorems(self.rows, self._depths)]))
@@ -247,19 +240,18 @@ class Report:
             return ""
         return f"interrupted: {len(self.rows)} of {self.total} rows begun; the bounds on them are proved"
 
-    def _head(self) -> str:
+    def _head(self) -> list[str]:
+        """What the rows are about: the networks and their files, the measurements."""
         names = [f"{name}: {one}" if name else f"ReLU network {one}" for name, one in self.networks.items()]
-        first = "; ".join([*(["demodulation pair"] if self._pair else []), *names, f"seed {self.seed}"])
-        lines = textwrap.wrap(first, WIDTH)
+        lines = ["; ".join([*(["demodulation pair"] if self._pair else []), *names, f"seed {self.seed}"])]
         if self.measurements:
             m, n = self.measurements["shape"]
             lines.append(f"measurements A: {m} x {n}" + (
                 f", drawn N(0, 1/{m}) from the seed, since none were given" if self.measurements["drawn"]
                 else ", given"))
         for one in self.networks.values():
-            for note in one.origin.notes() if one.origin else ():
-                lines += wrapped(note)
-        return "\n".join([*lines, "Every bound is proved; printed digits are rounded outward."])
+            lines += one.origin.lines() if one.origin else []
+        return [*lines, "Every bound is proved; printed digits are rounded outward."]
 
     def _content(self, command: str) -> Content:
         provenance = {
@@ -267,7 +259,7 @@ class Report:
             **({"command": command} if command else {}), "seed": self.seed,
             **{f"weights {name}".strip(): f"{'-'.join(map(str, one.dims))}, sha256 {one.sha256}"
                for name, one in self.networks.items()}}
-        return Content(self._head().splitlines(), self.rows, tuple(asks(self.rows, self._depths)),
+        return Content(self._head(), self.rows, tuple(asks(self.rows, self._depths)),
                        None if self._pair else self._depths[0], provenance, self._cut())
 
     @property

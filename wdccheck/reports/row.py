@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wdccheck import result_files
 from wdccheck.brackets import Bracket, Verdict
+from wdccheck.engines.least_ratio import LeastRatio, least_upper
+from wdccheck.engines.lines import NEARLY
 from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
+from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
-from wdccheck.rounded_text import between, down, item, quotient, up
+from wdccheck.rounded_text import between, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
-if TYPE_CHECKING:
-    from wdccheck.engines.calibration import Calibration
+__all__ = ["CLOSED", "Row", "meet"]
 
-__all__ = ["Row"]
+CLOSED = 0.002
+"""A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
 
+_NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
+_HARDLY = 0.01  # of the vacuous value: what is proved to be nearer says hardly anything
 _STATE = {Reason.EXACT: "closed", Reason.GAP: "closed", Reason.CAP_ONLY: "upper is a cap",
-          Reason.TIME: "time is up", Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
+          Reason.TIME: "time is up", Reason.NODES: "nodes used up", Reason.BUDGET: "budget used up",
+          Reason.EXHAUSTED: "proof exhausted", Reason.MEMORY: "out of memory",
+          Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
+
+
+def meet(lower: float, upper: float) -> bool:
+    """Whether two bounds of a ratio are as near as a closed row has them.
+
+    Examples
+    --------
+    >>> from wdccheck.reports.row import meet
+    >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
+    (True, False, True)
+    """
+    return upper - lower <= max(CLOSED * upper, _NIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +51,22 @@ class Row:
     ----------
     bracket : Bracket
         ``lower <= eps <= upper`` at the row's alpha.
-    calibration : Calibration or None
-        How alpha was chosen; None where it was given, or where there is none.
+    least : LeastRatio or None
+        Bounds on the minimum of eps/alpha over all alpha; None where there is no alpha.
     of : str
         Which network of a pair the layer belongs to, "B" or "C"; empty otherwise.
     note : str
-        Where alpha comes from, if neither from the caller nor from a calibration.
+        Where alpha comes from, in words; empty where the caller gave it.
+    scope : str
+        What is asked: "best", the minimum over all alpha; "given", the bracket at the caller's alpha;
+        "pair", the same at an alpha that the rows of a pair share.
     """
 
     bracket: Bracket
-    calibration: Calibration | None = None
+    least: LeastRatio | None = None
     of: str = ""
     note: str = ""
+    scope: str = "given"
 
     @property
     def kind(self) -> str:
@@ -87,32 +108,30 @@ class Row:
         return None if self.bracket.alpha is None else float(self.bracket.alpha)
 
     @property
-    def chosen(self) -> str:
-        """Where alpha comes from, in words; empty where the caller gave it."""
-        if self.calibration is None:
-            return self.note
-        return (f"for which {self._vacuous} is proved" if self.calibration.vacuous
-                else "chosen to minimize eps/alpha")
-
-    @property
     def scale(self) -> float:
         """What epsilon is compared with, alpha, or 1 where there is none."""
         return 1.0 if self.alpha is None else self.alpha
 
     @property
     def ratio_name(self) -> str:
-        """What a verdict is about."""
+        """What is bounded at the row's alpha."""
         return "eps" if self.alpha is None else "eps/alpha"
 
     @property
     def ratio_lower(self) -> float:
         """A float at most ``lower / alpha``."""
-        return quotient(self.bracket.lower, self.scale, 0.0)
+        return self.bracket.ratio_lower
 
     @property
     def ratio_upper(self) -> float:
         """A float at least ``upper / alpha``."""
-        return quotient(self.bracket.upper, self.scale, math.inf)
+        return self.bracket.ratio_upper
+
+    @property
+    def dimension(self) -> int:
+        """The largest dimension of a direction: of the input of a layer, of the latent codes of a range."""
+        over_range = named(self.kind).over_range and self.layer != 1  # the range before layer 1 is all of R^k
+        return int(self.bracket.condition["options"]["dims"][0]) if over_range else max(self.shape[1:])
 
     @property
     def empty(self) -> bool:
@@ -121,95 +140,135 @@ class Row:
         return self.bracket.upper == 0 and Reason.EMPTY in reasons
 
     @property
+    def headline(self) -> tuple[float, str, float]:
+        """The bounds that count, and what they are on: the minimum over alpha, unless a pair shares one."""
+        if self.least is None or self.scope == "pair":
+            return self.ratio_lower, self.ratio_name, self.ratio_upper
+        return self.least.lower, "min eps/alpha", self.least.upper
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether no alpha brings eps/alpha below the value of every large one, but for a part in 10**6."""
+        critical = float(named(self.kind).critical)
+        return self.least is not None and self.least.lower >= critical * (1 - NEARLY)
+
+    @property
     def state(self) -> str:
-        """What has become of the row, in a word or two."""
+        """What has become of the row, in a word or two; the bounds are looked at before the reasons."""
         if self.empty:
             return "nothing to bound"
-        if self.calibration is not None and self.calibration.vacuous:
-            return "vacuous"
+        if self.scope != "pair" and self.least is not None:
+            critical = float(named(self.kind).critical)
+            short = 1 - self.least.lower / critical
+            if self.vacuous:
+                return "vacuous"
+            if short <= _HARDLY:
+                return f"vacuous to {up(100 * short, 2)} %"
+        lower, _, upper = self.headline
+        if meet(lower, upper) or meet(self.ratio_lower, self.ratio_upper):
+            return "closed"
         stop = self.bracket.stopped.get("upper")
-        return "" if stop is None else _STATE.get(stop.reason, f"stopped by {stop.reason.value}")
+        return "" if stop is None else _STATE[stop.reason]
 
-    def verdict(self, eps: float) -> Verdict:
-        """Whether ``epsilon <= eps * alpha`` (RRIC: ``epsilon <= eps``), decided in exact arithmetic."""
-        limit = Fraction(limit_value("eps", eps)) * Fraction(self.scale)
-        if math.isfinite(self.bracket.upper) and Fraction(self.bracket.upper) <= limit:
+    def asks(self, ratio: float) -> str:
+        """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""
+        limit = Limit(limit_value("ratio", ratio), self.alpha)
+        return f"min {limit.words}" if self._over_alpha else str(limit)
+
+    def verdict(self, ratio: float) -> Verdict:
+        """Whether what :meth:`asks` says is proved, refuted, or neither; compared exactly."""
+        limit = Limit(limit_value("ratio", ratio), self.alpha)
+        if not self._over_alpha or self.least is None:
+            return self.bracket.verdict(limit.eps)
+        if self.least.upper <= limit.value:
             return Verdict.HOLDS
-        return Verdict.VIOLATED if Fraction(self.bracket.lower) > limit else Verdict.UNDECIDED
+        return Verdict.VIOLATED if self.least.lower > limit.value else Verdict.UNDECIDED
+
+    @property
+    def _over_alpha(self) -> bool:
+        return self.scope == "best" and self.least is not None
 
     def to_dict(self, threshold: float | None = None) -> dict[str, Any]:
-        """The row as plain JSON data; `margin` is the least factor by which eps is too large."""
-        known, chosen = self.bracket, self.calibration
+        """The row as plain JSON data; `margin` is the least factor by which eps/alpha is too large."""
+        known, least = self.bracket, self.least
         if self.kind not in thresholds.EXPLICIT or self.of:  # the explicit threshold is not for these
             threshold = None
+        lowest = self.ratio_lower if least is None else least.lower
         return {
             "kind": self.kind,
             "layer": self.layer,
             "of": self.of,
             "shape": list(self.shape),
             "alpha": self.alpha,
+            "scope": self.scope,
             "lower": known.lower,
             "upper": result_files.encode_float(known.upper),
             "gap": result_files.encode_float(known.gap),
             "ratio_lower": self.ratio_lower,
             "ratio_upper": result_files.encode_float(self.ratio_upper),
-            "margin": None if threshold is None else thresholds.margin(self.ratio_lower, threshold),
+            "least_lower": None if least is None else least.lower,
+            "least_upper": None if least is None else least.upper,
+            "least_upper_by": None if least is None else least.upper_by,
+            "margin": None if threshold is None else thresholds.margin(lowest, threshold),
+            "vacuous": None if least is None else self.vacuous,
+            "state": self.state,
             "lower_by": known.lower_by,
             "upper_by": known.upper_by,
             "stopped": {side: str(stop) for side, stop in known.stopped.items()},
-            "ratio_lower_any_alpha": None if chosen is None else chosen.lower,
-            "vacuous": None if chosen is None else chosen.vacuous,
             "note": self.note,
         }
 
+    def to_json(self, threshold: float | None = None) -> dict[str, Any]:
+        """The row with its bracket and the witnesses of the minimum: what :meth:`from_dict` reads."""
+        least = None if self.least is None else self.least.to_dict()
+        return {**self.to_dict(threshold), "least": least, "bracket": self.bracket.to_dict()}
+
     @staticmethod
     def from_dict(data: Mapping[str, Any], source: str = "row") -> Row:
-        """Inverse of :meth:`to_dict` with the bracket beside it."""
-        from wdccheck.engines.calibration import Calibration
-
-        known, lower = Bracket.from_dict(data["bracket"], source), data["ratio_lower_any_alpha"]
-        chosen = None if lower is None or known.alpha is None else Calibration(
-            float(known.alpha), float(lower), bool(data["vacuous"]), float(known.alpha))
-        return Row(known, chosen, str(data["of"]), str(data.get("note", "")))
+        """Inverse of :meth:`to_json`, of data whose form has been checked."""
+        known, found = Bracket.from_dict(data["bracket"], source), None
+        if data.get("least") is not None:
+            found = LeastRatio.from_dict(data["least"])
+        elif data.get("ratio_lower_any_alpha") is not None:  # schema 1
+            found = LeastRatio(float(data["ratio_lower_any_alpha"]), *least_upper(known))
+        shared = bool(data["of"]) or named(known.condition["kind"]).paired
+        scope = "pair" if shared else "given" if found is None else "best"
+        return Row(known, found, data["of"], data["note"], data.get("scope", scope))
 
     def to_line(self) -> str:
         """The row as one line of a table."""
-        scale = "" if self.alpha is None else f"alpha {self.alpha:.6g}"
         place = self.place or ("last layers" if named(self.kind).paired else self.size)
-        line = f"{self.kind:<11}{place:<14} {scale:<16}{self._ratio():<40} {self.state}"
-        return line.rstrip()
+        line = f"{self.kind:<11}{place:<16}{between(*self.headline):<40}  "
+        if self.scope == "pair" and self.alpha is not None:
+            line += f"alpha = {shortest(self.alpha)}  "
+        return (line + self.state).rstrip()
 
     def to_text(self) -> str:
         """The row as `wdccheck` prints it, at most 100 columns wide."""
-        known = self.bracket
-        scale = "" if self.alpha is None else f", alpha = {self.alpha:.12g}"
-        title = f"{self.name}: {self.size}{scale}" + (f", {self.chosen}" if self.chosen else "")
+        known, title = self.bracket, f"{self.name}: {self.size}"
         if self.empty:
             return "\n".join([title, *item("eps = 0", str(known.stopped["upper"].detail))])
-        lines = [title, f"    {between(known.lower, 'eps', known.upper):<40}  gap {up(known.gap, 3)}"]
+        lines = [title, *([] if self.least is None else self._minimum(self.least))]
+        gap = f"gap {up(known.gap, 3)}"
         if self.alpha is not None:
-            lines.append(f"    {self._ratio()}")
-        lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known),
-                  *self._calibrated(self._vacuous)]
+            chosen = f"    at alpha = {shortest(self.alpha)}" + (f", {self.note}" if self.note else "")
+            lines += [*wrapped(chosen), f"    {between(self.ratio_lower, self.ratio_name, self.ratio_upper)}"]
+        lines.append(f"    {between(known.lower, 'eps', known.upper):<40}  {gap}")
+        lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known)]
         return "\n".join(lines)
 
-    def _ratio(self) -> str:
-        return between(self.ratio_lower, self.ratio_name, self.ratio_upper)
-
-    @property
-    def _vacuous(self) -> str:
-        """epsilon/alpha of any large alpha."""
-        return str(named(self.kind).critical)
-
-    def _calibrated(self, least: str) -> list[str]:
-        chosen = self.calibration
-        if chosen is None:
-            return []
-        text = f"none brings eps/alpha below {down(chosen.lower, 9 if chosen.vacuous else 5)}"
-        if chosen.vacuous:
-            text += f", and every larger one gives {least}: the {self.kind} is vacuous here"
-            text += ", it says nothing of this layer" if named(self.kind).per_layer else ""
-        return item("any alpha", text)
+    def _minimum(self, least: LeastRatio) -> list[str]:
+        """The bounds on the minimum over alpha, and what gives them."""
+        text = between(least.lower, "min eps/alpha", least.upper)
+        lower = "two witnesses, at every alpha (Fact 4)" if least.witnesses else "nothing yet"
+        lines = [f"    {text}", *item("lower", lower), *item("upper", least.upper_by)]
+        if self.vacuous:
+            critical = named(self.kind).critical
+            says = "the condition says nothing of this layer" if named(self.kind).per_layer else (
+                "the condition says nothing here")
+            lines += item("vacuous", f"to one part in a million no alpha brings eps/alpha below {critical}, "
+                                     f"the value of a matrix of zeros: {says}")
+        return lines
 
 
 def _side(side: str, engine: str, known: Bracket) -> list[str]:

@@ -164,11 +164,16 @@ def _ordered(value: Any, thing: str) -> None:
         raise InvalidInput(thing, "lower <= upper", f"{value['lower']} > {value['upper']}")
 
 
+_LEAST = all_of(record({
+    "lower": bound, "upper": bound, "upper_by": text, "alpha": null_or(_alpha),
+    "witnesses": many(_WITNESS, 0, 2),
+}), _ordered)
+
 _BRACKET = all_of(record({
     "condition": _condition, "lower": bound, "upper": null_or(bound), "witness": null_or(_WITNESS),
     "part": null_or(text), "lower_by": text, "upper_by": text, "stopped": named(_STOP, "lower", "upper"),
     "engines": many(_WORK),
-}, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain)}), _ordered)
+}, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain), "least": null_or(_LEAST)}), _ordered)
 
 _NETWORK = record({"dims": many(integer(1), 2), "sha256": hexadecimal(64)}, {"origin": _ORIGIN})
 _ROW = record({
@@ -179,8 +184,8 @@ _ROW = record({
     "stopped": named(text, "lower", "upper"), "vacuous": null_or(boolean), "note": text, "bracket": _BRACKET,
 }, {
     "ratio_lower_any_alpha": null_or(bound),  # schema 1; what follows: schema 2
-    "least_lower": null_or(bound), "least_upper": null_or(bound), "least_lower_by": null_or(text),
-    "least_upper_by": null_or(text), "least_witnesses": null_or(many(_WITNESS, 2, 2)), "state": text,
+    "least_lower": null_or(bound), "least_upper": null_or(bound), "least_upper_by": null_or(text),
+    "least": null_or(_LEAST), "scope": one_of("best", "given", "pair"), "state": text,
 })
 _REPORT = {"wdccheck": text, "kernel": text, "seed": text, "interrupted": boolean,
            "threshold": null_or(number), "rows": many(_ROW, 1)}

@@ -1,4 +1,4 @@
-"""`workers` becomes a map over the caller's joblib backend. joblib is imported only here, inside functions.
+"""An ordered map over workers of the caller's joblib backend; joblib is imported only here, in functions.
 
 Tasks are `partial(f, condition, ...)` with one more argument each; the condition goes to every worker once.
 """
@@ -26,14 +26,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PATIENCE = 10  # seconds to wait for a scheduler
-_FEW = 64  # tasks that are long enough to be sent one by one
+_FEW = 64  # up to so many tasks are sent one by one
 _GRACE = 30  # seconds to wait for a result after the deadline
 
 
 class Moment(float):
     """A time of `time.monotonic()` that stays the same moment on a machine with another such clock.
 
-    It travels by the calendar: the clocks of a cluster are assumed to agree.
+    It is sent as calendar time: the clocks of a cluster are assumed to agree.
     """
 
     def __reduce__(self) -> tuple[Callable[[float], Moment], tuple[float]]:
@@ -63,7 +63,7 @@ def available(workers: int) -> int:
 
 
 class _OneBlasThread:
-    """BLAS threads are a setting of the process: the first to enter limits them, the last restores them."""
+    """BLAS threads are set per process: the first to enter limits them, the last to leave restores them."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
@@ -89,7 +89,7 @@ _ONE_BLAS_THREAD = _OneBlasThread()
 def one_blas_thread() -> AbstractContextManager[None]:
     """A context in which this process's BLAS uses one thread; several threads may be in it at once.
 
-    Results then do not depend on the number of workers, and no threads fight over the cores.
+    Results then do not depend on the number of workers, and no threads compete for cores.
     """
     return _ONE_BLAS_THREAD
 
@@ -103,7 +103,7 @@ def ordered_map(
     The first argument of a `partial` goes to every worker once. The caller holds
     :func:`one_blas_thread`: with one BLAS thread everywhere the results are the same, bit for bit, for any
     number of workers and any joblib backend. Tasks watch the deadline themselves; a result that is missing
-    long after it will not come.
+    long after it counts as lost.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def ordered_map(
             # not `yield from`: it would close the results before the filter below
             for result in results:  # noqa: UP028
                 yield result
-        finally:  # whoever stops early knows that the rest is lost, and need not be warned
+        finally:  # a caller that stops early needs no warning that the rest is lost
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if lazily:
@@ -159,7 +159,7 @@ def _lost_workers_named() -> Iterator[None]:
     except (BrokenExecutor, CancelledError, TimeoutError) as error:
         raise WorkersLost(_first_line(error)) from error
     except Exception as error:
-        if type(error).__name__ == "KilledWorker":  # of distributed, which may not be there
+        if type(error).__name__ == "KilledWorker":  # of distributed, if it is installed
             raise WorkersLost(_first_line(error)) from error
         raise
 

@@ -17,17 +17,17 @@ from wdccheck.version import made_by
 __all__ = ["Here", "Shared"]
 
 _KEPT = 4  # things that are remembered, by the caller and by a worker
-_LARGE = 2**20  # bytes from which joblib writes an array to a file
+_LARGE = 2**20  # bytes from which an array gets a file, as in joblib
 
 
 class Shared:
     """What workers need for many tasks: each worker gets it once, as long as this object lives."""
 
     def __init__(self) -> None:
-        self._sent: dict[int, Here] = {}  # each holds its thing, so that the id stays its own
+        self._sent: dict[int, Here] = {}  # each holds its thing, so that no other gets its id
 
     def sent(self, thing: object, in_process: bool, client: Any = None) -> Here:
-        """What a task brings in place of `thing`; `client`: of the Dask cluster where it is to go."""
+        """What a task carries in place of `thing`; `client`: of the Dask cluster it is sent to."""
         if in_process:
             return Here(thing)
         if id(thing) not in self._sent:
@@ -67,7 +67,7 @@ class Here:
 
 
 class _Parcel(Here):
-    """Pickled once, large arrays apart, in files that other processes map into their memory.
+    """Pickled once, with large arrays in files that other processes map into their memory.
 
     joblib would do the same with every call, and wait a tenth of a second each time for its files to go.
     """
@@ -100,7 +100,7 @@ class _Parcel(Here):
 class _OnCluster(Here):
     """Kept by one worker for the others to fetch; made again from its bytes if that one is lost.
 
-    Tasks do not depend on it in Dask's sense: Dask would keep them near the copy there is, and drop others.
+    Tasks do not depend on it in Dask's sense: Dask would keep them near the one copy, and drop others.
     """
 
     def __init__(self, thing: object, client: Any) -> None:
@@ -129,7 +129,7 @@ def _keep(key: str, thing: object) -> None:
 
 
 def _check_builds(client: Any) -> None:
-    """Refuse a cluster that computes with something else; the scheduler has to read the tasks as well."""
+    """Refuse a cluster with another build; the scheduler has to read the tasks as well."""
     found = client.run(_build, on_error="return")
     try:
         found["the scheduler"] = client.run_on_scheduler(_build)
@@ -141,6 +141,6 @@ def _check_builds(client: Any) -> None:
 
 
 def _build() -> str:
-    """What bounds depend on beside the input."""
+    """What bounds depend on besides the input."""
     made = made_by()
     return f"wdccheck {made['wdccheck']} with the kernel {made['kernel']}"

@@ -1,4 +1,4 @@
-"""Progress as an object: one method that takes an event; silence is its null version."""
+"""Progress as an object with `update` and `close`; :class:`Silent` shows nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Silent:
 
 @dataclass
 class Terminal:
-    """A live line on a terminal; plain lines, one per engine and tenfold work, elsewhere."""
+    """On a terminal a live line; elsewhere a plain line per engine and tenfold work."""
 
     title: str = ""
     stream: TextIO = field(default_factory=lambda: sys.stderr)
@@ -74,7 +74,7 @@ class Terminal:
     _last: tuple[str, int] = ("", 0)
 
     def update(self, event: Event) -> None:
-        """Show incumbent, bound, gap, work and time."""
+        """Show both bounds, gap, work and time."""
         if self.stream.isatty():
             self._draw(event)
             return
@@ -99,7 +99,7 @@ class Terminal:
 
 @dataclass
 class Bar:
-    """A bar with the time that is left on a terminal; plain lines, at most one per tenth, elsewhere."""
+    """On a terminal a bar with the time left; elsewhere plain lines, at most one per tenth."""
 
     title: str = ""
     stream: TextIO = field(default_factory=lambda: sys.stderr)

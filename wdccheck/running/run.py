@@ -12,9 +12,11 @@ import numpy as np
 
 from wdccheck.brackets import Bracket, Work
 from wdccheck.protocol.condition import Condition, Parted
+from wdccheck.protocol.limit import Limit
 from wdccheck.running import parallel
 from wdccheck.running.parcels import Shared
 from wdccheck.running.progress import Event, Progress, Silent
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Engine", "Run", "raised"]
 
@@ -82,6 +84,12 @@ class Run:
         target = self.target
         return target is not None and (known.upper <= target or known.lower > target)
 
+    def answer(self, known: Bracket) -> Stop | None:
+        """The reason to stop where `known` settles the target: what was compared."""
+        if self.target is None or not self.decided(known):
+            return None
+        return Stop(Reason.TARGET, f"whether {Limit(self.target)} is decided")
+
     def block_seed(self, *block: int) -> np.random.SeedSequence:
         """The seed of one block of work: a function of the root and the block's number alone."""
         key = (*self.seed.spawn_key, *block)
@@ -92,8 +100,8 @@ class Run:
     ) -> Iterator[Result]:
         """Apply `function` to `items` over the workers; results in order.
 
-        `function` is a `partial` whose first argument, the condition, goes to every worker once. What is
-        `short`, and a single item, is done here: sending it would take longer.
+        `function` is a `partial` whose first argument, the condition, goes to every worker once. `short`
+        items, or a single one, are done here: sending takes longer.
         """
         if short or len(items) == 1:
             return map(function, items)

@@ -97,7 +97,7 @@ def _measurements(kind: Kind, m: int, n: int, seed: int) -> np.ndarray:
 
 
 def product(
-    condition: Any, *, distribution: Any, k: Any, n: Any, ratio: Any, depth: Any, hidden: Any, m: Any,
+    condition: Any, *, distribution: Any, k: Any, n: Any, expansion: Any, depth: Any, hidden: Any, m: Any,
     l: Any, alpha: Any, repeat: Any,  # noqa: E741
 ) -> tuple[Cell, ...]:
     """All cells of a design: each argument a value or a list of them; see ``sweep``.
@@ -107,12 +107,13 @@ def product(
     InvalidInput
         A value is unusable, or one that a condition needs is missing.
     """
-    if n is not None and ratio is not None:
-        raise InvalidInput("n and ratio", "one of the two", "both")
+    if n is not None and expansion is not None:
+        raise InvalidInput("n and expansion", "one of the two", "both")
     kinds = listed("condition", condition, _one_of(CONDITIONS))
     lists: dict[str, list[Any]] = {
         "distribution": listed("distribution", distribution, _one_of(tuple(DISTRIBUTIONS))),
-        "k": listed("k", k, _size), "n": listed("n", n, _size), "ratio": listed("ratio", ratio, _ratio),
+        "k": listed("k", k, _size), "n": listed("n", n, _size),
+        "expansion": listed("expansion", expansion, _expansion),
         "depth": listed("depth", depth, _size), "hidden": listed("hidden", hidden, _size),
         "m": listed("m", m, _size), "l": listed("l", l, _size), "alpha": listed("alpha", alpha, _alpha),
         "repetition": list(range(listed("repeat", repeat, _size)[0])),
@@ -121,9 +122,9 @@ def product(
         about = with_slug(kind)
         needed = ("l",) if about.paired else ("n", "m") if about.measured else ("n",)
         for name in needed:
-            if not lists[name] and not (name == "n" and lists["ratio"]):
-                raise InvalidInput("n or ratio" if name == "n" else name, f"at least one value for {kind}",
-                                   "none")
+            if not lists[name] and not (name == "n" and lists["expansion"]):
+                raise InvalidInput("n or expansion" if name == "n" else name,
+                                   f"at least one value for {kind}", "none")
     axes: list[list[Any]] = [values or [None] for values in lists.values()]
     found: dict[Cell, None] = {}  # what does not apply is dropped, so some cells come twice
     for kind in kinds:
@@ -134,9 +135,9 @@ def product(
 
 def _cell(kind: str, values: dict[str, Any]) -> Cell:
     """The cell of these values, without those that do not apply."""
-    ratio = values.pop("ratio")
-    if ratio is not None:
-        values["n"] = max(1, round(ratio * values["k"]))
+    expansion = values.pop("expansion")
+    if expansion is not None:
+        values["n"] = max(1, round(expansion * values["k"]))
     about = with_slug(kind)
     unused: tuple[str, ...] = (("n", "depth", "hidden", "m") if about.paired else
                                ("l", "alpha") if about.measured else ("m", "l"))
@@ -167,10 +168,10 @@ def _size(value: Any) -> int:
     return number
 
 
-def _ratio(value: Any) -> float:
+def _expansion(value: Any) -> float:
     number = float(value)
     if not (math.isfinite(number) and number > 0) or isinstance(value, str):
-        raise InvalidInput("ratio", "positive finite numbers", repr(value))
+        raise InvalidInput("expansion", "positive finite numbers", repr(value))
     return number
 
 

@@ -110,7 +110,7 @@ class Study:
 def sweep(
     condition: str | Iterable[str] = KINDS[0].slug, *, distribution: str | Iterable[str] = "gaussian",
     k: int | Iterable[int] = 3, n: int | Iterable[int] | None = None,
-    ratio: float | Iterable[float] | None = None, depth: int | Iterable[int] = 1,
+    expansion: float | Iterable[float] | None = None, depth: int | Iterable[int] = 1,
     hidden: int | Iterable[int] | None = None, m: int | Iterable[int] | None = None,
     l: int | Iterable[int] | None = None, alpha: float | str | Iterable[float | str] = 1.0,  # noqa: E741
     repeat: int = 1, gap: float = 0.0, rtol: float = 0.02, budget: int | None = None,
@@ -130,7 +130,7 @@ def sweep(
         Latent dimension; of the joint-WDC the columns of both matrices.
     n : int or list of int
         Outputs of the last layer.
-    ratio : float or list of float
+    expansion : float or list of float
         n/k, instead of `n`.
     depth : int or list of int
         Layers; WDC and R2WDC are those of the last.
@@ -180,8 +180,8 @@ def sweep(
     >>> all(row["lower"] <= row["upper"] for row in study.rows)
     True
     """
-    cells = product(condition, distribution=distribution, k=k, n=n, ratio=ratio, depth=depth, hidden=hidden,
-                    m=m, l=l, alpha=alpha, repeat=repeat)
+    cells = product(condition, distribution=distribution, k=k, n=n, expansion=expansion, depth=depth,
+                    hidden=hidden, m=m, l=l, alpha=alpha, repeat=repeat)
     plan = Plan.of(gap, rtol, budget, time_limit, rng, out)
     workers = parallel.available(workers)
     plan.open(cells)

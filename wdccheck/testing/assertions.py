@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
 from wdccheck.brackets import Bracket, Verdict
 from wdccheck.errors import InvalidInput, NotProved, Undecided
-from wdccheck.linalg.inputs import limit_value
-from wdccheck.rounded_text import up
+from wdccheck.protocol.condition import checked
+from wdccheck.protocol.limit import Limit
+from wdccheck.rounded_text import quotient, up
 from wdccheck.stops import Reason
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from wdccheck.protocol.condition import Condition
 
-__all__ = ["assert_holds", "assert_violated"]
+__all__ = ["assert_holds", "assert_violated", "limit_of"]
 
 _SHOWN = 12  # entries of one letter of a witness in a message
 _BUDGET = {
@@ -25,6 +27,7 @@ _BUDGET = {
                   "the condition",
     Reason.BUDGET: "the budget ran out: pass wc.bracket(..., wc.Ascent(starts=...)) instead of the "
                    "condition",
+    Reason.EXHAUSTED: "the proof can go no further: no budget will prove it",
     Reason.MEMORY: "memory ran out: use fewer workers or a larger machine",
     Reason.INTERRUPTED: "it was interrupted: run it again",
     Reason.CAP_ONLY: "only closed upper bounds apply at this size: no budget will prove it",
@@ -34,18 +37,19 @@ _BUDGET = {
 
 
 def assert_holds(
-    condition_or_bracket: Condition | Bracket, eps: float, *,
+    condition_or_bracket: Condition | Bracket, eps: float | None = None, *, ratio: float | None = None,
     certificate: str | os.PathLike[str] | None = None, time_limit: float | None = None, workers: int = 1,
     rng: int | np.random.SeedSequence | np.random.Generator = 0,
 ) -> Bracket:
-    """Pass only if it is proved that the condition holds with constant `eps`.
+    """Pass only if it is proved that ``epsilon <= eps``, or that ``epsilon/alpha <= ratio``.
 
     Parameters
     ----------
     condition_or_bracket : Condition or Bracket
         A condition is bracketed until the question is decided; a bracket is only read.
-    eps : float
-        The constant, on the scale of epsilon (not of epsilon/alpha).
+    eps, ratio : float
+        What epsilon, or epsilon/alpha, is compared with; exactly one of them. A condition without an alpha
+        has no `ratio`.
     certificate : path, optional
         A saved bracket to read instead of a new run; it must be of this very condition. Its witness
         is evaluated again, its upper bound is trusted: ``wc.verify`` proves that again.
@@ -59,7 +63,7 @@ def assert_holds(
     Returns
     -------
     Bracket
-        With ``upper <= eps``.
+        With ``upper <= eps``, or ``upper <= ratio * alpha``.
 
     Raises
     ------
@@ -74,20 +78,24 @@ def assert_holds(
     >>> import numpy as np, wdccheck as wc
     >>> wc.testing.assert_holds(wc.WDC(np.eye(2)), 1.01).upper <= 1.01
     True
+    >>> wc.testing.assert_holds(wc.WDC(np.eye(2), 2.0), ratio=0.51).upper <= 1.02
+    True
     """
     __tracebackhide__ = True
-    known = _known(condition_or_bracket, eps, certificate, time_limit, workers, rng)
-    return _require(known, eps, Verdict.HOLDS)
+    limit = limit_of(condition_or_bracket, eps, ratio)
+    return _require(_known(condition_or_bracket, limit, certificate, time_limit, workers, rng), limit,
+                    Verdict.HOLDS)
 
 
 def assert_violated(
-    condition_or_bracket: Condition | Bracket, eps: float, *,
+    condition_or_bracket: Condition | Bracket, eps: float | None = None, *, ratio: float | None = None,
     certificate: str | os.PathLike[str] | None = None, time_limit: float | None = None, workers: int = 1,
     rng: int | np.random.SeedSequence | np.random.Generator = 0,
 ) -> Bracket:
-    """Pass only if it is proved that the condition does not hold with constant `eps`.
+    """Pass only if it is proved that ``epsilon > eps``, or that ``epsilon/alpha > ratio``.
 
-    Parameters, exceptions and result as of :func:`assert_holds`; the bracket has ``lower > eps``.
+    Parameters, exceptions and result as of :func:`assert_holds`; the bracket has ``lower > eps``, or
+    ``lower > ratio * alpha``.
 
     Examples
     --------
@@ -96,16 +104,23 @@ def assert_violated(
     True
     """
     __tracebackhide__ = True
-    known = _known(condition_or_bracket, eps, certificate, time_limit, workers, rng)
-    return _require(known, eps, Verdict.VIOLATED)
+    limit = limit_of(condition_or_bracket, eps, ratio)
+    return _require(_known(condition_or_bracket, limit, certificate, time_limit, workers, rng), limit,
+                    Verdict.VIOLATED)
+
+
+def limit_of(given: Condition | Bracket, eps: float | None, ratio: float | None) -> Limit:
+    """What is asked of a condition or of a bracket; exactly one of `eps` and `ratio`."""
+    __tracebackhide__ = True
+    alpha = given.alpha if isinstance(given, Bracket) else checked(given).describe().get("alpha")
+    return Limit.of(alpha, eps, ratio)
 
 
 def _known(
-    given: Condition | Bracket, eps: float, path: str | os.PathLike[str] | None, time_limit: float | None,
+    given: Condition | Bracket, limit: Limit, path: str | os.PathLike[str] | None, time_limit: float | None,
     workers: int, rng: int | np.random.SeedSequence | np.random.Generator,
 ) -> Bracket:
     __tracebackhide__ = True
-    eps = limit_value("eps", eps, finite=False)
     if isinstance(given, Bracket):
         if path is not None:
             raise InvalidInput("certificate", "a condition beside it", "a bracket")
@@ -114,45 +129,49 @@ def _known(
 
     if path is not None:
         return recalled(given, path)
-    found = bracket(given, rng=rng, workers=workers, time_limit=time_limit, target=eps)
+    found = bracket(given, rng=rng, workers=workers, time_limit=time_limit, target=limit.eps)
     if found.interrupted:
         raise KeyboardInterrupt  # a test run ends here; it does not go on with the next test
     return found
 
 
-def _require(known: Bracket, eps: float, wanted: Verdict) -> Bracket:
+def _require(known: Bracket, limit: Limit, wanted: Verdict) -> Bracket:
     __tracebackhide__ = True
-    verdict = known.verdict(eps)
+    verdict = known.verdict(limit.eps)
     if verdict is wanted:
         return known
-    name, alpha = known.condition["kind"], known.alpha
-    title = name if alpha is None else f"{name} with alpha = {alpha!r}"
+    name, scale, title = limit.name, limit.scale, known.condition["kind"]
+    if limit.alpha is None and known.alpha is not None:
+        title += f" with alpha = {known.alpha!r}"
     if verdict is Verdict.UNDECIDED:
         seed = known.engines[0].seed if known.engines else 0
-        raise Undecided(f"{title} is undecided at eps = {eps!r}: {_missing(known, eps, wanted)}\n"
-                        f"again: wc.bracket(condition, rng={seed}, target={eps!r})", known)
+        raise Undecided(f"{title}: undecided whether {limit}: {_missing(known, limit, wanted)}\n"
+                        f"again: wc.bracket(condition, rng={seed}, target={limit.eps!r})", known)
     if verdict is Verdict.VIOLATED:
         letters = ", ".join(f'"{letter}": {letter}' for letter in known.witness or {})
-        advice = "or choose alpha by wc.calibrate(condition), " if alpha is not None else ""
+        advice = "or choose alpha by wc.calibrate(condition), " if known.alpha is not None else ""
+        least = up(quotient(known.lower, scale, math.inf))
         raise NotProved(
-            f"{title} is violated: epsilon >= {known.lower!r} > eps = {eps!r}, "
+            f"{title}: {limit} is violated: {name} >= {quotient(known.lower, scale, 0.0)!r}, "
             f"found by {known.lower_by}, at\n{_witness(known)}\nagain: condition.deviation({{{letters}}})\n"
-            f"next: no budget changes this; ask for eps >= {up(known.lower)}, {advice}or change the weights",
+            f"next: no budget changes this; ask for {least} or more, {advice}or change the weights",
             known)
-    raise NotProved(f"{title} is not violated: epsilon <= {known.upper!r} <= eps = {eps!r}, "
-                    f"proved by {known.upper_by}\nnext: assert_holds passes here", known)
+    raise NotProved(
+        f"{title}: {limit} holds, it is not violated: {name} <= {quotient(known.upper, scale, math.inf)!r}, "
+        f"proved by {known.upper_by}\nnext: assert_holds passes here", known)
 
 
-def _missing(known: Bracket, eps: float, wanted: Verdict) -> str:
+def _missing(known: Bracket, limit: Limit, wanted: Verdict) -> str:
+    lower, upper = quotient(known.lower, limit.scale, 0.0), quotient(known.upper, limit.scale, math.inf)
     if wanted is Verdict.HOLDS:
-        side, need = "upper", f"upper has to fall by {known.upper - eps:.3g}"
+        side, need = "upper", f"upper has to fall by {upper - limit.value:.3g}"
     else:
-        side, need = "lower", f"lower has to rise by more than {eps - known.lower:.3g}"
+        side, need = "lower", f"lower has to rise by more than {limit.value - lower:.3g}"
     stop = known.stopped.get(side)
     advice = "" if stop is None else f"\n{side} stopped by {stop}"
     if stop is not None and stop.reason in _BUDGET:
         advice += f"; {_BUDGET[stop.reason]}"
-    return f"{known.lower!r} <= epsilon <= {known.upper!r}; {need}{advice}"
+    return f"{lower!r} <= {limit.name} <= {upper!r}; {need}{advice}"
 
 
 def _witness(known: Bracket) -> str:

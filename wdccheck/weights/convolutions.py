@@ -22,7 +22,7 @@ def conv2d_matrix(
 ) -> csr_array:
     """The matrix of a convolution with zero padding, as a layer for :class:`WDC`.
 
-    As of ``torch.nn.Conv2d`` (a correlation: the kernel is not flipped), without groups and dilation.
+    Like ``torch.nn.Conv2d`` (a correlation: the kernel is not flipped), without groups and dilation.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def conv_transpose2d_matrix(
 ) -> csr_array:
     """The matrix of a transposed convolution, as a layer for :class:`WDC`.
 
-    As of ``torch.nn.ConvTranspose2d``, without groups and dilation: the transpose of the convolution
+    Like ``torch.nn.ConvTranspose2d``, without groups and dilation: the transpose of the convolution
     that maps its output back to its input.
 
     Parameters
@@ -150,7 +150,7 @@ def _seen(outputs: int, inputs: int, stride: int, offset: int) -> tuple[np.ndarr
 
 
 def _kernel(value: Any) -> np.ndarray:
-    for step in ("detach", "cpu"):  # a tensor that requires gradients or lives elsewhere has no __array__
+    for step in ("detach", "cpu"):  # a tensor that needs gradients or is on another device has no __array__
         value = getattr(value, step, lambda same=value: same)()
     taps = arrays.real("kernel", value)
     if taps.ndim != 4 or 0 in taps.shape:

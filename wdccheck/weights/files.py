@@ -6,13 +6,15 @@ Every size is known, and small enough, before anything of that size is allocated
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.folding import Options, bias_free
+from wdccheck.weights.forward import agrees_with_graph, agrees_with_outputs
 from wdccheck.weights.network import ReLUNetwork, check_chain
 from wdccheck.weights.origin import Origin
 from wdccheck.weights.readers.chain import Chain, Dense, Norm
@@ -23,37 +25,53 @@ from wdccheck.weights.readers.numpy_files import read_npy, read_npz
 from wdccheck.weights.readers.onnx_graph import read_onnx
 from wdccheck.weights.readers.pytorch import read_torch
 from wdccheck.weights.readers.safetensors import read_safetensors
+from wdccheck.weights.readers.selection import Arrays, Selection, listed
 from wdccheck.weights.readers.source import Bounded, regular_file
 
-__all__ = ["SUFFIXES", "read_matrix", "read_network"]
+__all__ = ["SUFFIXES", "read_layer", "read_matrix", "read_network"]
 
-Reader = Callable[[str, Bounded, int], Chain]
+Reader = Callable[[str, Bounded, int, Selection], Chain]
 
 
-def _torch(source: str, stream: Bounded, size: int) -> Chain:
-    return named_chain(source, read_torch(source, stream))
+def _plain(read: Callable[[str, Bounded, int], Arrays]) -> Reader:
+    """The reader of a file of arrays by name."""
+    def chain(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
+        choice.only(source, "arrays by name", "--arrays", "--transpose")
+        return named_chain(read(source, stream, size), choice)
+
+    return chain
+
+
+def _torch(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
+    choice.only(source, "a checkpoint", "--arrays", "--key", "--transpose")
+    return named_chain(read_torch(source, stream, choice), choice)
 
 
 _READERS: dict[str, Reader] = {
-    ".npy": lambda source, stream, size: named_chain(source, read_npy(source, stream, size)),
-    ".npz": lambda source, stream, size: named_chain(source, read_npz(source, stream)),
-    ".mat": lambda source, stream, size: named_chain(source, read_mat(source, stream, size)),
-    ".safetensors": lambda source, stream, size: named_chain(source, read_safetensors(source, stream, size)),
+    ".npy": _plain(read_npy),
+    ".npz": _plain(read_npz),
+    ".mat": _plain(read_mat),
+    ".safetensors": _plain(read_safetensors),
     ".pt": _torch,
     ".pth": _torch,
     ".onnx": read_onnx,
     ".h5": read_h5,
-    ".keras": lambda source, stream, size: read_keras(source, stream),
+    ".keras": read_keras,
 }
 SUFFIXES = tuple(_READERS)
 """The files that can be read."""
 
 
 def read_network(
-    path: str | os.PathLike[str], *, ignore_bias: bool = False, fold_batchnorm: bool = False,
-    lift_bias: bool = False, last_activation: str = "relu",
+    path: str | os.PathLike[str], *, arrays: str | Iterable[str] | None = None, key: str | None = None,
+    from_: str | None = None, to: str | None = None, transpose: bool = False, check: Any = None,
+    ignore_bias: bool = False, fold_batchnorm: bool = False, lift_bias: bool = False,
+    last_activation: str = "relu",
 ) -> ReLUNetwork:
     """Read the layers of a network; ``.origin`` says which they are and what was done to them.
+
+    Nothing is guessed: a file that may hold more than one network, or has its layers in another order than
+    their names say, is refused with the `arrays` that choose.
 
     Parameters
     ----------
@@ -62,6 +80,19 @@ def read_network(
         dict of PyTorch, or a checkpoint that holds one): arrays W_i of shape (n_i, n_{i-1}), layers in
         natural order of their names (W2 before W10), a ReLU after each assumed. ``.onnx``, ``.keras`` and
         ``.h5`` (whole models of Keras): layers and activations as the model has them.
+    arrays : str or iterable of str, optional
+        Arrays of the file that are the layers, in the order given: names, or patterns like ``'decoder.*'``,
+        which stand for what they match in the order of the file (of ``.mat`` and ``.safetensors``, whose
+        writers sort names: in natural order). Biases and batch norm of these layers come along.
+    key : str, optional
+        The dictionary of a checkpoint, ``.pt`` or ``.pth``, that holds the arrays: ``'a.b'`` is b within a.
+    from_, to : str, optional
+        Where in a graph the network begins and ends: values or nodes of ``.onnx``, layers of Keras.
+    transpose : bool
+        The file stores matrices as (n_in, n_out): each is transposed.
+    check : pair of array_like or path-like, optional
+        Inputs x of shape (count, n_in) and outputs y, arrays or ``.npy`` files: refuse the file unless the
+        network in it, before any of the options below, has G(x) = y up to 1e-4 of the largest output.
     ignore_bias : bool
         Drop the biases: the network is another one.
     fold_batchnorm : bool
@@ -89,20 +120,59 @@ def read_network(
     (3, 5, 3)
     >>> read_network(path, lift_bias=True).origin.layers
     ("array 'W1' 5 x 3", "array 'W2' 3 x 5")
+    >>> read_network(path, arrays="W2").origin.unused
+    ("'W1'", "'b1'")
     """
     options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
-    chain = _chain(path)
+    chain = _chain(path, Selection.of(arrays, key, from_, to, transpose))
     layers, used = bias_free(chain, options)
     check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
-    order = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
-    return ReLUNetwork(tuple(layer.W for layer in layers),
-                       Origin(os.path.basename(chain.source), order, chain.ordered_by, used))
+    checked = [agrees_with_graph(chain), "" if check is None else agrees_with_outputs(chain, check, options)]
+    return _network(chain, layers, used, "; ".join(filter(None, checked)))
+
+
+def read_layer(
+    path: str | os.PathLike[str], *, arrays: str | Iterable[str], key: str | None = None,
+    transpose: bool = False,
+) -> ReLUNetwork:
+    """Read one matrix by its name, whatever else the file holds, as a network of one layer.
+
+    Parameters
+    ----------
+    path, arrays, key, transpose
+        As for :func:`read_network`; `arrays` has to choose one matrix. Its bias, batch norm and whatever
+        else stands in the file is left alone.
+
+    Raises
+    ------
+    InvalidInput
+        As for :func:`read_network`, or `arrays` choose several matrices.
+
+    Examples
+    --------
+    >>> import os, tempfile, numpy as np
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.npz")
+    >>> np.savez(path, W1=np.ones((4, 2)), b1=np.ones(4), K=np.ones((3, 4, 5, 5)))
+    >>> read_layer(path, arrays="W1").origin.unused
+    ("'b1'", "'K'")
+    """
+    chain = _chain(path, Selection.of(arrays, key, None, None, transpose, alone=True))
+    return _network(chain, [_only(chain)], {}, "")
+
+
+def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str) -> ReLUNetwork:
+    shapes = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
+    turned = {"--transpose": "every matrix of the file was transposed"} if chain.transposed else {}
+    return ReLUNetwork(
+        tuple(layer.W for layer in layers),
+        Origin(os.path.basename(chain.source), shapes, chain.ordered_by, {**turned, **used}, chain.key,
+               chain.unused, checked))
 
 
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:
     """Read one matrix, read-only float64 of shape (n, k), from a file that holds no other.
 
-    With `complex_too` one of complex numbers is taken as well, as complex128, from ``.npy`` or ``.npz``.
+    With `complex_too` a complex one is read as well, as complex128, from ``.npy`` or ``.npz``.
 
     Raises
     ------
@@ -117,21 +187,27 @@ def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> n
     >>> read_matrix(path).dtype
     dtype('float64')
     """
-    chain = _chain(path, complex_too)
-    found = [step for step in chain.steps if isinstance(step, Dense)]
-    if len(found) != 1:
-        raise InvalidInput(chain.source, "one array", f"{len(found)}")
+    chain = _chain(path, Selection(alone=True), complex_too)
+    matrix = _only(chain)
     others = tuple(step for step in chain.steps if isinstance(step, Dense | Norm))
     bias_free(replace(chain, steps=others), Options(last_activation="ignore"))
-    return found[0].W
+    return matrix.W
 
 
-def _chain(path: str | os.PathLike[str], complex_too: bool = False) -> Chain:
-    """What a file holds; at least one matrix, as the readers see to, of real numbers unless it is said."""
+def _only(chain: Chain) -> Dense:
+    found = [step for step in chain.steps if isinstance(step, Dense)]
+    if len(found) != 1:
+        names = f": {listed(step.label for step in found)}" if found else ""
+        raise InvalidInput(chain.source, "one array", f"{len(found)}{names}")
+    return found[0]
+
+
+def _chain(path: str | os.PathLike[str], choice: Selection, complex_too: bool = False) -> Chain:
+    """The chain that a file holds, of real matrices unless `complex_too`."""
     source = regular_file(path, SUFFIXES)
     try:
         with Bounded(source) as stream:
-            chain = _READERS[source.suffix](str(source), stream, source.stat().st_size)
+            chain = _READERS[source.suffix](str(source), stream, source.stat().st_size, choice)
     except OSError as error:
         raise InvalidInput(str(source), "a readable file", error.strerror or str(error)) from None
     for step in chain.steps if not complex_too else ():

@@ -26,18 +26,18 @@ _MEANS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What to do about what the theory does not cover.
+    """How to treat what the theory does not cover.
 
     Attributes
     ----------
     ignore_bias : bool
         Drop the biases.
     fold_batchnorm : bool
-        Multiply batch norm into the layer before it, or after it where a ReLU stands between.
+        Multiply batch norm into the layer right before it, else into the one right after it.
     lift_bias : bool
         Make relu(Wx + b) a bias-free layer on (x, 1).
     last_activation : str
-        "relu": it has to be one; "ignore": whatever it is, take a ReLU.
+        "relu": it must be one; "ignore": whatever it is, take a ReLU.
     """
 
     ignore_bias: bool = False
@@ -53,13 +53,12 @@ class Options:
 
 
 def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, str]]:
-    """The layers of a bias-free ReLU network, and every option that it took, with what it means.
+    """The layers of a bias-free ReLU network, and every option used, with what it means.
 
     Raises
     ------
     InvalidInput
-        Something is not covered: no option applies, or those that do were not given. The message
-        names it, and the options.
+        Something is not covered, and no option given treats it. The message names it, and the options.
 
     Examples
     --------
@@ -95,7 +94,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _lifted(chain: Chain, layer: Dense, last: bool) -> Dense:
-    """W and b as one matrix on (x, 1), which hands the 1 on unless the layer is the last."""
+    """W and b as one matrix on (x, 1), which passes the 1 on except in the last layer."""
     b = np.zeros(layer.W.shape[0]) if layer.b is None else layer.b
     W = np.column_stack([layer.W, b])
     if not last:
@@ -104,7 +103,7 @@ def _lifted(chain: Chain, layer: Dense, last: bool) -> Dense:
 
 
 def _with_norms_folded(chain: Chain) -> tuple[list[Step], list[str]]:
-    """The steps with batch norm multiplied into the layers beside, and what was."""
+    """The steps with batch norm multiplied into the layers beside, and its labels."""
     steps, norms = list(chain.steps), []
     while (at := next((i for i, step in enumerate(steps) if isinstance(step, Norm)), None)) is not None:
         one, before = steps[at], steps[at - 1] if at else None

@@ -24,8 +24,8 @@ class ReLUNetwork:
     Parameters
     ----------
     layers : sequence of array_like
-        The weights W_i of shape (n_i, n_{i-1}), the first first; n_0 = k. They are copied,
-        as read-only float64.
+        The weights W_i of shape (n_i, n_{i-1}), first to last; n_0 = k. They are copied, as
+        read-only float64.
     origin : Origin, optional
         The file that they were read from, and what was done to them; no part of the hash.
 
@@ -194,7 +194,7 @@ class ReLUNetwork:
 
 
 def check_chain(layers: Sequence[np.ndarray], names: Sequence[str]) -> None:
-    """Refuse layers whose shapes (n_i, n_{i-1}) do not chain, and none at all.
+    """Refuse an empty sequence, and layers whose shapes (n_i, n_{i-1}) do not chain.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def _leaves(path: str, module: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _children(path: str, module: Any) -> list[tuple[str, Any]]:
-    # a Sequential iterates over a module used twice twice; named_modules would list it once
+    # a Sequential yields a repeated module each time; named_modules lists it once
     if isinstance(module, Iterable):
         return [(str(i), child) for i, child in enumerate(module)]
     if not callable(getattr(module, "named_modules", None)):
@@ -252,6 +252,6 @@ def _linear_weight(path: str, linear: Any) -> np.ndarray:
     if getattr(linear, "bias", None) is not None:
         raise InvalidInput(f"{path}.bias", "bias=False in every Linear", "a bias")
     weight = getattr(linear, "weight", None)
-    for step in ("detach", "cpu"):  # a tensor that requires gradients or lives elsewhere has no __array__
+    for step in ("detach", "cpu"):  # a tensor that needs gradients or is on another device has no __array__
         weight = getattr(weight, step, lambda value=weight: value)()
     return inputs.weights(f"{path}.weight", weight)

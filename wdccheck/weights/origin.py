@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = ["Origin"]
 
+_NAMED = 12  # arrays that were not used and are named in text; JSON has all of them
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -23,34 +25,60 @@ class Origin:
         What the order and the activations come from.
     options : mapping of str to str
         Every option that changed something, and what the bounds then mean.
+    key : str
+        Where in a checkpoint the arrays are; empty for its top, and for other files.
+    unused : tuple of str
+        What else the file holds.
+    checked : str
+        What was evaluated to see whether the layers are the network of the file.
 
     Examples
     --------
-    >>> print(Origin("net.npz", ("'W1' 4 x 2",), "natural order of names").to_text())
-    net.npz: layer 1 'W1' 4 x 2; natural order of names
+    >>> print(Origin("net.npz", ("'W1' 4 x 2",), "one layer", unused=("'A'",)).to_text())
+    net.npz: layer 1 'W1' 4 x 2; one layer
+    net.npz: not used: 'A'
     """
 
     file: str
     layers: tuple[str, ...]
     ordered_by: str
     options: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    unused: tuple[str, ...] = ()
+    checked: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {"file": self.file, "layers": list(self.layers), "ordered_by": self.ordered_by,
-                "options": dict(self.options)}
+        return {"file": self.file, "key": self.key, "layers": list(self.layers),
+                "ordered_by": self.ordered_by, "options": dict(self.options), "unused": list(self.unused),
+                "checked": self.checked}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Origin:
-        """What :meth:`to_dict` gives."""
+        """What :meth:`to_dict` gives, also without what older versions did not write."""
         return Origin(str(data["file"]), tuple(map(str, data["layers"])), str(data["ordered_by"]),
-                      {str(name): str(meaning) for name, meaning in data["options"].items()})
+                      {str(name): str(meaning) for name, meaning in data["options"].items()},
+                      str(data.get("key", "")), tuple(map(str, data.get("unused", ()))),
+                      str(data.get("checked", "")))
 
     def to_text(self) -> str:
-        """The order found, in one line, and a line per option."""
-        layers = ", ".join(f"layer {i} {name}" for i, name in enumerate(self.layers, 1))
-        return "\n".join([f"{self.file}: {layers}; {self.ordered_by}", *self.notes()])
+        """The order found, in one line, and a line for all else that was done."""
+        return "\n".join(self.lines())
 
-    def notes(self) -> list[str]:
-        """What each option used means."""
-        return [f"{self.file}: {option}: {meaning}" for option, meaning in self.options.items()]
+    def lines(self) -> list[str]:
+        """The file, its layers and their order; what each option means; what was checked and not used."""
+        where = f"{self.file}, key {self.key!r}" if self.key else self.file
+        layers = ", ".join(f"layer {i} {name}" for i, name in enumerate(self.layers, 1))
+        said = [f"{where}: {layers}; {self.ordered_by}"]
+        said += [f"{self.file}: {option}: {meaning}" for option, meaning in self.options.items()]
+        if self.unused:
+            left = f" and {len(self.unused) - _NAMED} more" if len(self.unused) > _NAMED else ""
+            said.append(f"{self.file}: not used: {', '.join(self.unused[:_NAMED])}{left}")
+        if self.checked:
+            said.append(f"{self.file}: checked: {self.checked}")
+        return [_printable(line) for line in said]
+
+
+def _printable(text: str) -> str:
+    """Text of one line in which no character controls a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

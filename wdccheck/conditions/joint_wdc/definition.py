@@ -17,6 +17,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, inputs, matrices, rounding
 from wdccheck.protocol.condition import Measured
+from wdccheck.rounded_text import shortest
 
 __all__ = ["JointWDC"]
 
@@ -72,7 +73,7 @@ class JointWDC:
 
     def __repr__(self) -> str:
         (count, n), p = self.B.shape, self.C.shape[1]
-        return f"JointWDC({count}x{n}, {count}x{p}, alpha={self.alpha:.6g}, {self._sha256[:8]})"
+        return f"JointWDC({count}x{n}, {count}x{p}, alpha={shortest(self.alpha)}, {self._sha256[:8]})"
 
     @property
     def spheres(self) -> dict[Block, int]:

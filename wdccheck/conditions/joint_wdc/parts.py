@@ -15,6 +15,7 @@ from wdccheck.geometry.expectation import angle, expected_gram, expected_inner, 
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg import rounding
 from wdccheck.protocol.condition import Measured
+from wdccheck.rounded_text import shortest
 
 __all__ = ["Inequalities", "Sums", "WeightedPair"]
 
@@ -179,7 +180,7 @@ class Inequalities:
         if not -480 <= sum(exponents) <= 480:
             raise InvalidInput(
                 "B, C and alpha", "max(|B|^2 |C|^2, alpha) between 1e-288 and 1e288, or epsilon is no float",
-                f"max |B| = {largest[0]:g}, max |C| = {largest[1]:g}, alpha = {alpha:g}")
+                f"max |B| = {largest[0]:g}, max |C| = {largest[1]:g}, alpha = {shortest(alpha)}")
         for name, W, e in (("B", B, exponents[0]), ("C", C, exponents[1])):
             if not np.array_equal(np.ldexp(np.ldexp(W, -e), e), W):
                 raise InvalidInput(name, "nonzero entries that stay normal floats once scaled by the "

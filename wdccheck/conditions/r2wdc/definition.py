@@ -23,6 +23,7 @@ from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, inputs, rounding
 from wdccheck.protocol.condition import Measured
 from wdccheck.ranges import differences
+from wdccheck.rounded_text import shortest
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["R2WDC"]
@@ -83,7 +84,8 @@ class R2WDC:
         object.__setattr__(self, "_gated", GatedRange(layers, whole.units.rows, whole.units.alpha))
 
     def __repr__(self) -> str:
-        return f"R2WDC(dims={self.net.dims}, layer={self.layer}, alpha={self.alpha:.6g}, {self._sha256[:8]})"
+        place = f"dims={self.net.dims}, layer={self.layer}"
+        return f"R2WDC({place}, alpha={shortest(self.alpha)}, {self._sha256[:8]})"
 
     @property
     def spheres(self) -> dict[Block, int]:

@@ -16,6 +16,7 @@ from wdccheck.conditions.wdc.theorems import Theorems
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, inputs, matrices, rounding
 from wdccheck.protocol.condition import Measured
+from wdccheck.rounded_text import shortest
 
 __all__ = ["WDC"]
 
@@ -72,7 +73,7 @@ class WDC:
 
     def __repr__(self) -> str:
         n, k = self.W.shape
-        return f"WDC({n}x{k}, alpha={self.alpha:.6g}, {self._sha256[:8]})"
+        return f"WDC({n}x{k}, alpha={shortest(self.alpha)}, {self._sha256[:8]})"
 
     @property
     def spheres(self) -> dict[Block, int]:

@@ -12,6 +12,7 @@ from wdccheck import _kernels
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry.expectation import expected_gram
 from wdccheck.linalg import matrices, rounding
+from wdccheck.rounded_text import shortest
 
 __all__ = ["Layer"]
 
@@ -48,7 +49,7 @@ class Layer:
         exponent = max(e_w, e_a) if largest else e_a
         if not -480 <= exponent <= 480:
             raise InvalidInput(f"{thing} and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288",
-                               f"max |W| = {largest:g}, alpha = {alpha:g}")
+                               f"max |W| = {largest:g}, alpha = {shortest(alpha)}")
         if not np.array_equal(np.ldexp(np.ldexp(entries, -exponent), exponent), entries):
             raise InvalidInput(thing, "nonzero entries that stay normal floats when the largest is 1",
                                f"smallest {np.abs(entries[entries != 0]).min():g}, largest {largest:g}")

@@ -106,7 +106,7 @@ def best_first(
                 roots, frontier = finer, _Frontier(len(efforts))
                 frontier.add(roots.bounded(np.full(len(roots), known.upper)))
                 continue
-            stop = Stop(Reason.NODES, f"{cast(GroupProof, proof_of(condition)).limit}; {visited:,} nodes")
+            stop = Stop(Reason.EXHAUSTED, f"{cast(GroupProof, proof_of(condition)).limit}; {visited:,} nodes")
         if stop is not None:
             yield stopped(known, stop)
             return

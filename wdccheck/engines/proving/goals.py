@@ -61,8 +61,8 @@ def groups_in_time(proof: GroupProof, run: Run) -> Bounded | Stop | None:
 
 def ended(known: Bracket, run: Run, visited: int) -> Stop:
     """Why a search that has reached its goal is over."""
-    if run.decided(known):
-        return Stop(Reason.TARGET, f"the verdict at {run.target:.6g} is decided")
+    if answer := run.answer(known):
+        return answer
     return Stop(Reason.EXACT if known.closed else Reason.GAP, f"gap {known.gap:.3g} after {visited:,} nodes")
 
 

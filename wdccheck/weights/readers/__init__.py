@@ -1,1 +1,1 @@
-"""One file a format: bytes to a chain of layers."""
+"""One file per format: bytes to a chain of layers."""

@@ -1,4 +1,4 @@
-"""A zip archive whose directory was checked before any member is opened."""
+"""A zip archive whose directory is checked before any member is opened."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Archive:
     Raises
     ------
     InvalidInput
-        The directory is malformed, long, or claims what cannot be.
+        The directory is malformed, too long, or claims the impossible.
     """
 
     def __init__(self, source: str, stream: Bounded, thing: Callable[[str], str], what: str) -> None:

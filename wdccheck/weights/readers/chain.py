@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Relabel:
-    """Another shape for the same entries; only after the last layer does it leave the network as it is."""
+    """Another shape for the same entries; it is harmless after the last layer only."""
 
     label: str
 
@@ -52,11 +53,31 @@ Step = Dense | Norm | Activation | Relabel
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The steps of a network, first to last, of the file `source`, and what their order comes from."""
+    """The steps of a network, first to last, of the file `source`, and what their order comes from.
+
+    Attributes
+    ----------
+    source : str
+    steps : tuple of Step
+    ordered_by : str
+    key : str
+        Where in a checkpoint its arrays are.
+    unused : tuple of str
+        What else the file holds.
+    transposed : bool
+        Whether every array was transposed.
+    evaluate : callable or None
+        What the graph of the file gives for inputs of shape (count, n_in), by code of others, and who says
+        it; None where the file has no graph.
+    """
 
     source: str
     steps: tuple[Step, ...]
     ordered_by: str
+    key: str = ""
+    unused: tuple[str, ...] = ()
+    transposed: bool = False
+    evaluate: Callable[[np.ndarray], np.ndarray] | None = None
 
     def thing(self, label: str) -> str:
         """What messages call a part of the file."""
@@ -64,7 +85,7 @@ class Chain:
 
 
 def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:
-    """A dense layer of checked arrays; a bias of zeros is none. W may be complex, for who reads a matrix.
+    """A dense layer of checked arrays; a bias of zeros counts as none. W may be complex, for `read_matrix`.
 
     Raises
     ------

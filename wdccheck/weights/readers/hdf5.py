@@ -1,7 +1,7 @@
 """An HDF5 file as plain dictionaries, read by a process of its own.
 
-The HDF5 library never returns from some damaged files, and falls over others. So h5py runs in a child
-that has little memory and little time, and whatever becomes of the child is an answer. The child follows
+The HDF5 library never returns from some damaged files, and crashes on others. So h5py runs in a child
+process with little memory and little time, and any end of the child is an answer. The child follows
 links within the file only and opens nothing else.
 """
 
@@ -42,7 +42,7 @@ child(sys.argv[2], int(sys.argv[3]))"""
 
 @dataclass(frozen=True)
 class Tree:
-    """What was found under a group: arrays by path, why others are none, attributes by path and name."""
+    """What was found under a group: arrays by path, why others are refused, attributes by path and name."""
 
     arrays: dict[str, np.ndarray]
     refused: dict[str, str]
@@ -140,7 +140,7 @@ def _refusal(found: Any, room: Room) -> str:
 
 
 def child(top: str, seconds: int) -> None:
-    """Read a file from standard input, write what `Tree` holds to standard output: the other process."""
+    """The child process: read a file from standard input, write what `Tree` holds to standard output."""
     try:
         _child(top, seconds)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Whole Keras models, ``.keras`` and ``.h5``: layers by the configuration, kernels turned to (out, in)."""
+"""Whole Keras models, ``.keras`` and ``.h5``: layers by configuration, kernels transposed to (out, in)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers import hdf5
 from wdccheck.weights.readers.archive import Archive
 from wdccheck.weights.readers.chain import Activation, Chain, Relabel, Step, dense, norm
+from wdccheck.weights.readers.selection import Selection, listed
 from wdccheck.weights.readers.source import Bounded, json_object, kind, one_line, shown, word
 
 __all__ = ["read_h5", "read_keras"]
@@ -20,10 +21,10 @@ _NEUTRAL = {"InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "Gauss
 _ACTIVATIONS = {"LeakyReLU", "PReLU", "ELU", "Softmax", "ThresholdedReLU"}
 _PARTS = {"Dense": ("kernel", "bias"),
           "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance")}
-_SWITCHES = {"bias": "use_bias", "gamma": "scale", "beta": "center"}  # what says whether a part is there
+_SWITCHES = {"bias": "use_bias", "gamma": "scale", "beta": "center"}  # options that say if a part is there
 
 
-def read_keras(source: str, stream: Bounded) -> Chain:
+def read_keras(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
     """The chain of a ``.keras`` archive of Keras 3.
 
     Raises
@@ -31,16 +32,16 @@ def read_keras(source: str, stream: Bounded) -> Chain:
     InvalidInput
         h5py is not installed, the file is damaged, or the model is no chain of dense layers.
     """
-    magic = stream.read(8)
+    magic = stream.read(min(size, 8))
     if not magic.startswith(b"PK"):
         raise InvalidInput(source, "the zip archive that model.save('....keras') writes", kind(magic))
     archive = Archive(source, stream, lambda name: f"{source}: member {shown(name)}", "member")
     config = json_object(f"{source}: config.json", archive.read("config.json"))
     tree = hdf5.read_tree(source, archive.read("model.weights.h5"), "layers")
-    return _chain(source, config, _Saved(source, tree))
+    return _chain(source, config, _Saved(source, tree), choice)
 
 
-def read_h5(source: str, stream: Bounded, size: int) -> Chain:
+def read_h5(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
     """The chain of a model in one HDF5 file.
 
     Raises
@@ -53,33 +54,53 @@ def read_h5(source: str, stream: Bounded, size: int) -> Chain:
     if not isinstance(text, str):
         raise InvalidInput(source, "a whole Keras model, as model.save writes",
                            "weights only: neither their order nor the activations are known")
-    return _chain(source, json_object(f"{source}: model_config", text), _Legacy(source, tree))
+    return _chain(source, json_object(f"{source}: model_config", text), _Legacy(source, tree), choice)
 
 
-def _chain(source: str, config: dict[str, Any], held: _Saved | _Legacy) -> Chain:
-    """The chain of a configuration with these weights."""
+def _chain(source: str, config: dict[str, Any], held: _Saved | _Legacy, choice: Selection) -> Chain:
+    """The chain of a configuration with these weights, or of the part of it that was chosen."""
+    choice.only(source, "a model of Keras", "--from", "--to")
     try:
-        layers = _ordered(source, config)
+        layers, unused = _ordered(source, config, choice)
         _of_vectors(source, layers)
-        steps = [step for at in range(len(layers)) for step in _steps(source, layers, at, held)]
+        every = config["config"]["layers"]
+        steps = [step for layer in layers for step in _steps(source, layer, every, held)]
     except InvalidInput:
         raise
     except Exception as error:  # a configuration may lack anything
         raise InvalidInput(source, "the configuration of a Keras model", one_line(error)) from None
-    return Chain(source, tuple(steps), "order of the model's layers")
+    return Chain(source, tuple(steps), "order of the model's layers", unused=unused, evaluate=_evaluated)
 
 
-def _ordered(source: str, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The configurations of the layers, first to last, of a model that is one path."""
+def _evaluated(_: np.ndarray) -> np.ndarray:
+    raise InvalidInput("forward check", "an evaluator", "nothing here evaluates models of Keras")
+
+
+def _ordered(
+    source: str, config: dict[str, Any], choice: Selection,
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The configurations of the layers, first to last, of a model that is one path; names of others."""
     layers: list[dict[str, Any]] = config["config"]["layers"]
     names = [one["config"]["name"] for one in layers]
     if len(set(names)) < len(names):
         raise InvalidInput(source, "every layer name once", "one twice")
+    for option, name in (("--from", choice.begin), ("--to", choice.end)):
+        if name is not None and name not in names:
+            raise InvalidInput(f"{source}: {option} {shown(name)}", "a layer of the model",
+                               f"none such; there are {listed(map(shown, names))}")
     if config["class_name"] == "Sequential":
-        return layers
+        begin = 0 if choice.begin is None else names.index(choice.begin)
+        end = len(names) if choice.end is None else names.index(choice.end) + 1
+        return layers[begin:end], tuple(map(shown, names[:begin] + names[max(begin, end):]))
     if config["class_name"] not in ("Functional", "Model"):
         raise InvalidInput(source, "a Sequential or functional model", shown(config["class_name"]))
     before = {name: _before(source, name, layer) for name, layer in zip(names, layers, strict=True)}
+    out = _called(config["config"]["output_layers"])
+    if choice.begin or choice.end:
+        names, out = _between(names, before, choice, out)
+        before = {name: [one for one in before[name] if one in names] for name in names}
+        layers = [layer for layer in layers if layer["config"]["name"] in names]
+    unused = tuple(shown(one["config"]["name"]) for one in config["config"]["layers"] if one not in layers)
     after: dict[str, list[str]] = {name: [] for name in names}
     first = [name for name in names if not before[name]]
     for name in names:
@@ -88,12 +109,25 @@ def _ordered(source: str, config: dict[str, Any]) -> list[dict[str, Any]]:
     path = first[:1]
     while path and len(after[path[-1]]) == 1 and len(path) <= len(names):
         path += after[path[-1]]
-    if len(first) != 1 or len(path) != len(names) or _called(config["config"]["output_layers"]) != path[-1:]:
+    if len(first) != 1 or len(path) != len(names) or out != path[-1:]:
         branch = next((name for name in names if len(after[name]) > 1), first[0] if first else "none")
         raise InvalidInput(f"{source}: layer {shown(branch)}",
-                           "one path through every layer, without branches or skip connections",
+                           "one path through every layer, without branches or skip connections, or "
+                           "--from and --to",
                            f"it leads to {', '.join(map(shown, after.get(branch, [])))}"[:120])
-    return [layers[names.index(name)] for name in path]
+    return [layers[names.index(name)] for name in path], unused
+
+
+def _between(names: list[str], before: dict[str, list[str]], choice: Selection,
+             out: list[str]) -> tuple[list[str], list[str]]:
+    """The layers on paths from one to another, both included, and the last."""
+    after = {choice.begin} if choice.begin else set(names)
+    for _ in names if choice.begin else ():
+        after |= {name for name in names if after & set(before[name])}
+    into = {choice.end} if choice.end else set(out)
+    for _ in names:
+        into |= {one for name in into if name is not None for one in before[name]}
+    return [name for name in names if name in after and name in into], [choice.end] if choice.end else out
 
 
 def _of_vectors(source: str, layers: list[dict[str, Any]]) -> None:
@@ -101,7 +135,8 @@ def _of_vectors(source: str, layers: list[dict[str, Any]]) -> None:
     shape = None
     for layer in layers:
         config = layer["config"]
-        shape = config.get("batch_shape") or config.get("batch_input_shape") or shape
+        built = (layer.get("build_config") or {}).get("input_shape") if layer is layers[0] else None
+        shape = config.get("batch_shape") or config.get("batch_input_shape") or built or shape
         if layer["class_name"] in _PARTS and shape is not None and len(shape) != 2:
             raise InvalidInput(source, "an input of vectors, or Flatten before the first layer",
                                f"an input of shape {shown(shape)}")
@@ -119,7 +154,7 @@ def _before(source: str, name: str, layer: dict[str, Any]) -> list[str]:
 
 
 def _called(node: Any) -> list[str]:
-    """The layers that a part of a configuration takes outputs of: Keras 3 and Keras 2 write them apart."""
+    """The layers whose outputs a part of a configuration takes, as Keras 3 or Keras 2 writes them."""
     if isinstance(node, dict):
         history = node.get("keras_history")
         parts = node.values() if history is None else [history]
@@ -130,11 +165,13 @@ def _called(node: Any) -> list[str]:
     return [name for part in parts for name in _called(part)]
 
 
-def _steps(source: str, layers: list[dict[str, Any]], at: int, held: _Saved | _Legacy) -> list[Step]:
-    """What the layer at this place does."""
-    sort, config = layers[at]["class_name"], layers[at]["config"]
+def _steps(
+    source: str, layer: dict[str, Any], every: list[dict[str, Any]], held: _Saved | _Legacy,
+) -> list[Step]:
+    """What a layer does, which is one of `every` in the model."""
+    sort, config = layer["class_name"], layer["config"]
     label = f"{word(sort)} {shown(config['name'])}"
-    if layers[at].get("registered_name") or not str(layers[at].get("module") or "keras").startswith("keras"):
+    if layer.get("registered_name") or not str(layer.get("module") or "keras").startswith("keras"):
         raise InvalidInput(f"{source}: {label}", "a layer of Keras itself", "a custom one")
     if sort in _NEUTRAL:
         return []
@@ -153,7 +190,7 @@ def _steps(source: str, layers: list[dict[str, Any]], at: int, held: _Saved | _L
         raise InvalidInput(f"{source}: {label}", "Dense, BatchNormalization, ReLU, Activation, Dropout or "
                            "Flatten", f"{shown(sort)}, {_word(str(sort))}")
     parts = tuple(part for part in _PARTS[sort] if config.get(_SWITCHES.get(part, ""), True))
-    sorts = [one["class_name"] for one in layers[:at + 1]]
+    sorts = [one["class_name"] for one in every[:every.index(layer) + 1]]
     found = dict(zip(parts, held.fetch(label, config["name"], sorts, parts), strict=True))
     return _weighted(source, label, config, found)
 
@@ -188,7 +225,7 @@ def _word(sort: str) -> str:
 
 
 class _Saved:
-    """The weights of a ``.keras`` archive: numbered within groups that say whose they are."""
+    """The weights of a ``.keras`` archive: numbered within groups that name their layer."""
 
     def __init__(self, source: str, tree: hdf5.Tree) -> None:
         self.source, self.tree = source, tree

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers import source as limits
+from wdccheck.weights.readers.selection import Arrays
 from wdccheck.weights.readers.source import Bounded, Room, kind, shown
 
 __all__ = ["read_mat"]
@@ -25,8 +26,8 @@ _MATRIX, _COMPRESSED = 14, 15
 _ELEMENTS = 1024
 
 
-def read_mat(source: str, stream: Bounded, size: int) -> dict[str, np.ndarray]:
-    """The arrays of a file of `size` bytes, in its order."""
+def read_mat(source: str, stream: Bounded, size: int) -> Arrays:
+    """The arrays of a file of `size` bytes, in its order, which MATLAB makes alphabetical."""
     head = stream.read(128)
     mark = head[124:128]
     if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
@@ -36,21 +37,23 @@ def read_mat(source: str, stream: Bounded, size: int) -> dict[str, np.ndarray]:
     order = "<" if mark.endswith(b"IM") else ">"
     data = stream.read(size - 128)
     room = Room()
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Callable[[], np.ndarray]] = {}
+    left = room.left  # bytes that may still be inflated
     for number, (code, body) in enumerate(_elements(source, data, order), 1):
         if number > _ELEMENTS:
             raise InvalidInput(source, f"at most {_ELEMENTS} arrays", "more")
         if code == _COMPRESSED:
-            code, body = _inflated(source, body, order, room.left)
+            code, body = _inflated(source, body, order, left)
+            left -= len(body)
         if code != _MATRIX:
             raise InvalidInput(source, "matrices only", f"an element of type {code}")
-        name, array = _matrix(source, body, order, room)
+        name, read = _matrix(source, body, order, room)
         if name in found:
             raise InvalidInput(f"{source}: array {shown(name)}", "one array of this name", "two")
-        found[name] = array
+        found[name] = read
     if not found:
         raise InvalidInput(source, "at least one array", "none")
-    return found
+    return Arrays(source, found, sorts=True)
 
 
 def _elements(thing: str, data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
@@ -91,12 +94,17 @@ def _inflated(source: str, body: bytes, order: str, left: int) -> tuple[int, byt
     return code, data
 
 
-def _matrix(source: str, body: bytes, order: str, room: Room) -> tuple[str, np.ndarray]:
+def _matrix(source: str, body: bytes, order: str, room: Room) -> tuple[str, Callable[[], np.ndarray]]:
+    """The name of an array, and what reads it."""
     parts = list(_elements(source, body, order))
     if len(parts) < 3 or [code for code, _ in parts[:3]] != [6, 5, 1] or len(parts[0][1]) != 8:
         raise InvalidInput(source, "flags, dimensions and a name in every array", "others")
     name = parts[2][1].decode("latin1")
     thing = f"{source}: array {shown(name)}"
+    return name, lambda: _entries(thing, parts, order, room)
+
+
+def _entries(thing: str, parts: list[tuple[int, bytes]], order: str, room: Room) -> np.ndarray:
     (flags,) = struct.unpack(f"{order}I", parts[0][1][:4])
     sort = flags & 0xFF
     if sort not in _CLASSES or flags & 0x0A00:  # complex, logical
@@ -114,4 +122,4 @@ def _matrix(source: str, body: bytes, order: str, room: Room) -> tuple[str, np.n
         raise InvalidInput(thing, f"{math.prod(shape) * stored.itemsize} bytes of data for shape {shape}",
                            f"{len(parts[3][1])} bytes")
     values = np.frombuffer(parts[3][1], stored)
-    return name, values.reshape(shape, order="F")
+    return values.reshape(shape, order="F")

@@ -1,16 +1,18 @@
-"""Arrays by name, of files that hold no graph, as a chain: layers in natural order, a ReLU after each."""
+"""Arrays by name, of files that hold no graph, as a chain: layers in order of names, a ReLU after each."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
+from wdccheck.weights.network import check_chain
 from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Step, dense, norm
+from wdccheck.weights.readers.selection import Arrays, Selection
+from wdccheck.weights.readers.sequence import Named, in_one_sequence, missing, numbered, ways
 from wdccheck.weights.readers.source import natural, shown
 
 __all__ = ["named_chain"]
@@ -37,64 +39,116 @@ class _Group:
         return self.parts[role][1] if role in self.parts else None
 
     @property
+    def name(self) -> str:
+        """That of the matrix, if there is one."""
+        return (self.parts.get("weight") or next(iter(self.parts.values())))[0]
+
+    @property
     def label(self) -> str:
-        name = next(iter(self.parts.values()))[0]
-        return f"array {shown(name)}" if name else ""
+        return f"array {shown(self.name)}" if self.name else ""
+
+    @property
+    def is_matrix(self) -> bool:
+        W = self.get("weight")
+        return W is not None and W.ndim == 2 and "mean" not in self.parts
+
+    def named(self) -> Named:
+        """As a layer of a sequence."""
+        n, k = self.parts["weight"][1].shape
+        return Named(self.name, self.stem, (n, k))
 
 
-def named_chain(source: str, arrays: Mapping[str, np.ndarray]) -> Chain:
+def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     """The chain of layers that the arrays of a file without a graph make.
 
-    A matrix is a layer. A vector belongs to the matrix that bears its name but for a word like
+    A matrix is a layer. A vector belongs to the matrix of the same name up to a word like
     ``weight`` or ``bias``. Batch norm stands right after the layer that shares its number or its block.
+    Both come along where the matrix is chosen by name.
 
     Raises
     ------
     InvalidInput
-        An array is none of these.
+        An array is none of these, or it is in doubt which of them are one chain, in which order.
 
     Examples
     --------
     >>> import numpy as np
-    >>> chain = named_chain("net.npz", {"W2": np.ones((1, 2)), "W1": np.ones((2, 1))})
-    >>> [step.label for step in chain.steps if isinstance(step, Dense)]
+    >>> arrays = Arrays.read("net.npz", {"W1": np.ones((2, 1)), "W2": np.ones((1, 2))})
+    >>> [step.label for step in named_chain(arrays).steps if isinstance(step, Dense)]
     ["array 'W1'", "array 'W2'"]
     """
-    groups = _groups(source, arrays)
-    layers = {group.stem: _dense(source, group) for group in groups if "mean" not in group.parts}
-    norms = {group.stem: _norm(source, group) for group in groups if "mean" in group.parts}
-    owners = {}
-    for stem, one in norms.items():
-        owner = _owner(stem, list(layers), list(norms))
-        if owner is None or owner in owners or len(one.scale) != len(layers[owner].W):
-            raise InvalidInput(f"{source}: {one.label}", "batch norm right after a layer, of its width",
-                               f"{len(one.scale)} entries, and no layer that it surely follows")
-        owners[owner] = replace(
-            one, assumed=f"epsilon {_EPS} assumed, and that it stands right after {layers[owner].label}")
-    steps: list[Step] = []
-    for stem, layer in layers.items():
-        steps += [layer, *([owners[stem]] if stem in owners else []), Activation(layer.label, "relu")]
-    how = "natural order of names" if len(layers) > 1 else "one layer"
-    if missing := _missing([group for group in groups if group.stem in layers]):
-        how += f" (none is called {missing})"
-    placed = [layer.label for layer in layers.values()]
-    stored = [label for name in arrays if (label := f"array {shown(name)}") in placed]
-    if len(placed) > 1 and stored != placed:
-        how += " (the file has them in another)"
-    return Chain(source, tuple(steps), how + ", a ReLU after each assumed" * (len(layers) > 1))
+    choice = choice or Selection()
+    read, source = _turned(arrays, choice.transpose), arrays.source
+    taken = arrays.selected(choice.arrays) if choice.arrays else list(arrays.entries)
+    if choice.arrays and not choice.alone:
+        taken = _with_their_parts(arrays, taken, read)
+    place = {name: i for i, name in enumerate(taken)}
+    groups = _groups(source, taken, read)
+    if choice.arrays:
+        groups.sort(key=lambda group: place[group.name])
+        if choice.alone:
+            groups = [replace(group, parts={"weight": group.parts["weight"]})
+                      for group in groups if group.is_matrix] or groups
+    layers = [group.named() for group in groups if group.is_matrix]
+    stored = sorted(layers, key=lambda layer: place[layer.name])
+    kept = arrays.keeps_order([layer.name for layer in stored])
+    others = [name for group in groups if not group.is_matrix for name, _ in group.parts.values()]
+    way = "" if choice.arrays or choice.alone else ways(stored if kept else layers, others)
+    dense_of = {group.stem: _dense(source, group, choice.transpose, way) for group in groups
+                if "mean" not in group.parts}
+    if not choice.alone:
+        _check_widths(source, layers, "" if choice.transpose else "; --transpose turns every array", way)
+    if not (choice.arrays or choice.alone):
+        in_one_sequence(source, layers, stored if kept else None, others)
+    steps = _steps(dense_of, _norms_after(arrays, groups, dense_of))
+    used = {name for group in groups for name, _ in group.parts.values()}
+    unused = [shown(name) for name in arrays.entries
+              if name not in used and _role(name)[1] != "count"]
+    return Chain(source, tuple(steps), _ordered_by(choice, layers, kept), arrays.key,
+                 (*unused, *arrays.elsewhere), choice.transpose)
 
 
-def _groups(source: str, arrays: Mapping[str, np.ndarray]) -> list[_Group]:
+def _ordered_by(choice: Selection, layers: Sequence[Named], kept: bool) -> str:
+    if len(layers) <= 1:
+        return "one layer, a ReLU after it assumed"
+    how = "natural order of names"
+    if choice.arrays:
+        how = f"order given by --arrays {shown(','.join(choice.arrays))}"
+        if len(layers) > sum(len(one.split(",")) for one in choice.arrays):
+            how += f", within a pattern {'that of the file' if kept else 'natural order of names'}"
+    elif gap := missing(layers):
+        how += f" (none is called {gap})"
+    return f"{how}, a ReLU after each assumed"
+
+
+def _with_their_parts(arrays: Arrays, chosen: Iterable[str], read: Callable[[str], np.ndarray]) -> list[str]:
+    """What was chosen, with the biases of the layers in it, and batch norm that surely follows one."""
+    taken = dict.fromkeys(chosen)
+    roles = {name: _role(name) for name in arrays.entries}
+    stems = {roles[name][0] for name in taken if roles[name][1] == "weight"}
+    norms = {stem for stem, role in roles.values() if role == "mean"}
+    weights = {stem: name for name, (stem, role) in roles.items() if role == "weight"}
+    owners = {stem: _owner(stem, [one for one in weights if one not in norms], list(norms)) for stem in norms}
+    for name, (stem, role) in roles.items():
+        follows = stem in norms and (owners[stem] in stems or stem in stems)
+        if name not in taken and (follows or (role == "bias" and stem in stems and stem not in norms
+                                              and _may_be_bias(read(name), read(weights[stem])))):
+            taken[name] = None
+    return list(taken)
+
+
+def _groups(source: str, names: Iterable[str], read: Callable[[str], np.ndarray]) -> list[_Group]:
     found: dict[str, _Group] = {}
-    roles = {name: _role(name) for name in arrays}
-    weights = {stem: arrays[name] for name, (stem, role) in roles.items() if role == "weight"}
-    for name in sorted(arrays, key=lambda name: (roles[name][1] == "count", natural(name))):
-        (stem, role), array = roles[name], arrays[name]
-        thing = f"{source}: array {shown(name)}"
+    roles = {name: _role(name) for name in names}
+    weights = {stem: name for name, (stem, role) in roles.items() if role == "weight"}
+    for name in sorted(roles, key=lambda name: (roles[name][1] == "count", natural(name))):
+        (stem, role), thing = roles[name], f"{source}: array {shown(name)}"
         if _PART_OF.search(name):
             raise InvalidInput(thing, "a plain weight matrix or bias",
                                "a part of a recurrent, attention or reparametrized layer")
-        if role == "bias" and array.ndim == 2 and not _fits(array, weights.get(stem)):
+        array = read(name)
+        if role == "bias" and array.ndim == 2 and not (
+                stem in weights and _may_be_bias(array, read(weights[stem]))):
             stem, role = name, "weight"  # a layer that is called b
         group = found.setdefault(stem, _Group(stem))
         if role in group.parts:
@@ -104,7 +158,7 @@ def _groups(source: str, arrays: Mapping[str, np.ndarray]) -> list[_Group]:
 
 
 def _role(name: str) -> tuple[str, str]:
-    """What is left of a name without its word, and what the word says; a free name is a weight."""
+    """A name without its word, and the role that the word says; without a word, a weight."""
     match = re.fullmatch(rf"(?:(.*)[._/:-])?({_WORD})_?(\d*)", name, re.IGNORECASE)
     if match is None:
         return name, "weight"
@@ -112,27 +166,70 @@ def _role(name: str) -> tuple[str, str]:
     return "|".join(filter(None, (prefix, number))), _ROLES[word.lower()]
 
 
-def _fits(array: np.ndarray, weight: np.ndarray | None) -> bool:
-    """Whether a matrix of one row or column is the bias of a weight matrix, as MATLAB has it."""
-    return (weight is not None and weight.ndim == 2 and 1 in array.shape and array.size == weight.shape[0])
+def _may_be_bias(array: np.ndarray, weight: np.ndarray) -> bool:
+    """Whether an array is the bias of a weight: a vector, or one row or column, as MATLAB has it."""
+    return array.ndim == 1 or (
+        weight.ndim == 2 and array.ndim == 2 and 1 in array.shape and array.size == weight.shape[0])
 
 
-def _dense(source: str, group: _Group) -> Dense:
+def _turned(arrays: Arrays, transpose: bool) -> Callable[[str], np.ndarray]:
+    """What reads an array, its transpose where the file stores (n_in, n_out)."""
+    read = arrays.reader()
+    return (lambda name: read(name).T if read(name).ndim == 2 else read(name)) if transpose else read
+
+
+def _check_widths(source: str, layers: Sequence[Named], turn: str, way: str) -> None:
+    """Refuse layers that do not chain, with what may help."""
+    try:
+        if layers:
+            check_chain([np.broadcast_to(0.0, layer.shape) for layer in layers],
+                        [f"{source}: array {shown(layer.name)}" for layer in layers])
+    except InvalidInput as error:
+        hint = turn if "every layer" in error.found else ""
+        raise InvalidInput(error.thing, error.required, error.found + hint + way) from None
+
+
+def _dense(source: str, group: _Group, transposed: bool, way: str) -> Dense:
     W, b = group.get("weight"), group.get("bias")
     thing = f"{source}: {group.label}" if group.label else source
     if W is None or W.ndim != 2:
         array = W if W is not None else next(iter(group.parts.values()))[1]
         hint = {1: ", as of a bias or a normalization", 4: ", as of a convolution"}.get(array.ndim, "")
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
-                           f"shape {array.shape}{hint}")
-    if b is not None and not (b.ndim == 1 or _fits(b, W)):
+                           f"shape {array.shape}{hint}{way}")
+    if b is not None and not _may_be_bias(b, W):
         raise InvalidInput(f"{source}: array {shown(group.parts['bias'][0])}", f"shape ({W.shape[0]},)",
                            f"shape {b.shape}")
-    label = group.parts["weight"][0]
-    if _KERNEL.search(label):
+    if _KERNEL.search(group.name) and not transposed:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in), named W or weight",
-                           "a kernel, which Keras and Flax store as (n_in, n_out)")
-    return dense(source, f"array {shown(label)}" if label else "", W, b)
+                           "a kernel, which Keras and Flax store as (n_in, n_out) (--transpose turns it)")
+    return dense(source, group.label, W, b)
+
+
+def _norms_after(arrays: Arrays, groups: Iterable[_Group], layers: dict[str, Dense]) -> dict[str, Norm]:
+    """Batch norm by the stem of the layer that it follows."""
+    norms = {group.stem: _norm(arrays.source, group) for group in groups if "mean" in group.parts}
+    roles = [_role(name) for name in arrays.entries]
+    every = {stem for stem, role in roles if role == "mean"}
+    weights = [*layers, *dict.fromkeys(
+        stem for stem, role in roles if role == "weight" and stem not in every and stem not in layers)]
+    found: dict[str, Norm] = {}
+    for stem, one in norms.items():
+        owner = _owner(stem, weights, list(every))
+        if owner not in layers or owner in found or len(one.scale) != len(layers[owner].W):
+            raise InvalidInput(
+                f"{arrays.source}: {one.label}", "batch norm right after a layer, of its width",
+                f"{len(one.scale)} entries, and no layer that it surely follows")
+        found[owner] = replace(
+            one, assumed=f"epsilon {_EPS} assumed, and that it stands right after {layers[owner].label}")
+    return found
+
+
+def _steps(layers: dict[str, Dense], norms: dict[str, Norm]) -> list[Step]:
+    steps: list[Step] = []
+    for stem, layer in layers.items():
+        steps += [layer, *([norms[stem]] if stem in norms else []), Activation(layer.label, "relu")]
+    return steps
 
 
 def _norm(source: str, group: _Group) -> Norm:
@@ -143,32 +240,15 @@ def _norm(source: str, group: _Group) -> Norm:
 
 
 def _owner(stem: str, layers: list[str], norms: list[str]) -> str | None:
-    """The layer that batch norm surely follows: of the number before, of the same, or alone in its block."""
-    base, number = _numbered(stem)
+    """The layer that batch norm surely follows: with the number before, the same, or alone in its block."""
+    base, number = numbered(stem)
     if number is not None:
-        before = [one for one in layers if _numbered(one) == (base, number - 1)]
-        same = [one for one in layers if _numbered(one)[1] == number and _numbered(one)[0] != base]
-        if before or any(_numbered(one)[0] == base for one in layers):
+        before = [one for one in layers if numbered(one) == (base, number - 1)]
+        same = [one for one in layers if numbered(one)[1] == number and numbered(one)[0] != base]
+        if before or any(numbered(one)[0] == base for one in layers):
             return before[0] if before else None
         return same[0] if len(same) == 1 else None
     block = stem.rpartition(".")[0]
     inside = [one for one in layers if one.rpartition(".")[0] == block]
     alone = len(inside) == 1 and sum(one.rpartition(".")[0] == block for one in norms) == 1
     return inside[0] if alone else None
-
-
-def _missing(groups: list[_Group]) -> str:
-    """The first name that layers like fc1, fc3 leave out; those of a Sequential may leave out any."""
-    names = [group.parts["weight"][0] for group in groups]
-    found = [_numbered(name if name[-1:].isdigit() else group.stem)
-             for name, group in zip(names, groups, strict=True)]
-    for (base, number), (other, following) in itertools.pairwise(found):
-        if (base == other and base[-1:].isalpha() and number is not None and following is not None
-                and following > number + 1):
-            return shown(f"{base}{number + 1}")
-    return ""
-
-
-def _numbered(stem: str) -> tuple[str, int | None]:
-    match = re.fullmatch(r"(.*?)(\d{1,9})", stem)
-    return (match[1], int(match[2])) if match else (stem, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import warnings
@@ -12,6 +13,7 @@ from numpy.lib import format as npy
 
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.archive import Archive
+from wdccheck.weights.readers.selection import Arrays
 from wdccheck.weights.readers.source import Bounded, Room, kind, one_line, shown
 
 __all__ = ["read_npy", "read_npz"]
@@ -19,18 +21,18 @@ __all__ = ["read_npy", "read_npz"]
 _HEADER = 4096  # bytes; the header of a matrix takes 128
 
 
-def read_npy(source: str, stream: Bounded, size: int) -> dict[str, np.ndarray]:
+def read_npy(source: str, stream: Bounded, size: int) -> Arrays:
     """The one array of a ``.npy`` file, under the empty name."""
     magic = stream.read(len(npy.MAGIC_PREFIX))
     if magic != npy.MAGIC_PREFIX:
         raise InvalidInput(source, "an array in .npy format", kind(magic))
     stream.seek(0)
-    return {"": _array(source, stream, size, Room())}
+    return Arrays.read(source, {"": _array(source, stream, size, Room())})
 
 
-def read_npz(source: str, stream: Bounded) -> dict[str, np.ndarray]:
-    """The arrays of a ``.npz`` file."""
-    magic = stream.read(len(npy.MAGIC_PREFIX))
+def read_npz(source: str, stream: Bounded, size: int) -> Arrays:
+    """The arrays of a ``.npz`` file; they are read while the stream is open."""
+    magic = stream.read(min(size, len(npy.MAGIC_PREFIX)))
     if not magic.startswith(b"PK"):
         raise InvalidInput(source, "a zip archive of .npy arrays", kind(magic))
 
@@ -49,14 +51,15 @@ def read_npz(source: str, stream: Bounded) -> dict[str, np.ndarray]:
     def read(name: str) -> np.ndarray:
         return archive.use(name, lambda entry, size: _array(thing(name), entry, size, room))
 
-    return {name.removesuffix(".npy"): read(name) for name in archive.names}
+    return Arrays(source, {name.removesuffix(".npy"): functools.partial(read, name)
+                           for name in archive.names})
 
 
 def _array(thing: str, stream: IO[bytes], size: int, room: Room) -> np.ndarray:
     """The array of a stream of `size` bytes, if there is room for it."""
     head = stream.read(_HEADER)
     shape, fortran, dtype, offset = _header(thing, head)
-    if dtype.kind not in "fiuc":  # whoever asked for real numbers refuses complex ones
+    if dtype.kind not in "fiuc":  # complex ones are refused later, unless asked for
         raise InvalidInput(thing, "an array of real numbers", f"dtype {dtype.name}")
     if min(shape, default=1) < 1:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NoReturn
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.chain import Activation, Chain, Dense, Relabel, Step, dense, norm
+from wdccheck.weights.readers.onnx_evaluation import evaluated
+from wdccheck.weights.readers.selection import Selection, listed
 from wdccheck.weights.readers.source import LIMIT, Bounded, Room, decoded, one_line, shown, word
 
 __all__ = ["read_onnx"]
@@ -24,8 +27,8 @@ _WORDS = {"Conv": "a convolution", "ConvTranspose": "a convolution", "MaxPool": 
           "Add": "a sum that is no bias, as of a skip connection"}
 
 
-def read_onnx(source: str, stream: Bounded, size: int) -> Chain:
-    """The chain of a model of Gemm or MatMul (and Add), Relu, BatchNormalization.
+def read_onnx(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
+    """The chain of a model of Gemm or MatMul (and Add), Relu, BatchNormalization, or of a part of one.
 
     Raises
     ------
@@ -39,22 +42,29 @@ def read_onnx(source: str, stream: Bounded, size: int) -> Chain:
     if size > _LARGEST:
         raise InvalidInput(source, f"at most {_LARGEST} bytes", f"{size} bytes")
     try:
-        graph = onnx.load_model_from_string(stream.read(size)).graph
+        model = onnx.load_model_from_string(stream.read(size))
     except Exception as error:  # protobuf's exception is not public
         raise InvalidInput(source, "an ONNX model", one_line(error)) from None
-    walk = _Walk(source, graph)
+    choice.only(source, "a graph", "--from", "--to")
+    if any(function.domain in ("", "ai.onnx") for function in model.functions):
+        raise InvalidInput(source, "the operators of ONNX itself", "a function with the name of one")
+    walk = _Walk(source, model.graph, choice)
     steps = walk.steps()
-    return Chain(source, tuple(steps), "order of the graph")
+    part = f" from {shown(walk.start)} to {shown(walk.end)}" if choice.begin or choice.end else ""
+    return Chain(source, tuple(steps), f"order of the graph{part}", unused=walk.unused,
+                 evaluate=functools.partial(evaluated, model, walk.path, walk.start, walk.end, walk.shape,
+                                            size))
 
 
 class _Walk:
     """One path through a graph, and the constants beside it."""
 
-    def __init__(self, source: str, graph: Any) -> None:
+    def __init__(self, source: str, graph: Any, choice: Selection) -> None:
         self.source, self.room = source, Room()
         self.constants: dict[str, tuple[Any, bool]] = {}  # name to a tensor, and whether it is transposed
         self.users: dict[str, list[Any]] = {}  # name of a value to the nodes that it enters
-        self.count = 0  # nodes that are no constants
+        self.nodes: list[Any] = []  # those that are no constants
+        self.path: list[Any] = []  # those that were followed
         if graph.sparse_initializer:
             raise InvalidInput(source, "dense initializers", "sparse ones")
         for tensor in graph.initializer:
@@ -62,31 +72,71 @@ class _Walk:
         for node in graph.node:
             self._place(node)
         inputs = [one.name for one in graph.input if one.name not in self.constants]
-        if len(inputs) != 1 or len(graph.output) != 1:
-            raise InvalidInput(source, "one input and one output of the graph",
-                               f"{len(inputs)} and {len(graph.output)}")
-        self.start, self.end = inputs[0], graph.output[0].name
-        axes = next(len(one.type.tensor_type.shape.dim) for one in graph.input if one.name == inputs[0])
-        self.flat = axes <= 2  # else a matrix would act on every position of the input; 0: not said
+        outputs = [one.name for one in graph.output]
+        self.start, self.end = self._ends(choice, inputs, outputs)
+        self.unused = self._restricted() if choice.begin or choice.end else ()
+        typed = [one for one in (*graph.input, *graph.value_info, *graph.output) if one.name == self.start]
+        self.shape = [int(dim.dim_value) for one in typed[:1] for dim in one.type.tensor_type.shape.dim]
+        self.flat = len(self.shape) <= 2  # else a matrix would act on every position of it; 0: not said
+
+    def _ends(self, choice: Selection, inputs: list[str], outputs: list[str]) -> tuple[str, str]:
+        """The values at which the network begins and ends."""
+        if (choice.begin is None and len(inputs) != 1) or (choice.end is None and len(outputs) != 1):
+            raise InvalidInput(
+                self.source, "one input and one output of the graph, or --from and --to a value or node",
+                f"{len(inputs)} and {len(outputs)}: {listed(map(shown, inputs), 4)} and "
+                f"{listed(map(shown, outputs), 4)}")
+        values = {*inputs, *(name for node in self.nodes for name in node.output)}
+        made = {node.name: node.output[0] for node in self.nodes if node.name and node.output}
+        entered = {node.name: [name for name in node.input if name in values] for node in self.nodes}
+        begin, end = choice.begin, choice.end
+        for option, name in (("--from", begin), ("--to", end)):
+            if name is not None and name not in values and name not in made:
+                there = dict.fromkeys([*inputs, *(name for node in self.nodes for name in node.output)])
+                raise InvalidInput(f"{self.source}: {option} {shown(name)}", "a value or a node of the graph",
+                                   f"none such; there are {listed(map(shown, there))}")
+        if begin is not None and begin not in values:
+            if len(entered[begin]) != 1:
+                raise InvalidInput(f"{self.source}: --from {shown(begin)}", "a node of one input, or a value",
+                                   f"a node of the inputs {listed(map(shown, entered[begin]))}")
+            begin = entered[begin][0]
+        return inputs[0] if begin is None else begin, outputs[0] if end is None else made.get(end, end)
+
+    def _restricted(self) -> tuple[str, ...]:
+        """Leave only nodes between the ends; the others by name."""
+        after, before = {self.start}, {self.end}
+        for node in self.nodes:  # ONNX has them in the order of evaluation
+            if after & set(node.input):
+                after |= set(node.output)
+        for node in reversed(self.nodes):
+            if before & set(node.output):
+                before |= set(node.input)
+        between = [node for node in self.nodes if after & set(node.input) and before & set(node.output)]
+        unused = tuple(_label(node) for node in self.nodes if not any(node is one for one in between))
+        self.nodes, self.users = between, {}
+        for node in between:
+            self._note_users(node)
+        return unused
 
     def steps(self) -> list[Step]:
-        """The steps from the input to the output; every node is one of them."""
+        """The steps from the input to the output; they pass every node."""
         steps: list[Step] = []
-        value, done = self.start, 0
-        while done < self.count and value != self.end:
+        value, path = self.start, self.path
+        while len(path) < len(self.nodes) and value != self.end:
             found = self.users.get(value, [])
             if len(found) != 1 or list(found[0].input).count(value) != 1:
                 self._no_chain(value, found)
             steps = self._after(steps, found[0], value)
-            value, done = found[0].output[0], done + 1
-        if value != self.end or done < self.count or value in self.users:
+            value = found[0].output[0]
+            path.append(found[0])
+        if value != self.end or len(path) < len(self.nodes) or value in self.users:
             self._no_chain(value, self.users.get(value, []))
         return steps
 
     def _no_chain(self, value: str, users: list[Any]) -> NoReturn:
         names = " and ".join(_label(node) for node in users[:3]) or "no node"
-        raise InvalidInput(self.source, "one path through every node, without branches or skip connections",
-                           f"{shown(value)} into {names}")
+        raise InvalidInput(self.source, "one path through every node, without branches or skip connections, "
+                           "or --from and --to", f"{shown(value)} into {names}")
 
     def _define(self, name: str, tensor: Any, transposed: bool) -> None:
         if name in self.constants:
@@ -107,7 +157,10 @@ class _Walk:
             if not turned or (len(tensor.dims) == 2 and _attributes(node).get("perm", [1, 0]) == [1, 0]):
                 self._define(node.output[0], tensor, transposed != turned)
                 return
-        self.count += 1
+        self.nodes.append(node)
+        self._note_users(node)
+
+    def _note_users(self, node: Any) -> None:
         for name in set(node.input):
             self.users.setdefault(name, []).append(node)
 
@@ -172,7 +225,7 @@ class _Walk:
         return dense(self.source, layer.label, layer.W, np.broadcast_to(b.ravel(), n))
 
     def _keeps_rows(self, node: Any, steps: list[Step]) -> bool:
-        """Whether a Reshape gives every output of the last layer its own shape, whatever the batch."""
+        """Whether a Reshape acts on every output of the last layer by itself, whatever the batch."""
         if node.input[1] not in self.constants:
             return False
         first, *rest = [int(n) for n in self._array(node.input[1], 1)] or [-2]
@@ -198,7 +251,7 @@ def _label(node: Any) -> str:
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    """Floats, integers and lists of integers of a node by name; others are of no step."""
+    """Floats, integers and lists of integers of a node by name; no step uses others."""
     values = {1: "f", 2: "i", 7: "ints"}
     return {one.name: list(one.ints) if one.type == 7 else getattr(one, values[one.type])
             for one in node.attribute if one.type in values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.archive import Archive
+from wdccheck.weights.readers.selection import Arrays, Selection, listed
 from wdccheck.weights.readers.source import Bounded, Room, decoded, kind, shown
 from wdccheck.weights.readers.unpickler import Global, plain_data
 
@@ -18,7 +20,7 @@ __all__ = ["read_torch"]
 _STORAGES = {"Double": ("f8", 8), "Float": ("f4", 4), "Half": ("f2", 2), "BFloat16": ("bf16", 2),
              "Long": ("i8", 8), "Int": ("i4", 4), "Short": ("i2", 2), "Char": ("i1", 1), "Byte": ("u1", 1),
              "Bool": ("?", 1)}
-_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "generator", "decoder", "weights")
+_DEEPEST, _CONTAINERS = 1000, 4096  # characters of a key; dictionaries and lists of a checkpoint
 _REBUILD = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
 
@@ -42,8 +44,28 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
-def read_torch(source: str, stream: Bounded) -> dict[str, np.ndarray]:
-    """The tensors of a state dict, or of the one that a checkpoint holds, in the order of the file."""
+@dataclass(frozen=True)
+class _Held:
+    """A dictionary or list of a checkpoint that holds tensors, and where it is."""
+
+    key: str
+    tensors: dict[Any, _Tensor]
+    rest: tuple[str, ...] = ()
+
+    @property
+    def has_matrices(self) -> bool:
+        return any(len(tensor.shape) > 1 for tensor in self.tensors.values())
+
+    def __str__(self) -> str:
+        names = listed((shown(name) for name in self.tensors), 2)
+        return f"{shown(self.key)} ({names})" if self.key else f"'' (the top: {names})"
+
+
+def read_torch(source: str, stream: Bounded, choice: Selection) -> Arrays:
+    """The tensors of a state dict, or of the one that a checkpoint holds, in the order of the file.
+
+    They are read while the stream is open.
+    """
     magic = stream.read(8)
     if not magic.startswith(b"PK"):
         raise InvalidInput(source, "the zip archive that torch.save of PyTorch >= 1.6 writes", kind(magic))
@@ -55,16 +77,24 @@ def read_torch(source: str, stream: Bounded) -> dict[str, np.ndarray]:
     order = ">" if top + "byteorder" in archive.names and archive.read(top + "byteorder") == b"big" else "<"
     data = plain_data(f"{source}: member {shown(pickles[0])}", archive.read(pickles[0]), _understood,
                       _reduced, _stored)
-    prefix, state = _state_dict(source, data)
+    if isinstance(data, _Tensor):
+        data = {"": data}
+    held = _held(source, data)
+    one = _chosen(source, data, held, choice)
     room = Room()
-    found: dict[str, np.ndarray] = {}
     load = functools.cache(functools.partial(_block, source, archive, top, order))
-    for name, value in state.items():
-        thing = f"{source}: array {shown(prefix + str(name))}"
-        if not isinstance(name, str) or not isinstance(value, _Tensor):
-            raise InvalidInput(thing, "a name and a tensor", shown(value))
-        found[name] = _strided(thing, value, load, room)
-    return found
+
+    def read(name: str) -> np.ndarray:
+        thing = f"{source}: array {shown(f'{one.key}: ' * bool(one.key) + name)}"
+        return _strided(thing, one.tensors[name], load, room)
+
+    for name in one.tensors:
+        if not isinstance(name, str):
+            raise InvalidInput(f"{source}: array {shown(name)}", "a name", type(name).__name__)
+    others = [f"{listed(map(shown, other.tensors), 2)} of {shown(other.key) if other.key else 'the top'}"
+              for other in held if other is not one]
+    return Arrays(source, {name: functools.partial(read, name) for name in one.tensors}, key=one.key,
+                  elsewhere=(*one.rest, *others))
 
 
 def _understood(name: str) -> bool:
@@ -98,17 +128,51 @@ def _stored(identity: Any) -> _Storage:
     return _Storage(key, sort.name.removeprefix("torch.").removesuffix("Storage"), count)
 
 
-def _state_dict(source: str, data: Any) -> tuple[str, dict[Any, Any]]:
-    """The dictionary of tensors, and the key of the checkpoint that leads to it."""
-    if isinstance(data, dict) and any(isinstance(value, _Tensor) for value in data.values()):
-        return "", data
-    held = [key for key in _KEYS if isinstance(data, dict) and isinstance(data.get(key), dict)
-            and any(isinstance(value, _Tensor) for value in data[key].values())]
-    if len(held) != 1:
-        keys = ", ".join(map(shown, list(data)[:8])) if isinstance(data, dict) else type(data).__name__
-        raise InvalidInput(source, f"a state dict, or one under one of {', '.join(_KEYS)}",
-                           f"{', '.join(held)}" if held else keys or "an empty dictionary")
-    return f"{held[0]}: ", data[held[0]]
+def _held(source: str, data: Any) -> list[_Held]:
+    """Every dictionary or list in a checkpoint that holds tensors, but for the state of an optimizer."""
+    found: list[_Held] = []
+    waiting: deque[tuple[str, Any]] = deque([("", data)])
+    seen: set[int] = set()
+    while waiting:
+        key, value = waiting.popleft()
+        if id(value) in seen or (isinstance(value, dict) and {"state", "param_groups"} <= value.keys()):
+            continue
+        seen.add(id(value))
+        items = (dict(value) if isinstance(value, dict)
+                 else {str(i): one for i, one in enumerate(value)} if isinstance(value, list) else {})
+        tensors = {name: one for name, one in items.items() if isinstance(one, _Tensor)}
+        if tensors:
+            rest = [name for name, one in items.items() if not isinstance(one, _Tensor | dict)]
+            found.append(_Held(key, tensors, tuple(f"{shown(name)}, no tensor" for name in rest)))
+        waiting += [(f"{key}.{name}" if key else str(name)[:200], one) for name, one in items.items()
+                    if isinstance(one, dict | list) and one]
+        if len(key) > _DEEPEST or len(seen) > _CONTAINERS:
+            raise InvalidInput(source, f"at most {_CONTAINERS} dictionaries and lists, not deep in each "
+                               "other", "more")
+    return found
+
+
+def _chosen(source: str, data: Any, held: list[_Held], choice: Selection) -> _Held:
+    """The dictionary of tensors that is meant: the one of this key, or the only one that has matrices."""
+    matrices = [one for one in held if one.has_matrices] or held
+    if choice.key is not None:
+        exact = [one for one in held if one.key == choice.key]
+        found = exact or [one for one in matrices if one.key.startswith(f"{choice.key}.")]
+        required = f"a key of a dictionary that holds tensors, and not {shown(choice.key)},"
+    else:
+        found = matrices
+        if choice.arrays and len(found) > 1:  # the names may say which
+            found = [one for one in matrices if choice.fits(one.tensors)]
+        required = "one dictionary of tensors, or --key to choose one"
+    if len(found) == 1:
+        return found[0]
+    if not held:
+        keys = listed(map(shown, data)) if isinstance(data, dict) else type(data).__name__
+        raise InvalidInput(source, "a state dict, or a checkpoint that holds one", keys)
+    several = [one for one in found or matrices if one.has_matrices] or held
+    left = f" and {len(several) - 4} more" if len(several) > 4 else ""
+    raise InvalidInput(source, required, f"{len(several)}: " + " or ".join(
+        f"--key {one}" for one in several[:4]) + left)
 
 
 def _block(source: str, archive: Archive, top: str, order: str, storage: _Storage) -> np.ndarray:

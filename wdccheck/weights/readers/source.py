@@ -1,4 +1,4 @@
-"""A weight file before anything in it is believed: which file, how large, how much may be read from it."""
+"""A weight file before anything in it is trusted: which file, how large, how much may be read from it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bounded(io.FileIO):
         self.largest = LIMIT
 
     def read(self, size: int | None = -1) -> bytes:
-        """As a file's; a read cut short makes whoever wanted more refuse the file."""
+        """Like a file's; a reader that gets less than it wants refuses the file."""
         unlimited = size is None or size < 0
         return super().read(self.largest if unlimited else min(size or 0, self.largest)) or b""
 
@@ -107,7 +107,7 @@ def json_object(thing: str, text: bytes | str) -> dict[str, Any]:
     Raises
     ------
     InvalidInput
-        The text is none, or long.
+        The text is not one, or too long.
     """
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -153,7 +153,7 @@ def one_line(error: Exception) -> str:
 
 
 def word(name: object) -> str:
-    """A name of a file as it is if it is a plain word, else shown."""
+    """A name in a file: as it is if it is a plain word, else `shown`."""
     return name if isinstance(name, str) and name.isidentifier() and len(name) <= 60 else shown(name)
 
 

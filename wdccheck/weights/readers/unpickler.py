@@ -82,7 +82,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
-        """Execute one opcode; whatever a malformed pickle makes fail here is caught by the caller."""
+        """Execute one opcode; the caller catches whatever a malformed pickle makes fail."""
         push, pop = self.stack.append, self.stack.pop
         if name in _VALUES:
             push(argument)
@@ -141,7 +141,7 @@ class _Machine:
         return True
 
     def _marked(self) -> list[Any]:
-        """The items above the last mark, which goes too."""
+        """The items above the last mark, popped with it."""
         items: list[Any] = []
         while not isinstance(item := self.stack.pop(), _Mark):
             items.append(item)

@@ -1,0 +1,116 @@
+"""The minimum over all alpha of epsilon(alpha)/alpha, from both sides: what no choice of alpha changes.
+
+From below by two witnesses (Fact 4); from above by every alpha at which there is an upper bound, by the
+value that every large alpha gives (Fact 9), and by a condition of the same layer that dominates this one
+at every alpha (Fact 12).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wdccheck.brackets import Bracket, decode_witness, encode_witness
+from wdccheck.engines.lines import Line, lines, lowest, proved
+from wdccheck.errors import UnsoundBound
+from wdccheck.geometry.spheres import Points
+from wdccheck.kinds import named
+from wdccheck.protocol.condition import Scaled
+from wdccheck.rounded_text import quotient, shortest
+
+__all__ = ["LeastRatio", "least_ratio", "least_upper"]
+
+
+@dataclass(frozen=True, eq=False)
+class LeastRatio:
+    """``lower <= min over alpha of epsilon(alpha)/alpha <= upper``.
+
+    Attributes
+    ----------
+    lower, upper : float
+        The bounds.
+    upper_by : str
+        What gives `upper`.
+    witnesses : tuple of mappings
+        The points that prove `lower`: two, or one that proves the vacuous value; none where it is 0.
+    alpha : float or None
+        The scale at which their terms are measured, where their lines cross; None where that proves less
+        than `lower`, or there are no witnesses.
+    """
+
+    lower: float
+    upper: float
+    upper_by: str
+    witnesses: tuple[Points, ...] = ()
+    alpha: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {"lower": self.lower, "upper": self.upper, "upper_by": self.upper_by, "alpha": self.alpha,
+                "witnesses": [encode_witness(one) for one in self.witnesses]}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> LeastRatio:
+        """Inverse of :meth:`to_dict`, of data whose form has been checked."""
+        return LeastRatio(float(data["lower"]), float(data["upper"]), data["upper_by"],
+                          tuple(map(decode_witness, data["witnesses"])),
+                          None if data["alpha"] is None else float(data["alpha"]))
+
+
+def least_ratio(
+    condition: Scaled, known: Bracket, found: Sequence[Line], above: tuple[str, LeastRatio] | None = None,
+) -> LeastRatio:
+    """What lines, a bracket at the alpha of `condition`, and a dominating condition say of the minimum.
+
+    The lines that prove most are measured again where they cross, so that two points and an alpha are the
+    whole proof. There neither is lower; unless one no longer rises or falls, their new crossing is not
+    lower either. If it is, what the former lines prove is kept, without the alpha.
+
+    Parameters
+    ----------
+    condition : Scaled
+    known : Bracket
+        Its bracket; the witness gives a line, too.
+    found : sequence of Line
+    above : (str, LeastRatio), optional
+        The name of a condition that dominates this one at every alpha, and its minimum.
+
+    Raises
+    ------
+    UnsoundBound
+        Both sides contradict each other: a bug.
+    """
+    own = [] if known.witness is None else lines(condition, [known.witness])
+    lower, pair = proved([*found, *own])
+    upper, by = least_upper(known, above)
+    if lower > upper:
+        raise UnsoundBound(f"{condition!r}: eps/alpha >= {lower!r} at every alpha, and <= {upper!r} by {by}; "
+                           "please report this", known, known)
+    if pair is None:
+        return LeastRatio(0.0, upper, by)
+    points = tuple({id(line.point): line.point for line in pair}.values())
+    beta = lowest(pair, condition.vacuous).beta
+    alpha = 1 / beta if 0 < beta < math.inf and 0 < 1 / beta < math.inf else condition.alpha
+    again, _ = proved(lines(condition.with_alpha(alpha), points))
+    return LeastRatio(max(lower, again), upper, by, points, alpha if again >= lower else None)
+
+
+def least_upper(known: Bracket, above: tuple[str, LeastRatio] | None = None) -> tuple[float, str]:
+    """An upper bound on the minimum, and what gives it.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> from wdccheck.engines.least_ratio import least_upper
+    >>> least_upper(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()))
+    (0.5, 'every large alpha (Fact 9)')
+    """
+    scale = float(known.condition["alpha"])
+    critical = float(named(known.condition["kind"]).critical)
+    bounds = [(critical, "every large alpha (Fact 9)")]
+    if above is not None:
+        bounds.append((above[1].upper, f"{above[0]}, at the same alpha (Fact 12)"))
+    bounds.append((quotient(known.upper, scale, math.inf), f"alpha = {shortest(scale)}: {known.upper_by}"))
+    return min(bounds, key=lambda bound: bound[0])  # ties to the earlier
