@@ -16,4 +16,5 @@ def test_no_forgery_is_proved(tmp_path):
 def test_no_forgery_of_many_is_proved(tmp_path):
     """`python tests/examples/drawn_forgeries.py` draws 36 000."""
     outcomes, failures = forgeries(500, 1, tmp_path)
-    assert not failures and min(outcomes[word] for word in ("refused", "refuted", "not proved", "proved")) > 10
+    assert not failures
+    assert min(outcomes[word] for word in ("refused", "refuted", "not proved", "proved")) > 10
