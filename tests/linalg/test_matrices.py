@@ -226,7 +226,7 @@ def swapped(condition):
 def test_a_forged_layer_is_not_believed(saved, change, outcome):
     try:
         found = changed(saved[0], change).outcome
-    except InvalidInput:
+    except wc.InvalidInput:
         found = "refused"
     assert found == outcome
 
