@@ -52,7 +52,7 @@ def test_json_alone_on_stdout(net):
     code, out, err = run("certify", net, "--json", "-", "--workers", 1, "--time-limit", 1)
     data = json.loads(out)
     assert code == 0
-    assert (data["schema"], data["wdccheck"], data["kernel"]) == (1, wc.__version__, wc.kernel())
+    assert (data["schema"], data["wdccheck"], data["kernel"]) == (2, wc.__version__, wc.kernel())
     assert len(data["rows"]) == 5
     assert "layer 1" in err
 

@@ -84,7 +84,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
 def test_files_that_are_no_report_are_refused(tmp_path):
     path = tmp_path / "x.json"
     result_files.write(path, {"rows": [{}]})
-    with pytest.raises(InvalidInput, match="a report as written by certify"):
+    with pytest.raises(InvalidInput, match="the field wdccheck"):
         Report.load(path)
     for name, value in (("kind", "<b>"), ("shape", ["<b>", 3]), ("shape", [0, 3]), ("shape", [3])):
         data = loaded("demodulation").to_dict()
