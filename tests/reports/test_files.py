@@ -90,7 +90,7 @@ def test_files_that_are_no_report_are_refused(tmp_path):
         data = loaded("demodulation").to_dict()
         data["rows"][0]["bracket"]["condition"][name] = value
         result_files.write(path, data)
-        with pytest.raises(InvalidInput, match="rows of WDC"):
+        with pytest.raises(InvalidInput, match=f"rows 1: .*{name}"):
             Report.load(path)
 
 
