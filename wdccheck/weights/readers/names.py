@@ -106,11 +106,11 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     used = {name for group in groups for name, _ in group.parts.values()}
     unused = [shown(name) for name in arrays.entries
               if name not in used and _role(name)[1] != "count"]
-    return Chain(source, tuple(steps), _ordered_by(choice, layers, kept), arrays.key,
+    return Chain(source, tuple(steps), _ordered_by(arrays, choice, layers), arrays.key,
                  (*unused, *arrays.elsewhere), choice.transpose)
 
 
-def _ordered_by(choice: Selection, layers: Sequence[Named], kept: bool) -> str:
+def _ordered_by(arrays: Arrays, choice: Selection, layers: Sequence[Named]) -> str:
     if choice.alone:
         return "one matrix"
     if len(layers) <= 1:
@@ -118,7 +118,8 @@ def _ordered_by(choice: Selection, layers: Sequence[Named], kept: bool) -> str:
     how = "natural order of names"
     if choice.arrays:
         how = f"order given by --arrays {shown(','.join(choice.arrays))}"
-        if len(layers) > sum(len(one.split(",")) for one in choice.arrays):
+        if any(layer.name not in ",".join(choice.arrays).split(",") for layer in layers):
+            kept = arrays.keeps_order(list(arrays.entries))
             how += f", within a pattern in {'the order of the file' if kept else 'natural order'}"
     elif gap := missing(layers):
         how += f" (none is called {gap})"
