@@ -162,7 +162,7 @@ def test_two_rays_are_exact(kind):
 def test_a_plane_of_codes_against_a_grid(kind):
     """k = 2: pairs of codes on a grid stay below the upper bound, and are found by the search."""
     _, net, U = instance(6, (2, 4, 5), kind)
-    engines = (wc.Spectral(), wc.Ascent(starts=128), wc.BranchAndBound(nodes=400))
+    engines = (wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(nodes=400))
     result = wc.bracket(wc.Coherence(U, net), *engines)
     t = np.linspace(0, 2 * np.pi, 181)
     x = net(np.stack([np.cos(t), np.sin(t)], axis=1))
@@ -187,6 +187,7 @@ def test_no_sample_exceeds_an_upper_bound(dims, kind):
         assert condition.deviation(condition.search.seeds(rng, 256)).max() <= result.upper * (1 + 1e-12)
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_a_halved_form_is_caught(monkeypatch):
     """The proof rests on M^T H_j M: half of it contradicts the search."""
     _, net, U = instance(8, (2, 4, 5), "fourier")
@@ -198,25 +199,28 @@ def test_a_halved_form_is_caught(monkeypatch):
 
     monkeypatch.setattr(Proof, "_seen", halved)
     with pytest.raises(wc.UnsoundBound):
-        wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=128), wc.BranchAndBound(nodes=400))
+        wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.BranchAndBound(nodes=400))
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_the_cones_give_more_than_the_cap():
     _, net, U = instance(9, (2, 6, 8))
     cap = wc.bracket(wc.Coherence(U, net), wc.Spectral())
-    proved = wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=256), wc.BranchAndBound(nodes=1500))
+    proved = wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.BranchAndBound(nodes=1500))
     assert proved.upper < 0.995 * cap.upper and "BranchAndBound" in proved.upper_by
     assert proved.upper < 1.03 * proved.lower
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_beyond_three_latent_dimensions_there_is_a_cap():
     _, net, U = instance(10, (5, 8, 9), "fourier")
     condition = wc.Coherence(U, net)
-    result = wc.bracket(condition, time_limit=3)
+    result = wc.bracket(condition, time_limit=1)
     assert condition.proof is None and result.upper_by.startswith("Fact 23")
     assert result.stopped["upper"].reason.value == "cap_only"
 
 
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("n", [4, 5])
 def test_known_values(n):
     """On a range that holds all differences: 1 for U = I and for one row, 1 of the constant row of Fourier's,
@@ -235,10 +239,11 @@ def test_it_is_at_least_what_an_isometry_spreads():
     assert wc.bracket(wc.Coherence(U, net), wc.Spectral()).lower >= 1 / np.sqrt(len(U)) - 1e-12
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_workers_change_nothing_and_pickles_are_the_same():
     _, net, U = instance(12, (2, 4, 5), "fourier")
     condition = wc.Coherence(U, net)
-    engines = (wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=256), wc.BranchAndBound(nodes=300))
+    engines = (wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=64), wc.BranchAndBound(nodes=300))
     one, two = (wc.bracket(condition, *engines, workers=workers) for workers in (1, 2))
     assert (one.lower, one.upper) == (two.lower, two.upper)
     assert all(np.array_equal(one.witness[x], two.witness[x]) for x in one.witness)

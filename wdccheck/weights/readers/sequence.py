@@ -157,6 +157,8 @@ def _runs(group: Sequence[Named]) -> list[list[Named]]:
 
 def _neck(run: Sequence[Named]) -> int:
     """After how many layers the width is least, if no end is narrower and both sides are wider; else 0."""
+    if not run:
+        return 0
     widths = [run[0].shape[1], *(layer.shape[0] for layer in run)]
     least = min(widths)
     inner = [i for i in range(1, len(run)) if widths[i] == least < min(max(widths[:i]), max(widths[i:]))]
