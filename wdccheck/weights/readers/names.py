@@ -150,14 +150,16 @@ def _groups(source: str, names: Iterable[str], read: Callable[[str], np.ndarray]
         (stem, role), thing = roles[name], f"{source}: array {shown(name)}"
         if _PART_OF.search(name):
             raise InvalidInput(thing, "a plain weight matrix or bias",
-                               "a part of a recurrent, attention or reparametrized layer")
+                               "a part of a recurrent, attention or reparametrized layer (--arrays takes "
+                               "others)")
         array = read(name)
         if role == "bias" and array.ndim == 2 and not (
                 stem in weights and _may_be_bias(array, read(weights[stem]))):
             stem, role = name, "weight"  # a layer that is called b
         group = found.setdefault(stem, _Group(stem))
         if role in group.parts:
-            raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])}")
+            raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])} "
+                               "(--arrays chooses)")
         group.parts[role] = (name, array)
     return sorted(found.values(), key=lambda group: natural(group.stem.casefold()))
 

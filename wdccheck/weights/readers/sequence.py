@@ -64,6 +64,8 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
     """
     order = layers if stored is None else stored
     kinds = list(dict.fromkeys(layer.kind for layer in layers))
+    if not layers:
+        return
     if len(kinds) > 1:
         found = f"names of {len(kinds)} kinds, as {_quoted([_first(layers, kind) for kind in kinds], 4)}"
     elif list(order) != list(layers):
@@ -180,7 +182,7 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     foreign = any(fnmatchcase(name, pattern) for name in others)
     if plain and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
-    text = ",".join(names)
+    text = ("," if not any("," in name for name in names) else "' --arrays '").join(names)
     return f"'{text}'" if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
 
 
