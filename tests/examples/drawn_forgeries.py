@@ -2,8 +2,7 @@
 
 ``python tests/examples/drawn_forgeries.py --count 36000 --seed 1`` forges so many files and prints what
 became of them, with exit status 1 if a false bound was proved or something else than a refusal was raised.
-The truth is the bracket of the condition that the forged file describes; of a WDC of one column, of zeros
-and of a large alpha it is a rational number.
+What is true of the condition that the forged file describes stands in `truths.py`.
 """
 
 from __future__ import annotations
@@ -12,155 +11,28 @@ import argparse
 import base64
 import copy
 import json
-import math
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import wdccheck as wc
+from examples.truths import SEEDS, described, exact_minimum, genuine, truth, weights_of
 from wdccheck import checker, kinds
-from wdccheck.conditions.built import build
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import hashes
-from wdccheck.linalg.matrices import from_parts
 from wdccheck.reports.row import Row
 
 __all__ = ["forgeries", "said"]
 
 Data = dict[str, Any]
 Rng = np.random.Generator
-SEEDS = 4  # of genuine results
-FORMULAS = (wc.Spectral(), wc.MonteCarlo(32), wc.BranchAndBound(nodes=50))
-
-
-# -- genuine results of a few milliseconds -----------------------------------------------------------
-
-
-def layer(rng: Rng, n: int, k: int) -> np.ndarray:
-    """Gaussian, integer, or with one huge column that nothing reaches."""
-    W = [rng.standard_normal((n, k)), rng.integers(-1, 2, (n, k)).astype(float),
-         rng.standard_normal((n, k)) * 10.0 ** rng.integers(-3, 4)][rng.integers(3)]
-    return W
-
-
-def network(rng: Rng, *dims: int) -> wc.ReLUNetwork:
-    """With a unit that never opens, the column behind which is huge."""
-    layers = [layer(rng, n, k) for k, n in pairwise(dims)]
-    if rng.random() < 0.5:
-        layers[0][-1] = 0.0
-        layers[1][:, -1] = 1e8
-    return wc.ReLUNetwork(layers)
-
-
-def orthonormal(rng: Rng, n: int) -> np.ndarray:
-    """Real, or complex."""
-    entries = rng.standard_normal((n, n)) + 1j * rng.integers(2) * rng.standard_normal((n, n))
-    U = np.linalg.qr(entries)[0]
-    return U if U.imag.any() else U.real
-
-
-def _conditions(rng: Rng) -> Iterator[Any]:
-    alpha = float(2.0 ** rng.integers(-3, 4))
-    yield wc.WDC(layer(rng, 5, 1), alpha)
-    yield wc.WDC(layer(rng, 6, 2), alpha)
-    yield wc.WDC(layer(rng, 2, 3), 100.0)
-    yield wc.WDC(np.zeros((3, 2)), alpha)
-    yield wc.WDC(np.eye(2), alpha)
-    yield wc.JointWDC(layer(rng, 4, 1), layer(rng, 4, 1), alpha)
-    yield wc.JointWDC(layer(rng, 4, 2), layer(rng, 4, 1), alpha)
-    yield wc.R2WDC(network(rng, 1, 4, 3), 2, alpha)
-    yield wc.R2WDC(network(rng, 2, 3, 2), int(rng.integers(1, 3)), alpha)
-    yield wc.RRIC(layer(rng, 3, 4), network(rng, 1, 3, 4))
-    yield wc.RRIC(np.eye(3), network(rng, 2, 3, 3))
-    yield wc.Coherence(orthonormal(rng, 4), network(rng, 1, 3, 4))
-
-
-@cache
-def genuine(seed: int) -> tuple[tuple[Data, ...], tuple[Data, ...]]:
-    """Brackets, and reports, as plain data."""
-    rng = np.random.default_rng(seed)
-    found = [wc.bracket(condition, *FORMULAS).to_dict() for condition in _conditions(rng)]
-    single = wc.certify(network(rng, 1, 3, 2), alpha=1.0, time_limit=0.3)
-    B, C = ([rng.standard_normal((3, 1)), rng.standard_normal((4, 3))] for _ in range(2))
-    pair = wc.certify_pair(wc.ReLUNetwork(B), wc.ReLUNetwork(C), alpha=1.0, time_limit=0.3)
-    return tuple(found), (single.to_dict(), pair.to_dict())
-
-
-# -- the truth ---------------------------------------------------------------------------------------
-
-
-def truth(condition: Mapping[str, Any]) -> tuple[Fraction, Fraction] | None:
-    """epsilon of what a file describes, between two numbers; None where it describes nothing."""
-    try:
-        return _truth(json.dumps(condition))
-    except (InvalidInput, TypeError, KeyError, ValueError, AttributeError, OverflowError):
-        return None
-
-
-@cache
-def _truth(text: str) -> tuple[Fraction, Fraction] | None:
-    about = json.loads(text)
-    condition = described(about)
-    if condition is None or any(about[key] != value for key, value in condition.describe().items()
-                                if key in ("kind", "alpha", "shape", "sha256", "options")):
-        return None
-    if isinstance(condition, wc.WDC) and (exact := exactly(np.asarray(condition.W), condition.alpha)):
-        return exact, exact
-    climb = (wc.Ascent(starts=16),) if text in _of_genuine_files() else ()
-    known = wc.bracket(condition, *FORMULAS, *climb, time_limit=2)
-    return Fraction(known.lower), Fraction(known.upper) if math.isfinite(known.upper) else Fraction(10) ** 400
-
-
-@cache
-def _of_genuine_files() -> set[str]:
-    return {json.dumps(one["condition"]) for seed in range(SEEDS) for one in genuine(seed)[0]}
-
-
-def _weights_of(condition: Data) -> Data:
-    """Those that a report has elsewhere; its hash says which they are."""
-    rows = (row["bracket"]["condition"] for seed in range(SEEDS) for one in genuine(seed)[1]
-            for row in one["rows"])
-    same = (one for one in rows if all(one[key] == condition.get(key) for key in ("kind", "sha256")))
-    found = next(same, {})
-    return {key: found[key] for key in ("network", "measurements", "weights") if key in found}
-
-
-def described(about: Mapping[str, Any]) -> Any:
-    """The condition that a file describes; None where it carries no weights."""
-    kind, data = kinds.named(about["kind"]), {"condition": about}
-    A = None
-    if kind.paired:
-        matrices: Any = checker.stored_pair(data)
-    elif kind.over_range:
-        matrices = [checker.stored_matrix(W) for W in about["network"]]
-        A = checker.stored_measurements(about["measurements"]) if kind.measured else None
-    elif (rows := checker.stored_sparse(data)) is not None:
-        matrices = [from_parts(rows.shape, rows.data, rows.indices, rows.indptr)]
-    else:
-        matrices = [checker.stored_weights(data)]
-    if matrices is None or any(W is None for W in matrices):
-        return None
-    return build(kind.name, list(matrices), alpha=about["alpha"] or 1.0, measurements=A, layer=1)
-
-
-def exactly(W: np.ndarray, alpha: float) -> Fraction | None:
-    """epsilon of a WDC where it is a rational number that is known without a search."""
-    half = Fraction(alpha) / 2
-    squares = [sum((Fraction(float(w)) ** 2 for w in W.ravel() if sign * w > 0), Fraction(0))
-               for sign in (1, -1)]
-    if W.shape[1] == 1:
-        return max(abs(square - half) for square in squares)
-    n, k = W.shape
-    return half if n < 2 * k and sum(squares) <= half else None  # some direction opens no row (Fact 9)
 
 
 # -- forgeries ---------------------------------------------------------------------------------------
@@ -192,6 +64,26 @@ def between(data: Data, rng: Rng) -> None:
 def without_witness(data: Data, rng: Rng) -> None:
     data["witness"] = None
     data["lower"] = float(rng.choice([0.0, data["lower"]]))
+
+
+def other_least(data: Data, rng: Rng) -> None:
+    """The minimum over alpha: a smaller upper or larger lower bound, or other witnesses."""
+    none = {"lower": 0.4, "upper": 0.5, "upper_by": "", "alpha": None, "witnesses": []}
+    least = data.get("least") or none
+    change = rng.integers(5)
+    if change == 0:
+        least["upper"] = max(least["lower"], least["upper"] * (1 - relative(rng)))
+    elif change == 1:
+        least["lower"] = min(least["upper"], least["lower"] * (1 + relative(rng)) + 1e-300)
+    elif change == 2:
+        least["lower"] = least["upper"]
+    elif change == 3:
+        least["witnesses"] = least["witnesses"][:1] * 2
+        least["alpha"] = [None, 1.0, 3.5][rng.integers(3)]
+    else:
+        for witness in least["witnesses"]:
+            other_witness({"witness": witness, "lower": 0.0}, np.random.default_rng(0))
+    data["least"] = least
 
 
 def other_witness(data: Data, rng: Rng) -> None:
@@ -322,8 +214,8 @@ Forge = Callable[[Data, Rng], None]
 OF_BRACKETS: tuple[Forge, ...] = (
     smaller_upper, smaller_upper, larger_lower, larger_lower, between, without_witness, other_witness,
     other_witness, other_decimals, other_alpha, other_kind, other_shape, other_options, other_layer,
-    other_weights, other_weights, scaled_weights, no_weights, other_hash, other_engines, other_words,
-    exchanged, exchanged, nothing)
+    other_least, other_least, other_weights, other_weights, scaled_weights, no_weights, other_hash,
+    other_engines, other_words, exchanged, exchanged, nothing)
 
 
 def row_like_its_bracket(row: Data) -> None:
@@ -380,7 +272,7 @@ def forged(rng: Rng) -> tuple[str, Data]:
                 other_report(data, rng)
             else:
                 row = data["rows"][rng.integers(len(data["rows"]))]
-                forge(row["bracket"], rng)
+                forge(row if forge is other_least else row["bracket"], rng)
                 if rng.random() < 0.7:
                     row_like_its_bracket(row)
         except (TypeError, KeyError, AttributeError, ValueError, IndexError):
@@ -417,14 +309,15 @@ def said(path: Path, data: Data) -> tuple[str, list[str]]:
         return "raised", [f"{type(error).__name__}: {error}"]
     found = {check.what: str(check.outcome) for check in checks if check.counts}
     text = json.loads(path.read_text())
-    rows = [(f"{Row(wc.Bracket(row['bracket']['condition']), of=row['of']).name}: ", row["bracket"])
-            for row in text["rows"]] if "rows" in text else [("", text)]
+    rows = [("", text)] if "rows" not in text else [
+        (f"{Row(wc.Bracket(row['bracket']['condition']), of=row['of']).name}: ",
+         {**row["bracket"], "least": row.get("least")}) for row in text["rows"]]
     wrong = []
     for name, known in rows:
         sides = [found[f"{name}{side} bound"] == "proved" for side in ("lower", "upper")]
         if not any(sides):
             continue
-        true = truth({**_weights_of(known["condition"]), **known["condition"]})
+        true = truth({**weights_of(known["condition"]), **known["condition"]})
         if true is None:
             trivial = (known["lower"] == 0 and known["witness"] is None, known["upper"] is None)
             wrong += [f"{name}{side} proved of nothing" for side, proved, empty in
@@ -434,8 +327,26 @@ def said(path: Path, data: Data) -> tuple[str, list[str]]:
             wrong.append(f"{name}lower {known['lower']!r} proved, epsilon <= {float(true[1])!r}")
         if sides[1] and known["upper"] is not None and Fraction(known["upper"]) < true[0]:
             wrong.append(f"{name}upper {known['upper']!r} proved, epsilon >= {float(true[0])!r}")
+    for name, known in rows:
+        wrong += [f"{name}{line}" for line in _wrong_minimum(name, known, found)]
     outcomes = set(found.values())
     return next(word for word in ("refuted", "not proved", "recorded", "proved") if word in outcomes), wrong
+
+
+def _wrong_minimum(name: str, known: Data, found: Mapping[str, str]) -> Iterator[str]:
+    """False bounds on the minimum over alpha that are proved; `known`: what they stand beside."""
+    least = known.get("least")
+    sides = [found.get(f"{name}least eps/alpha, {side} bound") == "proved" for side in ("lower", "upper")]
+    true = truth(known["condition"]) if least and any(sides) else None
+    if least is None or true is None:
+        return
+    condition = described(known["condition"])
+    most = min(Fraction(condition.vacuous), true[1] / Fraction(condition.alpha))
+    exact = exact_minimum(condition.W) if isinstance(condition, wc.WDC) else None
+    if sides[0] and Fraction(least["lower"]) > (most if exact is None else exact):
+        yield f"least lower {least['lower']!r} proved, the minimum is {exact!r}, at most {float(most)!r}"
+    if sides[1] and exact is not None and Fraction(least["upper"]) < exact:
+        yield f"least upper {least['upper']!r} proved, the minimum is {float(exact)!r}"
 
 
 def forgeries(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
@@ -453,7 +364,7 @@ def forgeries(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[s
             outcomes[outcome] += 1
             if set(name.removeprefix("report: ").split(", ")) == {"nothing"} and outcome not in (
                     "proved", "refused"):
-                wrong.append(f"a genuine file is {outcome}")
+                wrong.append(f"a genuine file is {outcome}: {wc.verify(path, time_limit=60)}")
             failures += [f"seed {seed}, number {i} ({name}): {line}" for line in wrong]
     return outcomes, failures
 

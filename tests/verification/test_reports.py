@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 import wdccheck as wc
-from examples.checks import proved, refuted, stands
+from examples.checks import denied, proved, refuted, stands
 from examples.forgeries import verify
 from examples.matrices import gaussian
 from examples.networks import A, generator
@@ -73,8 +73,10 @@ def forge(name):
 def test_forged_reports_are_not_proved(saved, name):
     data = forge(name)(json.loads(saved.read_text()))
     saved.write_text(json.dumps(data))
-    checks = wc.verify(saved)
-    assert not proved(checks) if name == "a carried upper" else refuted(checks)
+    if name == "a carried upper":  # no run proves it; no deviation exceeds it either
+        assert not proved(wc.verify(saved))
+    else:
+        assert denied(saved)
 
 
 def bare(path):
