@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.checks import stands
+from examples.checks import refuted, stands
 from examples.pages import Page, loaded
 from wdccheck import result_files
 from wdccheck.cli.main import main
@@ -120,3 +122,17 @@ def test_names_of_a_file_do_not_control_the_terminal():
     origin = Origin("a\x1b[2J.npz", ("array 'W\n' 2 x 2",), "one layer", unused=unused)
     assert origin.to_text().splitlines()[0] == r"a\x1b[2J.npz: layer 1 array 'W\n' 2 x 2; one layer"
     assert "'11' and 8 more" in origin.to_text() and len(origin.to_dict()["unused"]) == 20
+
+
+@pytest.mark.parametrize("name", ["digits", "demodulation"])
+def test_reports_of_schema_1_still_load(name, tmp_path):
+    path = Path(__file__).parents[1] / "examples" / "schema1" / f"{name}.json"
+    old, report = json.loads(path.read_text()), Report.load(path)
+    for row, kept in zip(report.rows, old["rows"], strict=True):
+        assert (row.bracket.lower, row.bracket.upper) == (kept["lower"], kept["upper"])
+        if kept["ratio_lower_any_alpha"] is not None:
+            assert row.least.lower == kept["ratio_lower_any_alpha"] and row.least.upper <= row.ratio_upper
+    assert stands(wc.verify(path, rerun=False))
+    report.save(tmp_path / "new.json")
+    assert json.loads((tmp_path / "new.json").read_text())["schema"] == 2
+    assert not refuted(wc.verify(tmp_path / "new.json", rerun=False))  # it has no witnesses of the minimum
