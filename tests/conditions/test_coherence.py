@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.checks import outcomes
+from examples.checks import denied, outcomes
 from examples.coherence import ISOMETRIES, exact, fourier, instance, orthonormal, plain, random_points
 from wdccheck import checker, kinds
 from wdccheck.checker import reevaluate
@@ -296,8 +296,7 @@ def test_a_forged_result_is_refuted(tmp_path, forged):
     FORGED[forged](data)
     assert reevaluate(data).outcome == "refuted"
     path.write_text(json.dumps(data))
-    if forged != "letter":
-        assert wc.verify(path, rerun=False)[0].outcome == "refuted"
+    assert denied(path, rerun=False)
 
 
 def test_large_ones_are_given_to_verify(tmp_path):
