@@ -16,7 +16,7 @@ from wdccheck.engines.sdp import SDP, _missing
 from wdccheck.errors import InvalidInput
 from wdccheck.stops import Reason
 
-NODES = 60
+NODES = 120  # the solver is asked a few times
 
 
 def instance(seed=1, dims=(2, 4, 5), m=3):

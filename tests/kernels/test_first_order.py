@@ -155,9 +155,9 @@ def sure(rng, k):
 def test_a_box_is_not_proved_below_its_largest_deviation(k):
     """By either kernel, nor do these differ; a little above it the whole box is proved."""
     rng, proved = np.random.default_rng(k), 0
-    for _ in range(8):
+    for _ in range(18):
         rows, alpha, center, half, most = sure(rng, k)
-        for factor in (1 - 1e-12, 1 - 1e-6, 1 - 1e-3, 1.002):
+        for factor in (1 - 1e-12, 1.002):
             made = Problem(rows, np.ones(len(rows)), np.zeros(len(rows)), alpha, 1e-15, most * factor, 40)
             found = set()
             for prove in filter(None, (_kernels.prove, plain_proof.prove)):
@@ -167,7 +167,7 @@ def test_a_box_is_not_proved_below_its_largest_deviation(k):
             rest = sum(found.pop()[1:])
             assert rest or factor > 1
             proved += not rest
-    assert proved >= 2
+    assert proved >= 5
 
 
 def test_the_first_order_of_the_expectation_bounds_its_change():
