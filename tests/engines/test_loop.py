@@ -18,6 +18,8 @@ from wdccheck.errors import CertificateMismatch
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason, Stop
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 @dataclass(frozen=True)
 class Fake:

@@ -170,10 +170,10 @@ def test_summaries_of_a_report_are_checked(tmp_path):
     report = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=1).to_dict()
     names = [check.what for check in verify(report, tmp_path, rerun=False)]
     rows = ["WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1", "R2WDC of layer 2", "RRIC"]
-    for what in ("lower bound", "upper bound", "summary"):
-        assert [f"{row}: {what}" for row in rows] == [name for name in names if name.endswith(f": {what}")
-                                                      and "least" not in name]
-    assert names[-2:] == ["network", "other fields"]
+    each = ["lower bound", "upper bound"]
+    least = [f"least eps/alpha, {side} bound" for side in ("lower", "upper")]
+    expected = {row: [*each, *(least if row != "RRIC" else []), "summary"] for row in rows}
+    assert names == [*(f"{row}: {what}" for row in rows for what in expected[row]), "network", "other fields"]
     assert not refuted(verify(report, tmp_path, rerun=False))
     report["rows"][1]["ratio_lower"] = 0.0
     assert [c.what for c in refuted(verify(report, tmp_path, rerun=False))] == ["WDC of layer 2: summary"]

@@ -93,7 +93,9 @@ def lowest(found: Sequence[Line], most: float) -> Lowest:
     value = float(heights[rising, falling])
     if value >= most * (1 - NEARLY):
         positive = g > 0
-        return Lowest(float(np.min((most + q[positive]) / g[positive])), value, True)
+        with np.errstate(over="ignore"):  # beta is beyond floats
+            beta = np.min((most + q[positive]) / g[positive])
+        return Lowest(float(beta), value, True)
     return Lowest(float((q[rising] + q[falling]) / (g[rising] + g[falling])), value, False)
 
 

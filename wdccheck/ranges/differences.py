@@ -117,7 +117,8 @@ def sharpened(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarra
     _, exponent = np.frexp(np.abs(value).max(axis=1, keepdims=True))
     lost = _TINY * ((value != 0) | (error != 0))
     value, error = np.ldexp(value, -exponent), np.ldexp(error, -exponent) + lost
-    good = np.linalg.norm(error, axis=1) <= _POOR * np.linalg.norm(value, axis=1)
+    with np.errstate(over="ignore"):  # an error beyond floats is none that is good enough
+        good = np.linalg.norm(error, axis=1) <= _POOR * np.linalg.norm(value, axis=1)
     good &= np.isfinite(value).all(axis=1) & (value.any(axis=1) | ~error.any(axis=1))
     for b in np.flatnonzero(~good):
         codes = _integers(np.stack([x1[b], x2[b]]))

@@ -145,8 +145,8 @@ def directions(rows: np.ndarray, pair: Pair) -> str:
 def _plane(rows: np.ndarray, pair: Pair) -> str:
     """Rows (n, 2) as dots, the two directions as lines, and the half-planes that they open."""
     middle, reach = WIDTH / 2, WIDTH / 2 - 26
-    with np.errstate(all="ignore"):
-        scaled = np.nan_to_num(rows / np.sqrt((rows * rows).sum(axis=1).max(initial=0)))
+    scaled = rows / (np.abs(rows).max(initial=0) or 1.0)
+    scaled /= np.linalg.norm(scaled, axis=1).max(initial=0) or 1.0
     points = middle + reach * scaled * [1, -1]
     parts = [f'<circle class="axis" cx="{middle:g}" cy="{middle:g}" r="{reach:g}"/>', *_dots(points, pair)]
     near = float(pair.directions[0] @ pair.directions[1]) > 0.98  # one label has to do

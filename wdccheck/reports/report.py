@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from wdccheck.reports.markdown import Content
 from wdccheck.reports.pandas_frame import frame
 from wdccheck.reports.row import Row
 from wdccheck.result_files import schema
-from wdccheck.rounded_text import wrapped
+from wdccheck.rounded_text import WIDTH, wrapped
 from wdccheck.version import made_by
 from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
@@ -191,7 +192,8 @@ class Report:
 
     def to_text(self) -> str:
         """The report as `wdccheck certify` prints it: a table, what the theorems ask, the details."""
-        head = [line for one in self._head() for line in wrapped(one)]
+        subject, *others = self._head()
+        head = [*textwrap.wrap(subject, WIDTH), *(line for one in others for line in wrapped(one))]
         blocks = ["\n".join(head), "\n".join(row.to_line() for row in self.rows)]
         if self.interrupted:
             blocks.append(self._cut())

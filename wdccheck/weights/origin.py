@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wdccheck.result_files import printable
+
 __all__ = ["Origin"]
 
 _NAMED = 12  # arrays that were not used and are named in text; JSON has all of them
@@ -75,10 +77,5 @@ class Origin:
             left = f" and {len(self.unused) - _NAMED} more" if len(self.unused) > _NAMED else ""
             said.append(f"{self.file}: not used: {', '.join(self.unused[:_NAMED])}{left}")
         if self.checked:
-            said.append(f"{self.file}: checked: {self.checked}")
-        return [_printable(line) for line in said]
-
-
-def _printable(text: str) -> str:
-    """Text of one line in which no character controls a terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+            said.append(f"{self.file}: forward check: {self.checked}")
+        return [printable(line) for line in said]
