@@ -35,9 +35,9 @@ def layer(thing: str, value: Any) -> Rows:
     """`value` as a read-only float64 matrix of shape (n, k), copied: dense, or sparse if given so and large.
 
     A sparse matrix stays sparse where it has more than 40 columns and 2**20 entries, at most half of
-    them nonzero; above 2**27 entries always. A LinearOperator is tabulated by its products with the unit vectors, up to 2**28
-    entries and 2**26 nonzero ones: W *is* that table, so that gates have exact signs and a witness can
-    be checked.
+    them nonzero; above 2**27 entries always. A LinearOperator is tabulated by its products with the
+    unit vectors, up to 2**28 entries and 2**26 nonzero ones: W *is* that table, so that gates have exact
+    signs and a witness can be checked.
 
     Raises
     ------
