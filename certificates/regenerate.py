@@ -15,10 +15,11 @@ import numpy as np
 
 import wdccheck as wc
 from wdccheck.data import generator
-from wdccheck.rounded_text import between
+from wdccheck.reports.markdown import typeset
+from wdccheck.rounded_text import between, shortest
 
 HERE = Path(__file__).parent
-TABLE = "| network | condition | size | α | bounds | |\n|---|---|---|---|---|---|\n"
+TABLE = "| network | condition | size | bounds | at one α | |\n|---|---|---|---|---|---|\n"
 
 
 def contractive() -> wc.ReLUNetwork:
@@ -95,11 +96,10 @@ def table(name: str, report: wc.Report) -> None:
     """The rows of one network in the table of README.md."""
     lines = []
     for row in report.rows:
-        scale = "" if row.alpha is None else f"{row.alpha:.6g}"
-        quoted = between(row.ratio_lower, row.ratio_name.replace("eps/alpha", "ε/α").replace("eps", "ε"),
-                         row.ratio_upper).replace("<=", "≤")
-        lines.append(f"| [{name}]({name}/report.json) | {row.name} | {row.size} | {scale} | {quoted} | "
-                     f"{row.state} |")
+        at = "" if row.alpha is None else (
+            f"α = {shortest(row.alpha)}: {between(row.ratio_lower, row.ratio_name, row.ratio_upper)}")
+        lines.append(f"| [{name}]({name}/report.json) | {row.name} | {row.size} | "
+                     f"{typeset(between(*row.headline))} | {typeset(at)} | {row.state} |")
     replace(HERE / "README.md", name, TABLE + "\n".join(lines) + "\n")
 
 

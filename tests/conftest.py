@@ -54,3 +54,11 @@ def sampled(monkeypatch):
         monkeypatch.setattr(sampling, "_deviations", deviations)
 
     return use
+
+
+@pytest.fixture
+def short_climbs(monkeypatch):
+    """Ascents of a few points and sweeps, where it does not matter how high they come."""
+    from wdccheck.engines import ascent
+
+    monkeypatch.setattr(ascent, "_plan", lambda *_: ascent._Plan(size=8, screen=4, sweeps=6, rounds=2))

@@ -14,6 +14,8 @@ from wdccheck.certification import of_condition
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.stops import Reason, Stop
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 def network(seed=0):
     rng = np.random.default_rng(seed)

@@ -18,10 +18,12 @@ from wdccheck.errors import InvalidInput
 from wdccheck.reports.row import Row
 from wdccheck.stops import Reason
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 @pytest.fixture(scope="module")
 def report():
-    return wc.certify(generator(), A, time_limit=6)
+    return wc.certify(generator(), A, time_limit=2)
 
 
 # -- Fact 12 ----------------------------------------------------------------------------------

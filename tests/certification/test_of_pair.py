@@ -14,6 +14,8 @@ from wdccheck.brackets import Verdict
 from wdccheck.certification import of_condition
 from wdccheck.errors import InvalidInput
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 def pair(seed=0, scale=1.0):
     rng = np.random.default_rng(seed)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +17,8 @@ import wdccheck as wc
 from examples.matrices import gaussian
 from wdccheck import checker
 from wdccheck.brackets import Bracket
+from wdccheck.certification.of_condition import certify_condition
+from wdccheck.checker.intervals import angle
 
 
 def at(condition, r, s):
@@ -82,3 +87,39 @@ def test_a_forged_shape_is_refuted():
     data = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).to_dict()
     data["condition"] = {**data["condition"], "shape": [200, 2]}
     assert checker.reevaluate(data).outcome == "refuted"
+
+
+def test_a_huge_entry_that_nothing_reaches_forgives_nothing():
+    """The unit is dead: what it would be multiplied with is no part of the deviation."""
+    net = wc.ReLUNetwork([[[1.0, 0], [0, 1], [0, 0]], [[1.0, 2, 1e8], [0, 1, -1e8]]])
+    for condition in (wc.R2WDC(net, 2), wc.RRIC(np.array([[1.0, 1.0], [0, 2]]), net)):
+        result = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(64))
+        assert checker.reevaluate(result.to_dict()).outcome == "proved"
+        for more in (1e-11, 1e-6, 1.0):
+            lower = result.lower * (1 + more)
+            assert checker.reevaluate(replace(result, lower=lower, upper=9e9).to_dict()).outcome == "refuted"
+
+
+def test_no_deviation_is_proved_where_all_of_it_cancels():
+    condition = wc.RRIC(np.eye(2), wc.ReLUNetwork([np.eye(2)]))  # epsilon = 0
+    x, zero = np.ones(2), np.zeros(2)
+    forged = Bracket(condition.describe(), 2.5e-12, 1e-11, {"x1": x, "x2": zero, "x3": x, "x4": zero})
+    assert checker.reevaluate(forged.to_dict()).outcome == "refuted"
+
+
+@pytest.mark.parametrize(("y", "x"), [(1, 3), (7, -2), (1, 0), (10**40, 1), (1, 10**30), (1, -(10**30))])
+def test_angles_lie_in_their_interval(y, x):
+    mpmath.mp.dps = 60
+    found = angle(Fraction(y), Fraction(x))
+    exact = mpmath.atan2(mpmath.sqrt(y), x)
+    low, high = (mpmath.mpf(end.numerator) / end.denominator for end in (found.low, found.high))
+    assert low <= exact <= high and high - low < 1e-30 * exact
+
+
+def test_the_minimum_over_alpha_is_that_of_its_witnesses():
+    row = certify_condition(wc.WDC([[2.0], [-1.0]]), time_limit=5)  # (4 - 1)/(2 (4 + 1))
+    bracket, least = row.bracket.to_dict(), row.least.to_dict()
+    found = checker.reevaluate_least(bracket, least)
+    assert found.outcome == "proved" and found.value == pytest.approx(0.3)
+    for forged in ({"lower": 0.3 + 1e-12}, {"witnesses": least["witnesses"][:1]}, {"witnesses": []}):
+        assert checker.reevaluate_least(bracket, {**least, **forged}).outcome == "not proved"

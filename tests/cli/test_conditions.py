@@ -10,6 +10,7 @@ import pytest
 import wdccheck as wc
 from wdccheck.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
 QUICK = ["--workers", "1", "--quiet", "--time-limit", "1"]
 
 

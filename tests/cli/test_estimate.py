@@ -53,7 +53,7 @@ def test_json_says_which_is_refused(files, capsys):
     assert main([*command, "found.json"]) == 3
     assert json.loads(Path("found.json").read_text()) == data
     found, refused = data["estimates"]
-    assert data["schema"] == 1 and data["condition"]["sha256"] == wc.WDC(np.ones((3, 1))).describe()["sha256"]
+    assert data["schema"] == 2 and data["condition"]["sha256"] == wc.WDC(np.ones((3, 1))).describe()["sha256"]
     assert found["low"] <= found["value"] <= found["high"] and found["refused"] == []
     assert refused["value"] is None and "no tail to fit" in refused["refused"][0]
     assert main(["verify", "found.json"]) == 2  # it bounds nothing

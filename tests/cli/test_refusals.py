@@ -142,3 +142,10 @@ def test_a_bug_is_not_taken_for_a_violation(eye, capsys, monkeypatch):
     monkeypatch.setattr(of_condition, "bracket", broken)
     assert main(["certify", eye, "--alpha", "1", "--quiet"]) == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--arrays", "W1"], ["--from", "x"], ["--transpose"], ["--lift-bias"],
+                                     ["--last-activation", "ignore"], ["--check", "x.npy", "y.npy"]])
+def test_options_about_a_file_need_one(options, capsys):
+    assert main(["certify", *options]) == 2
+    assert f"{options[0]}: a file that it is about required" in capsys.readouterr().err

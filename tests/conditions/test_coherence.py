@@ -1,4 +1,4 @@
-"""The coherence: definition, witnesses, caps, both sides of brackets, saved results, commands, bad input."""
+"""The coherence: definition, witnesses, caps, both sides of brackets, saved results, bad input."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.checks import outcomes
+from examples.checks import denied, outcomes
 from examples.coherence import ISOMETRIES, exact, fourier, instance, orthonormal, plain, random_points
 from wdccheck import checker, kinds
 from wdccheck.checker import reevaluate
-from wdccheck.cli.main import main
 from wdccheck.conditions.built import build
 from wdccheck.conditions.coherence.proof import Proof
 from wdccheck.geometry import spheres
@@ -162,7 +161,7 @@ def test_two_rays_are_exact(kind):
 def test_a_plane_of_codes_against_a_grid(kind):
     """k = 2: pairs of codes on a grid stay below the upper bound, and are found by the search."""
     _, net, U = instance(6, (2, 4, 5), kind)
-    engines = (wc.Spectral(), wc.Ascent(starts=128), wc.BranchAndBound(nodes=400))
+    engines = (wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(nodes=400))
     result = wc.bracket(wc.Coherence(U, net), *engines)
     t = np.linspace(0, 2 * np.pi, 181)
     x = net(np.stack([np.cos(t), np.sin(t)], axis=1))
@@ -187,6 +186,7 @@ def test_no_sample_exceeds_an_upper_bound(dims, kind):
         assert condition.deviation(condition.search.seeds(rng, 256)).max() <= result.upper * (1 + 1e-12)
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_a_halved_form_is_caught(monkeypatch):
     """The proof rests on M^T H_j M: half of it contradicts the search."""
     _, net, U = instance(8, (2, 4, 5), "fourier")
@@ -198,25 +198,28 @@ def test_a_halved_form_is_caught(monkeypatch):
 
     monkeypatch.setattr(Proof, "_seen", halved)
     with pytest.raises(wc.UnsoundBound):
-        wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=128), wc.BranchAndBound(nodes=400))
+        wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.BranchAndBound(nodes=400))
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_the_cones_give_more_than_the_cap():
     _, net, U = instance(9, (2, 6, 8))
     cap = wc.bracket(wc.Coherence(U, net), wc.Spectral())
-    proved = wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=256), wc.BranchAndBound(nodes=1500))
+    proved = wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.BranchAndBound(nodes=1500))
     assert proved.upper < 0.995 * cap.upper and "BranchAndBound" in proved.upper_by
     assert proved.upper < 1.03 * proved.lower
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_beyond_three_latent_dimensions_there_is_a_cap():
     _, net, U = instance(10, (5, 8, 9), "fourier")
     condition = wc.Coherence(U, net)
-    result = wc.bracket(condition, time_limit=3)
+    result = wc.bracket(condition, time_limit=1)
     assert condition.proof is None and result.upper_by.startswith("Fact 23")
     assert result.stopped["upper"].reason.value == "cap_only"
 
 
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("n", [4, 5])
 def test_known_values(n):
     """On a range that holds all differences: 1 for U = I and for one row, 1 of the constant row of Fourier's,
@@ -235,10 +238,11 @@ def test_it_is_at_least_what_an_isometry_spreads():
     assert wc.bracket(wc.Coherence(U, net), wc.Spectral()).lower >= 1 / np.sqrt(len(U)) - 1e-12
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_workers_change_nothing_and_pickles_are_the_same():
     _, net, U = instance(12, (2, 4, 5), "fourier")
     condition = wc.Coherence(U, net)
-    engines = (wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=256), wc.BranchAndBound(nodes=300))
+    engines = (wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=64), wc.BranchAndBound(nodes=300))
     one, two = (wc.bracket(condition, *engines, workers=workers) for workers in (1, 2))
     assert (one.lower, one.upper) == (two.lower, two.upper)
     assert all(np.array_equal(one.witness[x], two.witness[x]) for x in one.witness)
@@ -291,8 +295,7 @@ def test_a_forged_result_is_refuted(tmp_path, forged):
     FORGED[forged](data)
     assert reevaluate(data).outcome == "refuted"
     path.write_text(json.dumps(data))
-    if forged != "letter":
-        assert wc.verify(path, rerun=False)[0].outcome == "refuted"
+    assert denied(path, rerun=False)
 
 
 def test_large_ones_are_given_to_verify(tmp_path):
@@ -384,64 +387,6 @@ def test_sweeps_draw_it_orthonormal():
     study = wc.sweep("coherence", k=1, n=4, m=[2, 4], budget=100)
     assert all(0 < row["lower"] <= row["upper"] <= 1 + 1e-12 for row in study.rows)
     assert wc.plots.draw(study).get_xlabel() == "measurements m"
-
-
-# -- the command -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    np.savez("net.npz", W1=rng.standard_normal((5, 2)) / 3, W2=rng.standard_normal((6, 5)) / 2)
-    np.savez("dead.npz", W1=np.ones((6, 2)), W2=-np.ones((6, 6)))
-    np.save("U.npy", fourier(6)[:4])
-    np.save("real.npy", orthonormal(rng, 3, 6))
-    np.save("UT.npy", orthonormal(rng, 6, 4))
-    np.save("A.npy", rng.standard_normal((4, 6)))
-    np.save("nan.npy", np.full((4, 6), np.nan))
-    return tmp_path
-
-
-QUICK = ["--workers", "1", "--quiet", "--time-limit", "1"]
-
-
-@pytest.mark.parametrize("name", ["U.npy", "real.npy"])
-def test_bracket_and_verify(files, capsys, name):
-    arguments = ["bracket", "coherence", "net.npz", "--measurements", name, *QUICK]
-    assert main([*arguments, "--json", "one.json"]) == 0
-    assert "coherence: " in capsys.readouterr().out
-    assert main(["verify", "one.json", "--quiet"]) == 0
-    assert "lower bound: proved" in capsys.readouterr().out
-    assert main([*arguments, "--eps", "1.1"]) == 0 and main([*arguments, "--eps", "0.01"]) == 1
-    arguments = ["estimate", "coherence", "net.npz", "--measurements", name, "--samples", "500", "--quiet"]
-    assert main(arguments) == 0
-
-
-def test_a_dead_network(files, capsys):
-    assert main(["bracket", "coherence", "dead.npz", "--measurements", "U.npy", *QUICK]) == 0
-    assert "every output is dead" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("arguments, fragment", [
-    (["net.npz", "--measurements", "UT.npy"], "did you mean U.T?"),
-    (["net.npz", "--measurements", "A.npy"], "orthonormal"),
-    (["net.npz", "--measurements", "nan.npy"], "finite"),
-    (["net.npz", "--measurements", "net.npz"], "one array"),
-    (["net.npz", "--measurements", "missing.npy"], "readable"),
-    (["U.npy", "--measurements", "U.npy"], "U.npy: an array of real numbers"),
-    (["net.npz"], "--measurements"), ([], "NET"),
-    (["net.npz", "--measurements", "U.npy", "--alpha", "1"], "--alpha"),
-    (["net.npz", "--measurements", "U.npy", "--layer", "1"], "--layer"),
-])
-def test_bad_commands(files, capsys, arguments, fragment):
-    assert main(["bracket", "coherence", *arguments, "--quiet"]) == 2
-    assert fragment in capsys.readouterr().err
-
-
-def test_a_complex_matrix_is_no_a(files, capsys):
-    assert main(["bracket", "rric", "net.npz", "--measurements", "U.npy", "--quiet"]) == 2
-    assert "U.npy: an array of real numbers required, found dtype complex128" in capsys.readouterr().err
 
 
 def test_the_table_of_kinds():

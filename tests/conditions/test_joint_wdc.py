@@ -20,6 +20,7 @@ from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.stops import Reason
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
 DIMENSION = st.integers(1, 4)
 
 
@@ -132,7 +133,6 @@ def test_symmetries(seed, kind, n, p):
 
 
 @given(SEEDS, KINDS, st.sampled_from([0.01, 1.0, 100.0]))
-@settings(deadline=None, max_examples=40)
 def test_dimension_one_is_exact(seed, kind, alpha):
     B, C = matched(np.random.default_rng(seed), kind, 1, 1)
     signs = [dict(zip("hxmy", np.array(s)[:, None], strict=True)) for s in product((1.0, -1.0), repeat=4)]
@@ -164,7 +164,7 @@ def test_known_values(name, B, C, alpha, epsilon):
 def test_both_sides_meet_in_small_dimensions(n, p, count):
     B, C = gaussian(count, n, p, seed=n + p)
     condition = wc.JointWDC(B, C)
-    found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=256),
+    found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(4096), wc.Ascent(starts=64),
                        wc.BranchAndBound(rtol=0.05))
     assert found.lower <= found.upper <= found.lower * 1.06
     parts = plain_parts(B, C, 1.0, found.witness)
@@ -179,7 +179,7 @@ def test_search_beats_sampling_and_both_parts_can_win():
     B, C = gaussian(20, 3, 4)
     one, other = wc.JointWDC(B, C), wc.JointWDC(C, B)
     plain = wc.bracket(one, wc.MonteCarlo(8192))
-    found, mirrored = (wc.bracket(c, wc.Spectral(), wc.Ascent(starts=256)) for c in (one, other))
+    found, mirrored = (wc.bracket(c, wc.Spectral(), wc.Ascent(starts=64)) for c in (one, other))
     assert found.lower > plain.lower
     assert mirrored.lower == pytest.approx(found.lower, rel=0.05)
     assert {found.part, plain.part, mirrored.part} <= {"B", "C"}
@@ -188,7 +188,7 @@ def test_search_beats_sampling_and_both_parts_can_win():
 
 def test_one_and_two_workers_agree():
     condition = wc.JointWDC(*gaussian(8, 2, 2))
-    engines = (wc.Spectral(), wc.MonteCarlo(8192), wc.Ascent(starts=256), wc.BranchAndBound(nodes=2000))
+    engines = (wc.Spectral(), wc.MonteCarlo(8192), wc.Ascent(starts=64), wc.BranchAndBound(nodes=500))
     one, two = (wc.bracket(condition, *engines, workers=w) for w in (1, 2))
     assert (one.lower, one.upper, one.part, one.lower_by) == (two.lower, two.upper, two.part, two.lower_by)
     assert all(np.array_equal(one.witness[x], two.witness[x]) for x in "hxmy")
@@ -204,10 +204,10 @@ def test_large_pairs_get_a_search_and_a_cap():
 def test_calibration():
     B, C = gaussian(30, 1, 1)
     alpha = wc.calibrate(wc.JointWDC(B, C))
-    best = wc.bracket(wc.JointWDC(B, C, alpha), wc.Spectral(), wc.Ascent(starts=256)).lower / alpha
+    best = wc.bracket(wc.JointWDC(B, C, alpha), wc.Spectral(), wc.Ascent(starts=64)).lower / alpha
     for factor in (0.5, 2.0):
         other = wc.JointWDC(B, C, factor * alpha)
-        assert wc.bracket(other, wc.Spectral(), wc.Ascent(starts=256)).lower / (factor * alpha) > best
+        assert wc.bracket(other, wc.Spectral(), wc.Ascent(starts=64)).lower / (factor * alpha) > best
     with pytest.warns(UserWarning, match="1/4"):
         wc.calibrate(wc.JointWDC(np.eye(2), np.eye(2)))
 
@@ -262,22 +262,21 @@ def test_repr_describe_pickle(tmp_path):
     assert wc.load(tmp_path / "pair.json").part == found.part in ("B", "C")
 
 
-@pytest.mark.parametrize("scale", [1.0, 2.0**100, 2.0**-100])
-def test_results_are_verified_by_other_code(tmp_path, scale):
-    for seed, (n, p) in enumerate([(1, 1), (2, 3), (4, 1), (2, 2)]):
-        B, C = gaussian(6, n, p, seed)
-        found = wc.bracket(wc.JointWDC(scale * B, C, scale * scale), wc.Spectral(), wc.Ascent(starts=64))
-        found.save(tmp_path / "pair.json")
-        checks = wc.verify(tmp_path / "pair.json")
-        assert outcomes(checks) == ["proved", "proved"], checks
-        for forged in ({"lower": found.lower * 1.001}, {"part": {"B": "C", "C": "B"}[found.part]},
-                       {"witness": {**found.witness, "h": -found.witness["h"]}}):
-            if found.lower * 1.001 > found.upper:
-                continue
-            replace(found, **forged).save(tmp_path / "forged.json")
-            parts = plain_parts(B, C, 1.0, found.witness)
-            if "part" not in forged or abs(parts["B"] - parts["C"]) > 1e-6:
-                assert wc.verify(tmp_path / "forged.json", rerun=False)[0].outcome == "refuted", forged
+@pytest.mark.parametrize(("scale", "n", "p"), [(1.0, 1, 1), (2.0**100, 2, 3), (2.0**-100, 4, 1), (1.0, 2, 2)])
+def test_results_are_verified_by_other_code(tmp_path, scale, n, p):
+    B, C = gaussian(6, n, p)
+    found = wc.bracket(wc.JointWDC(scale * B, C, scale * scale), wc.Spectral(), wc.Ascent(starts=64))
+    found.save(tmp_path / "pair.json")
+    checks = wc.verify(tmp_path / "pair.json")
+    assert outcomes(checks) == ["proved", "proved"], checks
+    for forged in ({"lower": found.lower * 1.001}, {"part": {"B": "C", "C": "B"}[found.part]},
+                   {"witness": {**found.witness, "h": -found.witness["h"]}}):
+        if found.lower * 1.001 > found.upper:
+            continue
+        replace(found, **forged).save(tmp_path / "forged.json")
+        parts = plain_parts(B, C, 1.0, found.witness)
+        if "part" not in forged or abs(parts["B"] - parts["C"]) > 1e-6:
+            assert wc.verify(tmp_path / "forged.json", rerun=False)[0].outcome == "refuted", forged
 
 
 @pytest.mark.parametrize(("count", "n", "p"), [(12, 1, 2), (20, 3, 1), (40, 4, 5)])

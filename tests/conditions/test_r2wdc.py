@@ -17,6 +17,8 @@ from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Scaled
 from wdccheck.stops import Reason
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 def instance(seed, dims=(2, 6, 8)):
     rng = np.random.default_rng(seed)
@@ -84,7 +86,7 @@ def test_the_first_layer_is_its_wdc():
     bound = wdc.deviation({"r": points["x"], "s": points["y"]})
     assert (condition.deviation(points) <= bound + 1e-12).all()
     whole = wc.bracket(wdc, wc.Spectral(), wc.Ascent(starts=64))
-    restricted = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=256))
+    restricted = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
     assert restricted.lower == pytest.approx(whole.lower, rel=1e-4)
     assert restricted.lower <= whole.upper
 
@@ -93,9 +95,9 @@ def test_the_wdc_of_the_layer_bounds_it():
     """Fact 12: the bracket of the WDC is used where the R2WDC has no regions of its own."""
     _, net = instance(5, (4, 3, 9))
     condition, wdc = wc.R2WDC(net, 2), wc.WDC(net.layers[1])
-    whole = wc.bracket(wdc, wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(rtol=0.2, nodes=200_000))
-    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64),
-                        wc.BranchAndBound(rtol=0.2, nodes=200_000))
+    engines = wc.Spectral(), wc.Ascent(starts=64), wc.BranchAndBound(rtol=0.2, nodes=100_000)
+    whole = wc.bracket(wdc, *engines)
+    result = wc.bracket(condition, *engines)
     cap = next(iter(condition.theorems.caps())).value
     assert result.lower <= result.upper <= cap
     assert result.upper <= whole.upper * 1.3
@@ -144,7 +146,7 @@ def test_ascent_beats_sampling_and_the_witness_holds():
     _, net = instance(7)
     condition = wc.R2WDC(net, 2)
     sampled = wc.bracket(condition, wc.MonteCarlo(samples=4096))
-    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=256))
+    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
     assert sampled.lower < result.lower <= result.upper
     value = plain(net, 2, 1.0, result.witness)
     assert result.lower <= value * (1 + 1e-12)

@@ -18,6 +18,8 @@ from wdccheck.geometry import spheres
 from wdccheck.protocol.condition import Condition
 from wdccheck.stops import Reason
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 @pytest.mark.parametrize("dims", [(2, 6, 8), (1, 4), (3, 5, 4, 6)])
 def test_the_definition(dims):
@@ -71,7 +73,7 @@ def test_one_latent_dimension_is_a_problem_in_the_plane():
     u = np.cos(t)[:, None] * plus - np.sin(t)[:, None] * minus
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     best = np.abs((u @ A.T) @ (A @ u.T) - u @ u.T).max()
-    result = wc.bracket(wc.RRIC(A, net), wc.Spectral(), wc.Ascent(starts=256))
+    result = wc.bracket(wc.RRIC(A, net), wc.Spectral(), wc.Ascent(starts=64))
     assert best * (1 - 1e-9) <= result.lower <= best * (1 + 1e-4)
     assert result.lower <= result.upper
 
@@ -121,11 +123,11 @@ def test_ascent_beats_sampling_and_the_witness_holds():
     _, net, A = instance(6, (2, 8, 10), 6)
     condition = wc.RRIC(A, net)
     sampled = wc.bracket(condition, wc.MonteCarlo(samples=4096))
-    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=512))
+    result = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
     assert sampled.lower < result.lower <= result.upper
     assert result.lower <= plain(A, net, result.witness) * (1 + 1e-12)
     assert plain(A, net, result.witness) <= result.lower * (1 + 1e-9)
-    again = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=512))
+    again = wc.bracket(condition, wc.Spectral(), wc.Ascent(starts=64))
     assert again.lower == result.lower
 
 
@@ -134,7 +136,7 @@ def test_the_first_example():
     rng = np.random.default_rng(5)
     net = wc.ReLUNetwork(network(rng, (2, 16, 32)))
     A = rng.standard_normal((12, 32)) / np.sqrt(12)
-    result = wc.bracket(wc.RRIC(A, net), wc.Spectral(), wc.Ascent(starts=512))
+    result = wc.bracket(wc.RRIC(A, net), wc.Spectral(), wc.Ascent(starts=64))
     assert 1.5995 < result.lower < 2.8001  # the union of subspaces (Fact 13)
 
 

@@ -10,6 +10,8 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 import wdccheck as wc
 from examples.rric import LETTERS, instance, random_points
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 def test_operators_of_every_kind_agree():
     rng, net, A = instance(7)

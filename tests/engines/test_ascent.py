@@ -43,6 +43,7 @@ KINDS = {
 
 
 @pytest.mark.filterwarnings("ignore::wdccheck.errors.TransposedWarning")
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("name", KINDS)
 def test_witness_reevaluates_below_the_cap_and_above_sampling(name):
     condition = wc.WDC(KINDS[name])
@@ -68,6 +69,7 @@ def test_repeated_rows():
     assert search(wc.WDC(np.eye(2)[[0, 0, 1]])).lower > 2 - 1e-6
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_beats_sampling_at_equal_work():
     condition = wc.WDC(gaussian(100, 10))
     found = search(condition, 1)

@@ -13,6 +13,8 @@ from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.calibration import calibration
 from wdccheck.errors import VacuousWarning
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 @pytest.mark.parametrize(("n", "k"), [(60, 1), (100, 2), (150, 3)])
 def test_no_alpha_does_better(n, k):

@@ -18,6 +18,8 @@ from wdccheck.errors import CertificateMismatch
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason, Stop
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
+
 
 @dataclass(frozen=True)
 class Fake:
@@ -75,7 +77,7 @@ def test_a_search_alone_leaves_upper_infinite():
 
 def test_engines_share_incumbents_and_ties_go_to_the_earlier():
     result = wc.bracket(wc.WDC(gaussian(30, 2)), Fake(upper=3.0), Fake(upper=3.0), Fake(upper=4.0))
-    assert result.upper == 3.0
+    assert result.upper == 3.0 * (1 + 2.0**-40)
     assert [w.engine for w in result.engines] == [repr(Fake(upper=3.0))] * 2 + [repr(Fake(upper=4.0))]
 
 
@@ -90,14 +92,14 @@ def test_contradiction_raises_with_both_sides_saved():
 
 def test_ctrl_c_returns_the_bracket_so_far():
     result = wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100), Interrupting(), wc.Spectral())
-    assert result.upper == 5.0
+    assert result.upper == 5.0 * (1 + 2.0**-40)
     assert result.lower > 0
     assert {stop.reason for stop in result.stopped.values()} == {Reason.INTERRUPTED}
 
 
 def test_a_lack_of_memory_returns_the_bracket_so_far():
     result = wc.bracket(wc.WDC(gaussian(30, 2)), wc.MonteCarlo(100), Interrupting(MemoryError))
-    assert result.upper == 5.0
+    assert result.upper == 5.0 * (1 + 2.0**-40)
     assert {stop.reason for stop in result.stopped.values()} == {Reason.MEMORY}
 
 
@@ -210,3 +212,19 @@ def test_a_cap_that_there_was_no_time_to_improve_on_says_time():
                             ((wc.Spectral(), wc.Ascent()), Reason.CAP_ONLY)):
         *_, last = _steps(condition, engines, Bracket(condition.describe()), late, None)
         assert last.stopped["upper"].reason is reason
+
+
+def test_an_upper_bound_is_enlarged_once(tmp_path):
+    """Another machine, which rounds otherwise, has to prove the very number that is recorded."""
+    condition, path = wc.WDC(np.random.default_rng(0).standard_normal((8, 2))), tmp_path / "so-far.json"
+    proved = min(cap.value for cap in condition.theorems.caps())
+    first = wc.bracket(condition, wc.Spectral(), checkpoint=path)
+    assert first.upper == proved * (1 + 2.0**-40)
+    for _ in range(3):
+        assert wc.bracket(condition, wc.Spectral(), checkpoint=path).upper == first.upper
+    assert wc.bracket(condition, wc.Spectral(), target=proved).upper == proved  # what was asked for
+
+
+@pytest.mark.parametrize("condition", [wc.WDC(np.zeros((3, 2)), 6.0), wc.WDC(np.ones((3, 1)), 64.0)])
+def test_what_is_exact_is_not_enlarged(condition):
+    assert wc.bracket(condition, wc.Spectral()).upper == condition.alpha / 2

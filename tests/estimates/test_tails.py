@@ -24,6 +24,7 @@ def test_the_fit_has_the_likelihood_that_scipy_finds():
     assert own >= stats.genpareto.logpdf(y, shape, scale=scale).sum() - 1e-3
 
 
+@pytest.mark.slow
 def test_a_good_fit_is_seldom_refused_and_its_p_values_are_uniform():
     refused, p_values = 0, []
     for seed in range(40):

@@ -109,6 +109,17 @@ def natural_alpha(W: np.ndarray) -> float:
     return float(np.max(np.abs(W))) ** 2 or 1.0
 
 
+def layer(seed: int, kind: str, k: int, factor: float = 1.0) -> tuple[wc.WDC, np.random.Generator]:
+    """The WDC of a matrix of a kind at a multiple of its natural alpha, and the source of its numbers."""
+    rng, W = matrix(seed, kind, k)
+    return condition(W, factor * natural_alpha(W)), rng
+
+
+def top_scale(condition: wc.WDC) -> float:
+    """At least every term of the deviation."""
+    return float(np.sum(condition.W**2)) + condition.alpha
+
+
 # -- known values -----------------------------------------------------------------------------
 
 

@@ -83,10 +83,10 @@ def torch_bytes(data):
 
 
 def state(*layers):
-    """A state dict of layers "name n_out n_in" with their biases ("name n" has a vector alone)."""
-    found = {}
+    """A state dict of layers "name n_out n_in" with biases, convolutions "name out in kh kw" without."""
+    found, rng = {}, np.random.default_rng(0)
     for name, *shape in map(str.split, layers):
-        found[f"{name}.weight"] = np.ones(tuple(map(int, shape))) / 4
+        found[f"{name}.weight"] = rng.standard_normal(tuple(map(int, shape))).astype("f4") / 4
         if len(shape) == 2:
-            found[f"{name}.bias"] = np.ones(int(shape[0]))
+            found[f"{name}.bias"] = rng.standard_normal(int(shape[0])).astype("f4")
     return found

@@ -157,7 +157,7 @@ def test_a_box_is_not_proved_below_its_largest_deviation(k):
     rng, proved = np.random.default_rng(k), 0
     for _ in range(18):
         rows, alpha, center, half, most = sure(rng, k)
-        for factor in (1 - 1e-12, 1 - 1e-6, 1 - 1e-3, 1.002):
+        for factor in (1 - 1e-12, 1.002):
             made = Problem(rows, np.ones(len(rows)), np.zeros(len(rows)), alpha, 1e-15, most * factor, 40)
             found = set()
             for prove in filter(None, (_kernels.prove, plain_proof.prove)):

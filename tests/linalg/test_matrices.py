@@ -160,6 +160,7 @@ def test_gates_have_exact_signs(kept):
     assert np.array_equal(gate_error(W), gate_error(table))
 
 
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("shape", [(80, 50), (30, 50)])
 def test_the_bracket_of_a_sparse_layer(kept, shape, tmp_path):
     thin = wc.WDC(sparse.csr_array(sparse_table(*shape)), layer=1)
@@ -247,7 +248,7 @@ def test_large_sparse_layers_travel_without_their_entries(kept):
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
 def test_wide_layers_promise_the_same(kept, monkeypatch, storage):
-    condition = wc.WDC(storage(sparse_table(900, 600, density=0.05)))
+    condition = wc.WDC(storage(sparse_table(300, 200, density=0.1)))
     points = [start.point for start in condition.theorems.starts()][:12]
     seeds = mixed_pairs(condition.units.rows, np.random.default_rng(0), 8)
     points += [{x: p[i] for x, p in seeds.items()} for i in range(8)]

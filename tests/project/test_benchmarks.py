@@ -19,6 +19,7 @@ def run(tmp_path, name, *arguments):
     return [line for line in done.stdout.splitlines() if line.startswith("|")]
 
 
+@pytest.mark.slow
 def test_search(tmp_path):
     results = tmp_path / "results.json"
     lines = run(tmp_path, "search", "--seconds", "0.1,0.3", "--results", str(results), "3,12")
@@ -34,12 +35,13 @@ def test_cells(tmp_path):
     assert [line.split("|")[2:4] for line in lines[2:]] == [[" 92 ", " 92 "], [" 260 ", " 260 "]]
 
 
+@pytest.mark.slow
 def test_proof(tmp_path):
     lines = run(tmp_path, "proof", "2")
     assert len(lines) == 2 + 8 + 2 + 1 and not any("given up" in line for line in lines)
 
 
-@pytest.mark.parametrize("name", ["brackets", "cones", "rival"])
-def test_the_others_start(name):
+@pytest.mark.parametrize("name", ["brackets", "cones", "proof", "rival", "search"])
+def test_they_start(name):
     done = subprocess.run([sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, timeout=60)
     assert done.returncode == 0

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from wdccheck.data import DIGITS_ERROR, generator
+from wdccheck.data import DIGITS_ERROR, digits, generator
 from wdccheck.data.digits import _gradients, balance, codes, evaluate, images, main, pca, train
 
 
@@ -24,6 +24,7 @@ def test_the_packaged_file_is_small():
     assert len(files("wdccheck.data").joinpath("digits.npz").read_bytes()) <= 100_000
 
 
+@pytest.mark.slow
 def test_the_stated_errors(sets):
     figures = evaluate(generator(), *sets)
     assert figures.test_mse == pytest.approx(DIGITS_ERROR["generator_mse"], abs=1e-4)
@@ -92,7 +93,8 @@ def test_training_is_fixed_by_its_seed(sets):
     assert first.sha256 == train(few, rng=3, epochs=2).sha256 != train(few, rng=4, epochs=2).sha256
 
 
-def test_the_command(tmp_path, capsys):
+def test_the_command(tmp_path, capsys, sets, monkeypatch):
+    monkeypatch.setattr(digits, "images", lambda: (sets[0][:128], sets[1][:40]))
     path = tmp_path / "net.npz"
     figures = main(["--out", str(path), "--epochs", "4"])
     printed = capsys.readouterr().out

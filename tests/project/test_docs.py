@@ -20,7 +20,7 @@ import wdccheck
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
-SLOW = {"certify", "sweeps", "tutorial"}  # they take a minute each
+SLOW = {"certify", "estimates", "sweeps", "tutorial"}  # they take up to a minute each
 ELSEWHERE = {"weight-files"}  # weights/test_files.py has the files
 NUMBER = re.compile(r"-?\d+\.\d+")
 PAGES = [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.checks import stands
+from examples.checks import refuted, stands
 from examples.pages import Page, loaded
 from wdccheck import result_files
 from wdccheck.cli.main import main
@@ -90,18 +93,46 @@ def test_files_that_are_no_report_are_refused(tmp_path):
         data = loaded("demodulation").to_dict()
         data["rows"][0]["bracket"]["condition"][name] = value
         result_files.write(path, data)
-        with pytest.raises(InvalidInput, match="rows of WDC"):
+        with pytest.raises(InvalidInput, match=f"rows 1: .*{name}"):
             Report.load(path)
 
 
 def test_the_file_and_the_options_of_reading_survive_a_reload(tmp_path):
-    origin = Origin("net.pth", ("'0.weight' 2 x 2",), "natural order of names",
-                    {"--ignore-bias": "the biases are dropped"})
+    origin = Origin("net.pth", ("array '0.weight' 2 x 2",), "one layer, a ReLU after it assumed",
+                    {"--ignore-bias": "the biases are dropped"}, "model.g", ("'enc.weight'",),
+                    "G(x) = y to 1e-7")
     report = wc.certify([np.eye(2)], alpha=1.0, time_limit=5)
     one = replace(report, networks={"": replace(report.networks[""], origin=origin)})
     one.write(tmp_path)
     again = wc.Report.load(tmp_path / "report.json")
     assert again.networks[""].origin == origin
     assert again.to_markdown() == one.to_markdown()
-    for page in ("report.md", "report.html"):
-        assert "the biases are dropped" in (tmp_path / page).read_text(encoding="utf-8")
+    said = ("net.pth, key 'model.g': layer 1 array '0.weight' 2 x 2; one layer, a ReLU after it assumed",
+            "the biases are dropped", "not used: 'enc.weight'", "forward check: G(x) = y to 1e-7")
+    pages = [html.unescape((tmp_path / page).read_text(encoding="utf-8"))
+             for page in ("report.md", "report.html")]
+    for text in (*pages, " ".join(again.to_text().split())):
+        assert not [part for part in said if part not in text]
+    older = {name: origin.to_dict()[name] for name in ("file", "layers", "ordered_by", "options")}
+    assert Origin.from_dict(older) == replace(origin, key="", unused=(), checked="")
+
+
+def test_names_of_a_file_do_not_control_the_terminal():
+    unused = tuple(f"'{i}'" for i in range(20))
+    origin = Origin("a\x1b[2J.npz", ("array 'W\n' 2 x 2",), "one layer", unused=unused)
+    assert origin.to_text().splitlines()[0] == r"a\x1b[2J.npz: layer 1 array 'W\n' 2 x 2; one layer"
+    assert "'11' and 8 more" in origin.to_text() and len(origin.to_dict()["unused"]) == 20
+
+
+@pytest.mark.parametrize("name", ["digits", "demodulation"])
+def test_reports_of_schema_1_still_load(name, tmp_path):
+    path = Path(__file__).parents[1] / "examples" / "schema1" / f"{name}.json"
+    old, report = json.loads(path.read_text()), Report.load(path)
+    for row, kept in zip(report.rows, old["rows"], strict=True):
+        assert (row.bracket.lower, row.bracket.upper) == (kept["lower"], kept["upper"])
+        if kept["ratio_lower_any_alpha"] is not None:
+            assert row.least.lower == kept["ratio_lower_any_alpha"] and row.least.upper <= row.ratio_upper
+    assert stands(wc.verify(path, rerun=False))
+    report.save(tmp_path / "new.json")
+    assert json.loads((tmp_path / "new.json").read_text())["schema"] == 2
+    assert not refuted(wc.verify(tmp_path / "new.json", rerun=False))  # it has no witnesses of the minimum

@@ -59,7 +59,7 @@ def test_the_same_report_gives_the_same_bytes(name):
 @every_folder
 def test_a_loaded_report_is_the_one_that_was_saved(name, tmp_path):
     kept = result_files.read(CERTIFICATES / name / "report.json")
-    again = json.loads(json.dumps({"schema": 1, **loaded(name).to_dict()}))
+    again = json.loads(json.dumps({"schema": 2, **loaded(name).to_dict()}))
     assert again == kept
     loaded(name).write(tmp_path)
     assert stands(wc.verify(tmp_path / "report.json", rerun=False))

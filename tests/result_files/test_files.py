@@ -119,3 +119,75 @@ def test_a_new_file_replaces_none(links, tmp_path, monkeypatch):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InvalidInput, match="nowhere"):
         KNOWN.save(tmp_path / "nowhere" / "one.json")
+
+
+# -- the schema --------------------------------------------------------------------------------------
+
+
+def refusal(data):
+    with pytest.raises(InvalidInput) as caught:
+        Bracket.from_dict(data, "forged")
+    return str(caught.value)
+
+
+WHOLE = wc.bracket(wc.WDC(np.eye(2)), wc.Spectral()).to_dict()
+
+
+@pytest.mark.parametrize("field", WHOLE)
+def test_every_field_is_needed_and_has_its_form(field):
+    assert field in refusal({key: value for key, value in WHOLE.items() if key != field})
+    wrong = {"witness": 5, "part": 5, "upper": "1"}.get(field, {"x": 1} if field != "stopped" else [1])
+    if field not in ("least",):
+        assert field in refusal({**WHOLE, field: wrong})
+    assert "no other fields" in refusal({**WHOLE, "more": 1})
+
+
+@pytest.mark.parametrize("field", WHOLE["condition"])
+def test_every_field_of_a_condition_is_needed(field):
+    without = {key: value for key, value in WHOLE["condition"].items() if key != field}
+    if field == "weights":
+        Bracket.from_dict({**WHOLE, "condition": without})
+    else:
+        assert field in refusal({**WHOLE, "condition": without})
+    assert "condition" in refusal({**WHOLE, "condition": {**WHOLE["condition"], "more": 1}})
+
+
+@pytest.mark.parametrize("change", [
+    {"alpha": 0.0}, {"alpha": True}, {"alpha": "1"}, {"alpha": None}, {"layer": 0}, {"shape": [2]},
+    {"shape": [2, 3]}, {"sha256": "0" * 63}, {"options": {"dims": [1, 2]}}, {"network": []}, {"kind": "RRIC"},
+    {"weights": {"shape": [2, 2], "data": "AAAA"}}, {"weights": {"shape": [2, 2], "data": 5}},
+    {"weights": {**WHOLE["condition"]["weights"], "imaginary": WHOLE["condition"]["weights"]["data"]}},
+])
+def test_conditions_of_another_form_are_refused(change):
+    assert "condition" in refusal({**WHOLE, "condition": {**WHOLE["condition"], **change}})
+
+
+def test_decimals_are_the_numbers_in_hexadecimal():
+    r = WHOLE["witness"]["r"]
+    for other in ({**r, "value": [2.0, 0.0]}, {**r, "hex": r["hex"][:1]}, {**r, "value": [None, 1.0]},
+                  {"hex": r["hex"]}):
+        assert "witness: r" in refusal({**WHOLE, "witness": {**WHOLE["witness"], "r": other}})
+    low = {**r, "low": [(0.0).hex()] * 2}  # room for more digits
+    Bracket.from_dict({**WHOLE, "witness": {**WHOLE["witness"], "r": low}, "proofs": [], "conclusions": []})
+
+
+@pytest.mark.parametrize("text", [
+    '{"schema": 2, "lower": 1, "lower": 2}', '{"schema": 2, "x": {"a": 1, "a": 1}}',
+    '{"schema": 2, "x": NaN}', '{"schema": 2, "x": 1e999}', '{"schema": 3}', '{"schema": true}',
+    '{"schema": "2"}', "[2]", "", "[" * 10**5])
+def test_what_is_no_object_of_a_schema_is_refused(text, tmp_path):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(InvalidInput):
+        result_files.read(tmp_path / "x.json")
+
+
+def test_schema_1_is_read(tmp_path):
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"schema": 1, **WHOLE}))
+    assert same(wc.load(path), Bracket.from_dict(WHOLE))
+
+
+def test_strings_are_printable(tmp_path):
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"schema": 2, "a\x1b": ["\n", {"b": "\ud800é"}]}))
+    assert result_files.read(path) == {"schema": 2, "a\\x1b": ["\\n", {"b": "\\ud800é"}]}

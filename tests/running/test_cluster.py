@@ -60,6 +60,7 @@ def found(result):
 # -- the same result ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_the_result_is_that_of_one_process(dask):
     there = wc.bracket(CONDITION, *ENGINES)  # the cluster does the work, whatever `workers` says
     with joblib.parallel_config(backend="sequential"):
@@ -78,6 +79,7 @@ def test_the_other_conditions(condition, dask):
         assert found(wc.bracket(condition, *engines)) == found(there)
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_a_sweep(dask, tmp_path):
     design = {"k": [1, 2], "n": [4, 6], "budget": 500}
     there = wc.sweep(**design, out=tmp_path)
@@ -172,6 +174,7 @@ def test_ctrl_c_prints_what_is_known(local, client, layer):
 # -- the command line -----------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("short_climbs")
 def test_the_command_line(local, client, tmp_path, capsys):
     np.save(tmp_path / "eye.npy", np.eye(2))
     command = ["bracket", "wdc", str(tmp_path / "eye.npy"), "--quiet"]

@@ -141,7 +141,8 @@ def test_names_of_several_kinds_say_no_order(tmp_path):
     np.savez(tmp_path / "net.npz", input=ONE, hidden=TWO, output=ONE)
     refused(tmp_path / "net.npz", "names of 3 kinds", "--arrays 'input,hidden,output' (2-2-2-2)")
     net = read_network(tmp_path / "net.npz", arrays="*")
-    assert np.array_equal(net.layers[1], TWO) and "within a pattern that of the file" in net.origin.ordered_by
+    assert np.array_equal(net.layers[1], TWO)
+    assert "within a pattern in the order of the file" in net.origin.ordered_by
 
 
 def test_a_matrix_with_batch_norm_is_no_matrix(tmp_path):

@@ -28,6 +28,7 @@ from wdccheck.studies import plan
 from wdccheck.studies.designs import Cell, product
 from wdccheck.studies.studies import COLUMNS, Study
 
+pytestmark = pytest.mark.usefixtures("short_climbs")
 QUICK = {"k": 1, "n": [3, 5, 9], "budget": 100}  # k = 1 is exact by enumeration
 
 

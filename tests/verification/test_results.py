@@ -146,3 +146,56 @@ def test_engines_are_rebuilt_from_their_repr(engine):
 def test_nothing_else_is_evaluated(text):
     with pytest.raises(InvalidInput):
         results.engine_from_repr(text)
+
+
+# -- what an honest run may meet ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("place", ["reevaluate", "bracket"])
+def test_what_cuts_a_check_short_refutes_nothing(error, place, genuine, tmp_path, monkeypatch):
+    def raising(*_, **__):
+        raise error
+
+    monkeypatch.setattr(results.checker if place == "reevaluate" else results, place, raising)
+    found = outcomes(verify(genuine, tmp_path))
+    assert found == ["not proved" if place == "reevaluate" else "proved", "not proved"]
+
+
+def test_no_time_is_not_proved(genuine, tmp_path, monkeypatch):
+    monkeypatch.setattr(results.time, "monotonic", iter([0.0, 5.0, 5.0]).__next__)
+    checks = verify(genuine, tmp_path, time_limit=1.0)
+    assert outcomes(checks) == ["proved", "not proved"] and checks[1].detail == "the time was up"
+    with pytest.raises(InvalidInput, match="time_limit"):
+        verify(genuine, tmp_path, time_limit=-1.0)
+
+
+def test_the_own_witness_refutes_an_upper_bound(tmp_path):
+    """n < 2k and a large alpha: epsilon is alpha/2, which the witness of the file shows."""
+    W = np.random.default_rng(0).standard_normal((3, 3))
+    data = wc.bracket(wc.WDC(W, 100.0), wc.Spectral()).to_dict()
+    data["upper"] = 50.0 * (1 - 9e-10)
+    data["lower"] = data["upper"] * (1 - 1e-12)
+    assert outcomes(verify(data, tmp_path, rerun=False)) == ["proved", "refuted"]
+
+
+def test_an_alpha_on_a_kind_without_one_is_refused(tmp_path):
+    net = wc.ReLUNetwork([gaussian(4, 2), gaussian(3, 4)])
+    data = wc.bracket(wc.RRIC(gaussian(2, 3), net), wc.Spectral()).to_dict()
+    assert proved(verify(data, tmp_path))
+    data["condition"]["alpha"] = 5.0
+    with pytest.raises(InvalidInput, match="alpha: null required"):
+        verify(data, tmp_path)
+
+
+def test_nothing_of_a_file_moves_the_cursor(genuine, tmp_path, capsys):
+    from wdccheck.cli.main import main
+
+    path = tmp_path / "bad.json"
+    forged = {**genuine, "part": "\x1b[2J\x07\u202e", "lower_by": "\x1b]0;x", "wdccheck": "1\n2"}
+    other = {**genuine["condition"], "kind": "\x1b"}
+    for data in (forged, {**forged, "\x1b[1m": 1}, {**forged, "condition": other}):
+        path.write_text(json.dumps({"schema": 2, **data}))
+        assert main(["verify", str(path), "--no-rerun"]) in (2, 3)
+        out, err = capsys.readouterr()
+        assert all(c.isprintable() or c == "\n" for c in out + err) and out + err

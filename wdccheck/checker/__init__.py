@@ -9,11 +9,12 @@ from __future__ import annotations
 from wdccheck.checker.coherence import stored_measurements
 from wdccheck.checker.definitions import Check, Outcome
 from wdccheck.checker.joint import stored_pair
+from wdccheck.checker.least import reevaluate_least
 from wdccheck.checker.ranges import matrix as stored_matrix
 from wdccheck.checker.sparse import SparseRows, stored_sparse
 from wdccheck.checker.witness import reevaluate, sha256_of, stored_weights
 
 __all__ = [
-    "Check", "Outcome", "SparseRows", "reevaluate", "sha256_of", "stored_matrix", "stored_measurements",
-    "stored_pair", "stored_sparse", "stored_weights",
+    "Check", "Outcome", "SparseRows", "reevaluate", "reevaluate_least", "sha256_of",
+    "stored_matrix", "stored_measurements", "stored_pair", "stored_sparse", "stored_weights",
 ]

@@ -13,9 +13,9 @@ from wdccheck.checker import definitions, ranges
 from wdccheck.checker.definitions import Check, Outcome, letter_of, unit
 from wdccheck.checker.exact import compared, expectation, integers, lengths, products, without_witness
 from wdccheck.checker.intervals import Interval
-from wdccheck.checker.norms import norm
+from wdccheck.checker.norms import Form
 
-__all__ = ["reevaluate_joint", "stored_pair"]
+__all__ = ["forms_of", "reevaluate_joint", "stored_pair"]
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -54,7 +54,7 @@ def reevaluate_joint(certificate: Mapping[str, Any]) -> Check:
                      "the witness is not four nonzero directions of the right dimensions")
     h, x, m, y = (np.asarray(value) for value in letters)
     alpha = float(condition["alpha"])
-    parts = {"B": _part(B, C, alpha, (h, x), (m, y)), "C": _part(C, B, alpha, (m, y), (h, x))}
+    parts = {name: form.norm() for name, form in forms_of(pair, alpha, (h, x), (m, y)).items()}
     found = compared(what, parts["B" if parts["B"].low >= parts["C"].low else "C"], lower)
     part = certificate.get("part")
     if part not in list(parts) or parts[part].high < Fraction(lower):
@@ -64,27 +64,34 @@ def reevaluate_joint(certificate: Mapping[str, Any]) -> Check:
     return Check(what, own.outcome, own.detail, found.value)
 
 
-def _part(B: np.ndarray, C: np.ndarray, alpha: float, gating: Pair, weighing: Pair) -> Interval:
-    """||A - alpha kappa Q||, at any scale of B, C and alpha."""
+def forms_of(pair: Pair, alpha: float, first: Pair, second: Pair) -> dict[str, Form]:
+    """A - alpha kappa Q of both parts, for (h, x) and (m, y)."""
+    B, C = pair
+    return {"B": _part(B, C, alpha, first, second), "C": _part(C, B, alpha, second, first)}
+
+
+def _part(B: np.ndarray, C: np.ndarray, alpha: float, gating: Pair, weighing: Pair) -> Form:
+    """Of one part, at any scale of B, C and alpha."""
     (h, x), (m, y) = (tuple(integers(v) for v in pair) for pair in (gating, weighing))
     opened = [a > 0 and b > 0 for a, b in products(B, (h, x))]
     heights = [len(B) * max(a, Fraction(0)) * max(b, Fraction(0)) for a, b in products(C, (m, y))]
     V, weights = B[opened], [height for height, on in zip(heights, opened, strict=True) if on]
-    scale = lengths(m, y)
-    Q, factor = expectation(h, x), Interval.of(Fraction(alpha)) * (expectation(m, y)(m, y) / scale)
+    scale, Q = lengths(m, y), expectation(h, x)
+    kappa = expectation(m, y)(m, y) / scale
 
-    def form(u: np.ndarray) -> Interval:
-        gram = sum(w * square * square for w, (square,) in zip(weights, products(V, (u,)), strict=True))
-        return Interval.of(gram) / scale - factor * Q(u, u)
+    def gram(u: np.ndarray) -> Interval:
+        squares = (w * product * product for w, (product,) in zip(weights, products(V, (u,)), strict=True))
+        return Interval.of(sum(squares, Fraction(0))) / scale
 
-    return norm(*_floats(B, C, alpha, V, np.asarray(opened), gating, weighing), form)
+    floats = _floats(B, C, alpha, V, np.asarray(opened), gating, weighing)
+    return Form(*floats, alpha, gram, lambda u: kappa * Q(u, u))
 
 
 def _floats(
     B: np.ndarray, C: np.ndarray, alpha: float, V: np.ndarray, opened: np.ndarray, gating: Pair,
     weighing: Pair,
-) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """A and alpha kappa Q over a power of two, how many roundings A has, and the power."""
+) -> tuple[np.ndarray, float, int, int]:
+    """A - alpha kappa Q over a power of two, its size without cancellation, its rows, and the power."""
     e, f = (math.frexp(float(np.abs(W).max()))[1] if W.any() else -5000 for W in (B, C))
     total = max(e + f, (math.frexp(alpha)[1] + 1) // 2)  # A = 4^total A', alpha = 4^total alpha'
     m, y = (unit(v) for v in weighing)
@@ -93,5 +100,8 @@ def _floats(
     rows = np.ldexp(V, -e) if V.any() else V
     gram = np.ldexp(rows.T @ (rows * weights[:, None]), 2 * (e + f - total))
     kappa = float(m @ definitions.expectation(m, y) @ y)
-    expected = math.ldexp(alpha, -2 * total) * kappa * definitions.expectation(*gating)
-    return gram, expected, len(B) + C.shape[1] + 10, 2 * total
+    alpha = math.ldexp(alpha, -2 * total)
+    heights = len(B) * np.sum(scaled * scaled, axis=1)  # at least |weights|, however much cancels in them
+    size = math.ldexp(float(np.sum(rows * rows * heights[:, None])), 2 * (e + f - total)) + alpha
+    difference = gram - alpha * kappa * definitions.expectation(*gating)
+    return difference, size, len(B) + C.shape[1], 2 * total

@@ -14,7 +14,7 @@ import numpy as np
 from wdccheck.checker.exact import dot, expectation, integers, lengths, scaled_integers
 from wdccheck.checker.intervals import Interval, root
 
-__all__ = ["difference", "hash_of", "image", "largest_product", "matrix", "restricted"]
+__all__ = ["difference", "gated", "hash_of", "image", "largest_product", "matrix", "restricted"]
 
 
 def matrix(stored: Any, data: str = "data") -> np.ndarray | None:
@@ -56,23 +56,28 @@ def restricted(
     A: np.ndarray | None,
 ) -> Interval:
     """The deviation at `letters`; 0 where a difference, or a direction, is 0."""
-    before = network if A is not None else network[:-1]
-    u, v = (difference(before, letters[x], letters[y]) for x, y in (("x1", "x2"), ("x3", "x4")))
+    if A is None:
+        gram, expected = gated(letters, network)
+        return abs(gram - Interval.of(Fraction(float(condition["alpha"]))) * expected)
+    u, v = (difference(network, letters[x], letters[y]) for x, y in (("x1", "x2"), ("x3", "x4")))
     if not (any(u) and any(v)):
         return Interval.of(0)
-    if A is not None:
-        rows, scale = scaled_integers(A)
-        form = Interval.of(Fraction(dot(rows @ u, rows @ v), scale * scale) - dot(u, v))
-    else:
-        r, s = (image(before, letters[x][None])[0] for x in "xy")
-        if not (any(r) and any(s)):
-            return Interval.of(0)
-        rows, scale = scaled_integers(network[-1])
-        opened = rows[np.asarray((rows @ r > 0) & (rows @ s > 0), dtype=bool)]
-        gram = Fraction(dot(opened @ u, opened @ v), scale * scale)
-        alpha = Interval.of(Fraction(float(condition["alpha"])))
-        form = Interval.of(gram) - alpha * expectation(r, s)(u, v)
-    return abs(form) / lengths(u, v)
+    rows, scale = scaled_integers(A)
+    form = Fraction(dot(rows @ u, rows @ v), scale * scale) - dot(u, v)
+    return abs(Interval.of(form)) / lengths(u, v)
+
+
+def gated(letters: Mapping[str, np.ndarray], network: Sequence[np.ndarray]) -> tuple[Interval, Interval]:
+    """g and e of the last layer: its deviation is ``|g - alpha e|``; 0 where something to divide by is 0."""
+    before, nothing = network[:-1], (Interval.of(0), Interval.of(0))
+    u, v = (difference(before, letters[x], letters[y]) for x, y in (("x1", "x2"), ("x3", "x4")))
+    r, s = (image(before, letters[x][None])[0] for x in "xy")
+    if not (any(u) and any(v) and any(r) and any(s)):
+        return nothing
+    rows, scale = scaled_integers(network[-1])
+    opened = rows[np.asarray((rows @ r > 0) & (rows @ s > 0), dtype=bool)]
+    gram = Fraction(dot(opened @ u, opened @ v), scale * scale)
+    return Interval.of(gram) / lengths(u, v), expectation(r, s)(u, v) / lengths(u, v)
 
 
 def largest_product(U: np.ndarray, u: np.ndarray) -> Interval:

@@ -16,10 +16,10 @@ from wdccheck.checker.definitions import Check, Outcome, letter_of, open_rows
 from wdccheck.checker.exact import compared, expectation, integers, products, without_witness
 from wdccheck.checker.intervals import Interval
 from wdccheck.checker.joint import reevaluate_joint
-from wdccheck.checker.norms import norm
+from wdccheck.checker.norms import Form
 from wdccheck.checker.sparse import SparseRows, stored_sparse
 
-__all__ = ["reevaluate", "sha256_of", "stored_weights"]
+__all__ = ["active", "form_of", "reevaluate", "sha256_of", "stored_weights"]
 
 _LARGEST = 2**26  # entries of a dense matrix made of a sparse layer
 
@@ -90,11 +90,11 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
     if r is None or s is None:
         return Check(what, Outcome.REFUTED,
                      f"the witness is not two nonzero directions of dimension {found.shape[1]}")
-    V = _active(found, r, s)
+    V = active(found, r, s)
     if V is None:
         return Check(what, Outcome.NOT_PROVED,
                      f"a layer of this size, {found.shape[0]} x {found.shape[1]}, is not checked")
-    return compared(what, _deviation(V, r, s, float(condition["alpha"])), lower)
+    return compared(what, form_of(V, r, s, float(condition["alpha"])).norm(), lower)
 
 
 def _restricted(certificate: Mapping[str, Any]) -> Check:
@@ -126,7 +126,7 @@ def _restricted(certificate: Mapping[str, Any]) -> Check:
     return compared(what, ranges.restricted(condition, given, layers, A), lower)
 
 
-def _active(W: np.ndarray | SparseRows, r: np.ndarray, s: np.ndarray) -> np.ndarray | None:
+def active(W: np.ndarray | SparseRows, r: np.ndarray, s: np.ndarray) -> np.ndarray | None:
     """The rows of W that are open at r and at s; None if they would not fit."""
     if isinstance(W, np.ndarray):
         return W[np.array(open_rows(W, r)) & np.array(open_rows(W, s))]
@@ -134,17 +134,16 @@ def _active(W: np.ndarray | SparseRows, r: np.ndarray, s: np.ndarray) -> np.ndar
     return W.dense(chosen) if max(len(chosen), W.shape[1]) * W.shape[1] <= _LARGEST else None
 
 
-def _deviation(V: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> Interval:
-    """``||V^T V - alpha Q_{r,s}||`` for the active rows V, at any scale."""
+def form_of(V: np.ndarray, r: np.ndarray, s: np.ndarray, alpha: float) -> Form:
+    """``V^T V - alpha Q_{r,s}`` for the active rows V, at any scale."""
     # With V = 2^e V' and alpha = 4^e alpha' nothing overflows, whatever the units of W.
     rows = math.frexp(float(np.abs(V).max()))[1] if V.any() else -5000
     e = max(rows, (math.frexp(alpha)[1] + 1) // 2)
     scaled, scale = np.ldexp(V, -e), math.ldexp(alpha, -2 * e)
-    A = scaled.T @ scaled
-    Q, factor = expectation(integers(r), integers(s)), Interval.of(Fraction(alpha))
+    A, Q = scaled.T @ scaled, expectation(integers(r), integers(s))
 
-    def form(u: np.ndarray) -> Interval:
-        gram = sum(product * product for (product,) in products(V, (u,)))
-        return Interval.of(gram) - factor * Q(u, u)
+    def gram(u: np.ndarray) -> Interval:
+        return Interval.of(sum((product * product for (product,) in products(V, (u,))), Fraction(0)))
 
-    return norm(A, scale * definitions.expectation(r, s), len(V), 2 * e, form)
+    return Form(A - scale * definitions.expectation(r, s), float(np.trace(A)) + scale, len(V), 2 * e, alpha,
+                gram, lambda u: Q(u, u))

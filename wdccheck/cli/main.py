@@ -29,7 +29,7 @@ from wdccheck.cli.outcome import (
 )
 from wdccheck.cli.sweep import plot_command, sweep_command
 from wdccheck.cli.verify import verify
-from wdccheck.cli.weight_files import network, weight_options
+from wdccheck.cli.weight_files import network, no_file, weight_options
 from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
 from wdccheck.result_files import printable
 from wdccheck.version import VERSION
@@ -76,6 +76,8 @@ def certify(
     if pair and (weights or measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(weights or measurements))
+    if not (pair or weights):
+        no_file()
     said = quiet or json_path != "-"  # the report says what was read
     nets = [network(path, said) for path in pair or ([weights] if weights else [])] or [generator()]
     A = None if measurements is None else read_matrix(measurements)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wdccheck.kinds import Kind
     from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["layer_number", "network", "networks", "weight_options"]
+__all__ = ["layer_number", "network", "networks", "no_file", "weight_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _KEY = "wdccheck.cli.weight_files"
@@ -92,10 +92,24 @@ def _matrix(path: str, quiet: bool) -> ReLUNetwork:
     return _said(read_layer(path, **chosen), quiet)
 
 
+def no_file() -> None:
+    """Refuse options about a file where none is given.
+
+    Raises
+    ------
+    InvalidInput
+        Some are.
+    """
+    given = [name for name, value in _given().items() if value not in (None, False, "relu")]
+    if given:
+        option = "--" + given[0].rstrip("_").replace("_", "-")
+        raise InvalidInput(option, "a file that it is about", "none: the bundled generator needs no options")
+
+
 def _given() -> dict[str, Any]:
     """The options of the command, as arguments of :func:`~wdccheck.read_network`."""
     given = dict(click.get_current_context().meta[_KEY])
-    return {**given, "arrays": given["arrays"] or None}
+    return {**given, "arrays": given["arrays"] or None, "check": given["check"] or None}
 
 
 def _said(net: ReLUNetwork, quiet: bool) -> ReLUNetwork:

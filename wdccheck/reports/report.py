@@ -192,9 +192,8 @@ class Report:
 
     def to_text(self) -> str:
         """The report as `wdccheck certify` prints it: a table, what the theorems ask, the details."""
-        first, *others = self._head()
-        head = textwrap.wrap(first, WIDTH)  # between sizes, too: a deep network has many
-        head += [line for one in others for line in wrapped(one)]
+        subject, *others = self._head()
+        head = [*textwrap.wrap(subject, WIDTH), *(line for one in others for line in wrapped(one))]
         blocks = ["\n".join(head), "\n".join(row.to_line() for row in self.rows)]
         if self.interrupted:
             blocks.append(self._cut())

@@ -169,14 +169,29 @@ _LEAST = all_of(record({
     "witnesses": many(_WITNESS, 0, 2),
 }), _ordered)
 
+
+def _minimized(value: Any, thing: str) -> None:
+    """A minimum over alpha stands beside the bracket of a kind that has an alpha."""
+    kind = value.get("bracket", value)["condition"]["kind"]
+    if value.get("least") is not None and not (kinds.known(kind) and kinds.named(kind).scaled):
+        raise refuse(f"{thing}: least", f"null, as {ascii(kind)[:30]} has no alpha", value["least"])
+
+
+def _of_its_kind(value: Any, thing: str) -> None:
+    """A row is of the kind of its bracket."""
+    if value["kind"] != value["bracket"]["condition"]["kind"]:
+        raise refuse(f"{thing}: kind", "that of its bracket", value["kind"])
+
+
 _BRACKET = all_of(record({
     "condition": _condition, "lower": bound, "upper": null_or(bound), "witness": null_or(_WITNESS),
     "part": null_or(text), "lower_by": text, "upper_by": text, "stopped": named(_STOP, "lower", "upper"),
     "engines": many(_WORK),
-}, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain), "least": null_or(_LEAST)}), _ordered)
+}, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain), "least": null_or(_LEAST)}),
+    _ordered, _minimized)
 
 _NETWORK = record({"dims": many(integer(1), 2), "sha256": hexadecimal(64)}, {"origin": _ORIGIN})
-_ROW = record({
+_ROW = all_of(record({
     "kind": one_of(*(kind.name for kind in kinds.KINDS)), "layer": null_or(integer(1)),
     "of": one_of("", "B", "C"), "shape": many(integer(1), 2, 3), "alpha": null_or(_alpha), "lower": bound,
     "upper": null_or(bound), "gap": null_or(bound), "ratio_lower": bound, "ratio_upper": null_or(bound),
@@ -186,7 +201,7 @@ _ROW = record({
     "ratio_lower_any_alpha": null_or(bound),  # schema 1; what follows: schema 2
     "least_lower": null_or(bound), "least_upper": null_or(bound), "least_upper_by": null_or(text),
     "least": null_or(_LEAST), "scope": one_of("best", "given", "pair"), "state": text,
-})
+}), _of_its_kind, _minimized)
 _REPORT = {"wdccheck": text, "kernel": text, "seed": text, "interrupted": boolean,
            "threshold": null_or(number), "rows": many(_ROW, 1)}
 _BESIDE = {"schema": integer(1), **_LATER}

@@ -14,7 +14,6 @@ from wdccheck.brackets import Bracket
 from wdccheck.certification import of_network, of_pair
 from wdccheck.certification.of_network import drawn_measurements
 from wdccheck.checker import Check, Outcome
-from wdccheck.engines import dominance
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import Kind, named
 from wdccheck.linalg import hashes, inputs, matrices
@@ -22,12 +21,12 @@ from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
 from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["Entry", "Given", "carried", "summary", "unchecked", "whole"]
+__all__ = ["Entry", "Given", "summary", "unchecked", "whole"]
 
 _PROVENANCE = ("wdccheck", "kernel", "proofs", "conclusions")
 _ASIDE = ("lower_by", "upper_by", "stopped", "engines")
 _OTHER_THEN = ("margin", "vacuous")
-_ANY_ALPHA = ("ratio_lower_any_alpha", "least", "scope", "vacuous", "note")
+_ANY_ALPHA = ("ratio_lower_any_alpha", "scope", "note")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,9 @@ class Entry:
 
     known: Bracket
     row: Mapping[str, Any]
+    least: Mapping[str, Any] | None = None
     proof: Check | None = None
+    least_proved: bool = False
 
     @property
     def place(self) -> tuple[Any, Any, Any]:
@@ -122,22 +123,6 @@ def summary(row: Mapping[str, Any], data: Mapping[str, Any]) -> Check:
     if wrong:
         return Check("summary", Outcome.REFUTED, f"not those of the bracket: {', '.join(wrong)}")
     return Check("summary", Outcome.PROVED, "derived from the bracket again")
-
-
-def carried(entry: Entry, before: Sequence[Entry]) -> Check | None:
-    """Fact 12: the upper bound, where the row of the same layer that dominates it gives it; else None."""
-    name, layer, of = entry.place
-    over = named(name).dominated_by if kinds.known(name) else None
-    above = next((one for one in before if one.place == (over, layer, of)), None)
-    if over is None or above is None or above.proof is None or above.proof.outcome is not Outcome.PROVED:
-        return None
-    if dominance.upper_at(above.known, float(entry.known.condition["alpha"])) > entry.known.upper:
-        return None
-    layers = entry.matrices
-    if layers is None or checker.sha256_of(layers[-1]) != above.known.condition["sha256"]:
-        return None
-    return Check("upper bound", Outcome.PROVED,
-                 f"Fact 12: the {over} of layer {layer} gives it, proved above", entry.known.upper)
 
 
 def unchecked(data: Mapping[str, Any]) -> Check:

@@ -23,15 +23,8 @@ from wdccheck.protocol.condition import Condition
 from wdccheck.reports.row import Row
 from wdccheck.result_files import schema
 from wdccheck.running.progress import Event, Progress
-from wdccheck.verification.reports import (
-    Entry,
-    Given,
-    carried,
-    stored_matrices,
-    summary,
-    unchecked,
-    whole,
-)
+from wdccheck.verification.derived import carried, least_bounds
+from wdccheck.verification.reports import Entry, Given, stored_matrices, summary, unchecked, whole
 
 __all__ = ["Check", "Outcome", "verify"]
 
@@ -95,10 +88,12 @@ def verify(
         known = Bracket.from_dict(stored, f"{source}: {name}" if name else source)
         if kinds.known(known.condition["kind"]) and kinds.named(known.condition["kind"]).scaled:
             inputs.alpha_value(known.alpha)
-        entry = Entry(given.supplied(known), row or {})
+        entry = Entry(given.supplied(known), row or {}, (data if row is None else row).get("least"))
         lower, upper, again = _bounds(entry, entries, again, len(found) - i)
-        entries.append(replace(entry, proof=upper))
-        own = [lower, upper, *_other_condition(entry.known, lower)]
+        entry = replace(entry, proof=upper)
+        least = least_bounds(entry, lower, entries)
+        entries.append(replace(entry, least_proved=bool(least) and least[1].outcome is Outcome.PROVED))
+        own = [lower, upper, *least, *_other_condition(entry.known, lower)]
         own += [] if row is None else [summary(row, data)]
         checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in own]
     return (*checks, *([whole(entries, data, given)] if "rows" in data else []), unchecked(data))

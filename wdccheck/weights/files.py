@@ -157,7 +157,7 @@ def read_layer(
     ("'b1'", "'K'")
     """
     chain = _chain(path, Selection.of(arrays, key, None, None, transpose, alone=True))
-    return _network(chain, [_only(chain)], {}, "")
+    return _network(chain, [_only(chain, "one matrix by --arrays, or --layer of a chain")], {}, "")
 
 
 def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str) -> ReLUNetwork:
@@ -194,11 +194,11 @@ def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> n
     return matrix.W
 
 
-def _only(chain: Chain) -> Dense:
+def _only(chain: Chain, required: str = "one array") -> Dense:
     found = [step for step in chain.steps if isinstance(step, Dense)]
     if len(found) != 1:
         names = f": {listed(step.label for step in found)}" if found else ""
-        raise InvalidInput(chain.source, "one array", f"{len(found)}{names}")
+        raise InvalidInput(chain.source, required, f"{len(found)}{names}")
     return found[0]
 
 

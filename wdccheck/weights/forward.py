@@ -51,6 +51,9 @@ def agrees_with_outputs(chain: Chain, check: Any, options: Options) -> str:
     x = inputs.vectors("check: x", x, first.W.shape[1]).reshape(-1, first.W.shape[1])
     body, tail = _cut(chain.steps)
     before = _value(body, x)
+    if np.size(y) != before.size:
+        raise InvalidInput("check: y", f"{before.shape[1]} outputs for each of {len(x)} inputs x",
+                           f"{np.size(y)} entries")
     y = inputs.vectors("check: y", np.ravel(y), before.size).reshape(before.shape)
     largest = float(np.abs(y).max(initial=0.0))
     if not largest:
@@ -63,11 +66,11 @@ def agrees_with_outputs(chain: Chain, check: Any, options: Options) -> str:
     best = min(off, key=lambda kind: float(off[kind].max()))
     kind = best if options.last_activation == "ignore" else own
     worst = float(off[kind].max())
-    compared = f"{before.shape[1]} outputs at {len(x)} given x, {kind} after the last layer"
+    compared = f"{before.shape[1]} outputs at {len(x)} given x, before any option, with {kind} at the end"
     if worst <= TOLERANCE * largest:
-        return f"{compared}, before any option: y to {worst / largest:.1e} of the largest output"
+        return f"G(x) = y to {worst / largest:.1e} of the largest: {compared}"
     row, column = np.unravel_index(int(off[kind].argmax()), before.shape)
-    hint = (f"; with {best} after the last layer they agree (--last-activation ignore takes any)"
+    hint = (f"; with {best} at the end they agree (--last-activation ignore takes any)"
             if off[best].max() <= TOLERANCE * largest else "")
     raise InvalidInput(
         chain.source, f"G(x) = y to {TOLERANCE} of the largest output",
@@ -89,24 +92,24 @@ def agrees_with_graph(chain: Chain) -> str:
     body, tail = _cut(chain.steps)
     if first is None or _kind(tail) not in _FUNCTIONS or any(
             isinstance(step, Activation) and step.kind not in _FUNCTIONS for step in body):
-        return "no forward check was made: an activation is not known here"
+        return "none: an activation is not known here"
     x = np.random.default_rng(0).standard_normal((_RANDOM, first.W.shape[1]))
     with np.errstate(all="ignore"):
         try:
             y = np.asarray(chain.evaluate(x), np.float64)
         except Exception as error:  # the code of others, on a file that may hold anything
             reason = error.found if isinstance(error, InvalidInput) else one_line(error)
-            return f"no forward check was made: {reason}"
+            return f"none: {reason}"
         ours = _FUNCTIONS[_kind(tail)](_value(body, x))
     if not (np.isfinite(y).all() and np.isfinite(ours).all()):
-        return "no forward check was made: an overflow"
+        return "none: an overflow"
     largest = float(np.abs(y).max(initial=0.0))
     worst = float(np.abs(ours - y).max()) if ours.shape == y.shape else np.inf
     if not worst <= TOLERANCE * largest:
         raise InvalidInput(chain.source, "a graph that onnx evaluates to what was read here",
                            f"outputs that differ by {worst:.3g} where the largest is {largest:.3g}")
-    return (f"onnx evaluates the graph at {_RANDOM} random inputs to the outputs of these layers, before any "
-            f"option, to {TOLERANCE} of the largest")
+    return (f"these layers, before any option, give what onnx gives for the graph at {_RANDOM} random "
+            f"inputs, to {TOLERANCE} of the largest output")
 
 
 def _pair(check: Any) -> tuple[Any, Any]:

@@ -77,5 +77,5 @@ class Origin:
             left = f" and {len(self.unused) - _NAMED} more" if len(self.unused) > _NAMED else ""
             said.append(f"{self.file}: not used: {', '.join(self.unused[:_NAMED])}{left}")
         if self.checked:
-            said.append(f"{self.file}: checked: {self.checked}")
+            said.append(f"{self.file}: forward check: {self.checked}")
         return [printable(line) for line in said]

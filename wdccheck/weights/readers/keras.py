@@ -97,7 +97,7 @@ def _ordered(
     before = {name: _before(source, name, layer) for name, layer in zip(names, layers, strict=True)}
     out = _called(config["config"]["output_layers"])
     if choice.begin or choice.end:
-        names, out = _between(names, before, choice, out)
+        names, out = _between(source, names, before, choice, out)
         before = {name: [one for one in before[name] if one in names] for name in names}
         layers = [layer for layer in layers if layer["config"]["name"] in names]
     unused = tuple(shown(one["config"]["name"]) for one in config["config"]["layers"] if one not in layers)
@@ -118,8 +118,9 @@ def _ordered(
     return [layers[names.index(name)] for name in path], unused
 
 
-def _between(names: list[str], before: dict[str, list[str]], choice: Selection,
-             out: list[str]) -> tuple[list[str], list[str]]:
+def _between(
+    source: str, names: list[str], before: dict[str, list[str]], choice: Selection, out: list[str],
+) -> tuple[list[str], list[str]]:
     """The layers on paths from one to another, both included, and the last."""
     after = {choice.begin} if choice.begin else set(names)
     for _ in names if choice.begin else ():
@@ -127,7 +128,10 @@ def _between(names: list[str], before: dict[str, list[str]], choice: Selection,
     into = {choice.end} if choice.end else set(out)
     for _ in names:
         into |= {one for name in into if name is not None for one in before[name]}
-    return [name for name in names if name in after and name in into], [choice.end] if choice.end else out
+    found = [name for name in names if name in after and name in into]
+    if not found:
+        raise InvalidInput(source, "a path of layers between --from and --to", "none")
+    return found, [choice.end] if choice.end else out
 
 
 def _of_vectors(source: str, layers: list[dict[str, Any]]) -> None:

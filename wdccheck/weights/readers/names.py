@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -48,9 +49,10 @@ class _Group:
         return f"array {shown(self.name)}" if self.name else ""
 
     @property
-    def is_matrix(self) -> bool:
+    def axes(self) -> int:
+        """Those of its weight; of none, as in batch norm, 0."""
         W = self.get("weight")
-        return W is not None and W.ndim == 2 and "mean" not in self.parts
+        return 0 if W is None or "mean" in self.parts else W.ndim
 
     def named(self) -> Named:
         """As a layer of a sequence."""
@@ -79,7 +81,7 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     """
     choice = choice or Selection()
     read, source = _turned(arrays, choice.transpose), arrays.source
-    taken = arrays.selected(choice.arrays) if choice.arrays else list(arrays.entries)
+    taken = arrays.selected(choice.arrays, _place) if choice.arrays else list(arrays.entries)
     if choice.arrays and not choice.alone:
         taken = _with_their_parts(arrays, taken, read)
     place = {name: i for i, name in enumerate(taken)}
@@ -87,12 +89,12 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     if choice.arrays:
         groups.sort(key=lambda group: place[group.name])
         if choice.alone:
-            groups = [replace(group, parts={"weight": group.parts["weight"]})
-                      for group in groups if group.is_matrix] or groups
-    layers = [group.named() for group in groups if group.is_matrix]
+            groups = [replace(group, parts={"weight": group.parts["weight"]}) for group in groups
+                      if group.axes > 1] or groups
+    layers = [group.named() for group in groups if group.axes == 2]
     stored = sorted(layers, key=lambda layer: place[layer.name])
     kept = arrays.keeps_order([layer.name for layer in stored])
-    others = [name for group in groups if not group.is_matrix for name, _ in group.parts.values()]
+    others = [name for group in groups if group.axes != 2 for name, _ in group.parts.values()]
     way = "" if choice.arrays or choice.alone else ways(stored if kept else layers, others)
     dense_of = {group.stem: _dense(source, group, choice.transpose, way) for group in groups
                 if "mean" not in group.parts}
@@ -104,18 +106,21 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     used = {name for group in groups for name, _ in group.parts.values()}
     unused = [shown(name) for name in arrays.entries
               if name not in used and _role(name)[1] != "count"]
-    return Chain(source, tuple(steps), _ordered_by(choice, layers, kept), arrays.key,
+    return Chain(source, tuple(steps), _ordered_by(arrays, choice, layers), arrays.key,
                  (*unused, *arrays.elsewhere), choice.transpose)
 
 
-def _ordered_by(choice: Selection, layers: Sequence[Named], kept: bool) -> str:
+def _ordered_by(arrays: Arrays, choice: Selection, layers: Sequence[Named]) -> str:
+    if choice.alone:
+        return "one matrix"
     if len(layers) <= 1:
         return "one layer, a ReLU after it assumed"
     how = "natural order of names"
     if choice.arrays:
         how = f"order given by --arrays {shown(','.join(choice.arrays))}"
-        if len(layers) > sum(len(one.split(",")) for one in choice.arrays):
-            how += f", within a pattern {'that of the file' if kept else 'natural order of names'}"
+        if any(layer.name not in ",".join(choice.arrays).split(",") for layer in layers):
+            kept = arrays.keeps_order(list(arrays.entries))
+            how += f", within a pattern in {'the order of the file' if kept else 'natural order'}"
     elif gap := missing(layers):
         how += f" (none is called {gap})"
     return f"{how}, a ReLU after each assumed"
@@ -145,16 +150,23 @@ def _groups(source: str, names: Iterable[str], read: Callable[[str], np.ndarray]
         (stem, role), thing = roles[name], f"{source}: array {shown(name)}"
         if _PART_OF.search(name):
             raise InvalidInput(thing, "a plain weight matrix or bias",
-                               "a part of a recurrent, attention or reparametrized layer")
+                               "a part of a recurrent, attention or reparametrized layer (--arrays takes "
+                               "others)")
         array = read(name)
         if role == "bias" and array.ndim == 2 and not (
                 stem in weights and _may_be_bias(array, read(weights[stem]))):
             stem, role = name, "weight"  # a layer that is called b
         group = found.setdefault(stem, _Group(stem))
         if role in group.parts:
-            raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])}")
+            raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])} "
+                               "(--arrays chooses)")
         group.parts[role] = (name, array)
     return sorted(found.values(), key=lambda group: natural(group.stem.casefold()))
+
+
+def _place(name: str) -> Any:
+    """Natural order of layers."""
+    return natural(_role(name)[0].casefold())
 
 
 def _role(name: str) -> tuple[str, str]:

@@ -81,11 +81,6 @@ class _Walk:
 
     def _ends(self, choice: Selection, inputs: list[str], outputs: list[str]) -> tuple[str, str]:
         """The values at which the network begins and ends."""
-        if (choice.begin is None and len(inputs) != 1) or (choice.end is None and len(outputs) != 1):
-            raise InvalidInput(
-                self.source, "one input and one output of the graph, or --from and --to a value or node",
-                f"{len(inputs)} and {len(outputs)}: {listed(map(shown, inputs), 4)} and "
-                f"{listed(map(shown, outputs), 4)}")
         values = {*inputs, *(name for node in self.nodes for name in node.output)}
         made = {node.name: node.output[0] for node in self.nodes if node.name and node.output}
         entered = {node.name: [name for name in node.input if name in values] for node in self.nodes}
@@ -95,6 +90,11 @@ class _Walk:
                 there = dict.fromkeys([*inputs, *(name for node in self.nodes for name in node.output)])
                 raise InvalidInput(f"{self.source}: {option} {shown(name)}", "a value or a node of the graph",
                                    f"none such; there are {listed(map(shown, there))}")
+        if (choice.begin is None and len(inputs) != 1) or (choice.end is None and len(outputs) != 1):
+            raise InvalidInput(
+                self.source, "one input and one output of the graph, or --from and --to a value or node",
+                f"{len(inputs)} and {len(outputs)}: {listed(map(shown, inputs), 4)} and "
+                f"{listed(map(shown, outputs), 4)}")
         if begin is not None and begin not in values:
             if len(entered[begin]) != 1:
                 raise InvalidInput(f"{self.source}: --from {shown(begin)}", "a node of one input, or a value",

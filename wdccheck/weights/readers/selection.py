@@ -77,9 +77,8 @@ class Selection:
                  "--transpose": self.transpose or None}
         for option, value in given.items():
             if value is not None and option not in allowed:
-                ways = " and ".join(allowed) or "no option"
-                raise InvalidInput(source, f"a file that {option} applies to",
-                                   f"{kind}, of which {ways} take a part")
+                raise InvalidInput(f"{source}: {option}", f"an option for {kind} ({', '.join(allowed)})",
+                                   "one for other files")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +126,10 @@ class Arrays:
         """Whether the order in which the file has these says anything."""
         return not self.sorts or list(names) != sorted(names)
 
-    def selected(self, wanted: Iterable[str]) -> list[str]:
+    def selected(self, wanted: Iterable[str], order: Callable[[str], Any] = natural) -> list[str]:
         """The names that names or patterns choose, in the order given.
 
-        What a pattern chooses stands in the order of the file, or in natural order where that says nothing.
+        What a pattern chooses stands in the order of the file, or sorted by `order` where that says nothing.
 
         Raises
         ------
@@ -139,8 +138,7 @@ class Arrays:
         """
         found: dict[str, None] = {}
         names = list(self.entries)
-        ordered = (names if self.keeps_order(names)
-                   else sorted(names, key=lambda name: natural(name.casefold())))
+        ordered = names if self.keeps_order(names) else sorted(names, key=order)
         for pattern in (part for one in wanted for part in _parts(one, names)):
             thing = f"{self.source}: --arrays {shown(pattern)}"
             if pattern in self.entries:

@@ -64,6 +64,8 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
     """
     order = layers if stored is None else stored
     kinds = list(dict.fromkeys(layer.kind for layer in layers))
+    if not layers:
+        return
     if len(kinds) > 1:
         found = f"names of {len(kinds)} kinds, as {_quoted([_first(layers, kind) for kind in kinds], 4)}"
     elif list(order) != list(layers):
@@ -140,7 +142,7 @@ def _groups(order: Sequence[Named]) -> list[list[Named]]:
     found: dict[str, list[Named]] = {}
     for layer, path in zip(order, paths, strict=True):
         head = re.sub(r"\d+", "#", path[common]) if len(path) > common + 1 else layer.kind
-        found.setdefault("#" if head.startswith("#") else head, []).append(layer)
+        found.setdefault(layer.kind if head.startswith("#") else head, []).append(layer)
     return list(found.values())
 
 
@@ -156,11 +158,13 @@ def _runs(group: Sequence[Named]) -> list[list[Named]]:
 
 
 def _neck(run: Sequence[Named]) -> int:
-    """After how many layers the width is least, if that is less than at both ends; else 0."""
-    inner = [layer.shape[0] for layer in run[:-1]]
-    if inner and min(inner) < min(run[0].shape[1], run[-1].shape[0]):
-        return inner.index(min(inner)) + 1
-    return 0
+    """After how many layers the width is least, if no end is narrower and both sides are wider; else 0."""
+    if not run:
+        return 0
+    widths = [run[0].shape[1], *(layer.shape[0] for layer in run)]
+    least = min(widths)
+    inner = [i for i in range(1, len(run)) if widths[i] == least < min(max(widths[:i]), max(widths[i:]))]
+    return inner[0] if inner else 0
 
 
 def _chains(layers: Sequence[Named]) -> bool:
@@ -178,7 +182,7 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     foreign = any(fnmatchcase(name, pattern) for name in others)
     if plain and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
-    text = ",".join(names)
+    text = ("," if not any("," in name for name in names) else "' --arrays '").join(names)
     return f"'{text}'" if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
 
 
