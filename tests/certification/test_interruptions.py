@@ -39,7 +39,7 @@ def test_a_bracket_is_given_wherever_it_ends(place, error, monkeypatch, tmp_path
     condition, path = wc.WDC(LAYERS[0]), tmp_path / "kept.json"
     wc.bracket(condition, wc.Spectral()).save(path)
     monkeypatch.setattr(loop, place, ends(error))
-    found = wc.bracket(condition, checkpoint=path)
+    found = wc.bracket(condition, checkpoint=path, time_limit=0.3)
     assert {stop.reason for stop in found.stopped.values()} == {ENDS[error]}
     assert found.lower <= found.upper
 
