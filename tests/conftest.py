@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 
 import numpy as np
 import pytest
@@ -14,6 +15,18 @@ settings.register_profile("local", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=400)  # pytest --hypothesis-profile=long
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+SEED = "WDCCHECK_FUZZ_SEED"
+
+
+def pytest_configure():
+    os.environ.setdefault(SEED, str(secrets.randbelow(2**32)))  # workers inherit it
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [one for some in terminalreporter.stats.values() for one in some]
+    if any("test_fuzz.py::test_hostile" in getattr(one, "nodeid", "") for one in reports):
+        terminalreporter.write_line(f"{SEED}={os.environ[SEED]} draws the same hostile input again")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -40,7 +40,7 @@ _ENTRIES: tuple[Callable[[np.random.Generator, tuple[int, int]], np.ndarray], ..
     lambda rng, shape: rng.standard_normal(shape) * 10.0 ** rng.integers(-150, 1, shape),
     lambda rng, shape: rng.choice([0.0, 1.0, -1.0, 1e-150, -1e-300, 1e80, -5e-324], shape),
 )
-"""Gaussian, signs, ties, near-ties, rows along a wall, tiny and huge, of all scales by rows, columns, both."""
+"""Gaussian, signs, ties, near-ties, rows along a wall, tiny and huge, all scales by rows, columns, entries."""
 
 _UNUSABLE = (
     lambda rng, shape: rng.integers(-9, 10, shape) * 5e-324,
@@ -174,9 +174,9 @@ def highest(about: Any, rng: np.random.Generator) -> float:
 def _calibrate(rng: np.random.Generator, folder: Any) -> None:
     while not hasattr(about := condition(rng), "alpha"):
         pass
-    found = calibration(about, blocks=2, rng=int(rng.integers(2**32)))
+    found = calibration(about, blocks=1, time_limit=0.2, rng=int(rng.integers(2**32)))
     assert 0 <= found.lower <= about.vacuous and 0 < found.alpha < math.inf
-    for alpha in (found.alpha, found.proved_alpha, _alpha(rng, np.ones((1, 1))), about.natural_alpha):
+    for alpha in {found.alpha, found.proved_alpha, _alpha(rng, np.ones((1, 1)))}:
         if 0 < alpha < math.inf:
             at = wc.bracket(about.with_alpha(alpha), wc.Spectral())
             assert found.lower <= at.ratio_upper, (about, found.lower, at)

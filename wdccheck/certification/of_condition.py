@@ -20,11 +20,11 @@ from wdccheck.engines import dominance
 from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.calibration import Calibration, calibrated, kept_calibration
 from wdccheck.engines.defaults import default_engines
-from wdccheck.engines.least_ratio import least_ratio
+from wdccheck.engines.least_ratio import LeastRatio, least_ratio, least_upper
 from wdccheck.engines.lines import Line, first_lines, lines
-from wdccheck.engines.loop import Rng, bracket, seed_sequence
+from wdccheck.engines.loop import Rng, bracket, cut_short, seed_sequence
 from wdccheck.engines.spectral import Spectral
-from wdccheck.errors import InvalidInput
+from wdccheck.errors import InvalidInput, WorkersLost
 from wdccheck.kinds import named
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
@@ -33,12 +33,13 @@ from wdccheck.reports.row import CLOSED, Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
 from wdccheck.running.run import Engine, Run, raised
-from wdccheck.stops import Reason, Stop
 
 __all__ = ["RowSettings", "Shown", "certify_condition", "check_alpha", "gathered"]
 
 RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
 _FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
+
+_ENDS = (KeyboardInterrupt, MemoryError, WorkersLost)
 
 Shown = Progress | Callable[[Event], None] | bool | None
 
@@ -141,32 +142,37 @@ def certify_condition(
         goal = _goal(1.0, eps, ratio)
         return Row(bracket(condition, *_engines(condition, gap, goal), rng=rng, workers=workers,
                            time_limit=time_limit, target=goal, checkpoint=checkpoint, progress=shown))
-    found: Sequence[Line] = ()
-    chosen, left = None, time_limit
-    if alpha == "best":
-        shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
-        try:
-            condition, chosen, left = calibrated(
-                condition, time_limit, lambda scaled, limit: kept_calibration(
-                    scaled, _alpha_file(checkpoint), limit, workers, rng))
-        except (KeyboardInterrupt, MemoryError) as error:
-            shown.close()
-            reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
-            return _closed_formulas(condition, rng, above, reason)
-        found = lines(condition.with_alpha(chosen.alpha), chosen.witnesses)
-    else:
-        condition = condition.with_alpha(alpha_value(alpha))
-        begun = time.monotonic()
-        limit = math.inf if left is None else begun + _FEW * left
-        found = first_lines(condition, Run(seed_sequence(rng), deadline=limit), 0)
-        left = None if left is None else max(left - (time.monotonic() - begun), 0.01)
-    goal = _goal(condition.alpha, eps, ratio)
-    engines = _engines(condition, gap, goal)
+    try:
+        condition, found, chosen, left = _scale(condition, alpha, time_limit, checkpoint, workers, rng, shown)
+        goal = _goal(condition.alpha, eps, ratio)
+        engines = _engines(condition, gap, goal)
+    except _ENDS as error:
+        shown.close()
+        return _closed_formulas(condition, alpha, rng, above, error)
     if _decided(goal, ratio, condition, chosen, above):
         engines = engines[:1]
     known = bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=goal,
                     checkpoint=checkpoint, progress=shown)
     return _scaled_row(condition, known, found, above, chosen)
+
+
+def _scale(
+    condition: Scaled, alpha: float | str, time_limit: float | None,
+    checkpoint: str | os.PathLike[str] | None, workers: int, rng: Rng, shown: Progress,
+) -> tuple[Scaled, Sequence[Line], Calibration | None, float | None]:
+    """The condition at its alpha, lines, how alpha was found unless it was given, the time left."""
+    if alpha != "best":
+        condition = condition.with_alpha(alpha_value(alpha))
+        begun = time.monotonic()
+        limit = math.inf if time_limit is None else begun + _FEW * time_limit
+        found = first_lines(condition, Run(seed_sequence(rng), deadline=limit), 0)
+        left = None if time_limit is None else max(time_limit - (time.monotonic() - begun), 0.01)
+        return condition, found, None, left
+    shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
+    condition, chosen, left = calibrated(
+        condition, time_limit, lambda scaled, limit: kept_calibration(
+            scaled, _alpha_file(checkpoint), limit, workers, rng))
+    return condition, lines(condition.with_alpha(chosen.alpha), chosen.witnesses), chosen, left
 
 
 def _engines(condition: Condition, gap: float | None, target: float | None) -> tuple[Engine, ...]:
@@ -196,11 +202,14 @@ def _scaled_row(
     if above is not None:
         known = dominance.bounded(known, above.bracket)
         over = None if above.least is None else (above.name, above.least)
-    least = least_ratio(condition, known, found, over)
-    for point in least.witnesses:  # found at another alpha, they may be the highest at this one
-        if (value := condition.lower_bound(point)) > known.lower:
-            own = raised(Bracket(known.condition), condition, point, value, "a witness of the minimum")
-            known = brackets.merge(known, own)
+    try:
+        least = least_ratio(condition, known, found, over)
+        for point in least.witnesses:  # found at another alpha, they may be the highest at this one
+            if (value := condition.lower_bound(point)) > known.lower:
+                own = raised(Bracket(known.condition), condition, point, value, "a witness of the minimum")
+                known = brackets.merge(known, own)
+    except _ENDS as error:
+        known, least = cut_short(known, error), LeastRatio(0.0, *least_upper(known, over))
     if chosen is None:
         return Row(known, least)
     row = Row(known, least, scope="best")
@@ -218,16 +227,17 @@ def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
         raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
 
 
-def _closed_formulas(condition: Scaled, rng: Rng, above: Row | None, reason: Reason) -> Row:
-    """The row where the search for alpha was cut short: at the alpha that a trace suggests."""
-    alpha = condition.natural_alpha
-    if not (math.isfinite(alpha) and alpha > 0):
-        alpha = 1.0
-    condition = condition.with_alpha(alpha)
+def _closed_formulas(
+    condition: Scaled, alpha: float | str, rng: Rng, above: Row | None, error: BaseException
+) -> Row:
+    """The row that was cut short before its search: at the alpha given, or the one that a trace suggests."""
+    scale, given = condition.natural_alpha if alpha == "best" else alpha_value(alpha), alpha != "best"
+    if not (math.isfinite(scale) and scale > 0):
+        scale = 1.0
+    condition = condition.with_alpha(scale)
     row = _scaled_row(condition, bracket(condition, Spectral(), rng=rng), (), above, None)
-    stop = Stop(reason, "while alpha was sought; closed formulas only")
-    return replace(row, bracket=replace(row.bracket, stopped={"lower": stop, "upper": stop}),
-                   note="the one that a trace suggests", scope="best")
+    row = replace(row, bracket=cut_short(row.bracket, error, "before the search; closed formulas only"))
+    return row if given else replace(row, note="the one that a trace suggests", scope="best")
 
 
 def check_alpha(alpha: float | str) -> None:

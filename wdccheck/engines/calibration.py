@@ -19,8 +19,8 @@ from wdccheck.engines.lines import NEARLY, first_lines, lines, lowest, proved
 from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.geometry.spheres import Points
-from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Scaled, theorems_of
+from wdccheck.result_files import schema
 from wdccheck.rounded_text import up
 from wdccheck.running import parallel
 from wdccheck.running.run import Run
@@ -183,16 +183,16 @@ def kept_calibration(
     """
     if path is None:
         return calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
-    sha256 = condition.describe()["sha256"]
+    sha256, letters = condition.describe()["sha256"], {x for block in condition.spheres for x in block}
     if path.exists():
         stored = result_files.read(path)
-        if stored.get("sha256") != sha256:
+        schema.check_calibration(stored, str(path))
+        witnesses = tuple(decode_witness(one) for one in stored["witnesses"])
+        if stored["sha256"] != sha256 or any(set(one) != letters for one in witnesses):
             raise CertificateMismatch(str(path), f"an alpha for the weights {sha256[:8]}",
-                                      f"one for {str(stored.get('sha256'))[:8]}")
-        return Calibration(alpha_value(stored.get("alpha")),
-                           result_files.decode_float(stored.get("lower"), f"{path}: lower"),
-                           bool(stored.get("vacuous")), alpha_value(stored.get("proved_alpha")),
-                           tuple(decode_witness(one) for one in stored.get("witnesses", ())))
+                                      f"one for {stored['sha256'][:8]}")
+        return Calibration(float(stored["alpha"]), float(stored["lower"]), stored["vacuous"],
+                           float(stored["proved_alpha"]), witnesses)
     chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
     numbers = {name: value for name, value in vars(chosen).items() if name != "witnesses"}
     result_files.write(path, {"sha256": sha256, **numbers,

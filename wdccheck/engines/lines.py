@@ -93,10 +93,14 @@ def lowest(found: Sequence[Line], most: float) -> Lowest:
     value = float(heights[rising, falling])
     if value >= most * (1 - NEARLY):
         positive = g > 0
-        with np.errstate(over="ignore"):  # beta is beyond floats
-            beta = np.min((most + q[positive]) / g[positive])
-        return Lowest(float(beta), value, True)
-    return Lowest(float((q[rising] + q[falling]) / (g[rising] + g[falling])), value, False)
+        return Lowest(_beta(most + q[positive], g[positive]), value, True)
+    return Lowest(_beta(q[rising] + q[falling], g[rising] + g[falling]), value, False)
+
+
+def _beta(height: np.ndarray, slope: np.ndarray) -> float:
+    """The least quotient; inf where it is beyond floats."""
+    with np.errstate(over="ignore"):
+        return float(np.min(height / slope))
 
 
 def proved(found: Sequence[Line]) -> tuple[float, tuple[Line, Line] | None]:

@@ -23,7 +23,7 @@ from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
 from wdccheck.stops import Reason, Stop
 
-__all__ = ["Rng", "bracket", "recalled", "seed_sequence"]
+__all__ = ["Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
 
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
@@ -94,25 +94,32 @@ def bracket(
     deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
     target = None if target is None else limit_value("target", target)
     display = resolve(progress)
-    run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
-    known = _resume(condition, checkpoint)
-    chosen = engines or default_engines(condition, target=target)
-    for engine in chosen:
+    for engine in engines:
         if not hasattr(engine, "improve"):
             raise InvalidInput("engines", "engines such as Ascent()", repr(engine)[:60])
+    run = Run(seed_sequence(rng), parallel.available(workers), deadline, target, display, started)
+    known = Bracket(condition.describe())
     try:
-        with parallel.one_blas_thread():
-            for found in _steps(condition, chosen, known, run, checkpoint):
-                known = found
+        try:
+            known = _resumed(condition, checkpoint, known)
+            chosen = engines or default_engines(condition, target=target)
+            with parallel.one_blas_thread():
+                for found in _steps(condition, chosen, known, run, checkpoint):
+                    known = found
+        finally:
+            display.close()
     except (KeyboardInterrupt, MemoryError, WorkersLost) as error:
-        stop = (Stop(Reason.MEMORY, "out of memory") if isinstance(error, MemoryError)
-                else Stop(Reason.INTERRUPTED, f"the workers were lost: {error}")
-                if isinstance(error, WorkersLost)
-                else Stop(Reason.INTERRUPTED, "interrupted from the keyboard"))
-        known = replace(known, stopped={"lower": stop, "upper": stop})
-    finally:
-        display.close()
+        known = cut_short(known, error)
     return known
+
+
+def cut_short(known: Bracket, error: BaseException, when: str = "") -> Bracket:
+    """`known`, whose search ended with Ctrl-C, a lack of memory or of workers; `when` says at what."""
+    reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
+    detail = (f"the workers were lost: {error}" if isinstance(error, WorkersLost) else
+              "out of memory" if reason is Reason.MEMORY else "interrupted from the keyboard")
+    stop = Stop(reason, f"{detail} {when}".strip())
+    return replace(known, stopped={"lower": stop, "upper": stop})
 
 
 def _steps(
@@ -196,11 +203,12 @@ def _explained(known: Bracket, run: Run) -> Bracket:
     return replace(known, stopped={"lower": default, "upper": default, **known.stopped})
 
 
-def _resume(condition: Condition, checkpoint: str | os.PathLike[str] | None) -> Bracket:
+def _resumed(condition: Condition, checkpoint: str | os.PathLike[str] | None, new: Bracket) -> Bracket:
+    """What the file holds, without the reasons why that ended; a `new` bracket where there is none."""
     if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
         raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60])
     if checkpoint is None or not Path(checkpoint).exists():
-        return Bracket(condition.describe())
+        return new
     return replace(recalled(condition, checkpoint), stopped={})
 
 

@@ -36,7 +36,7 @@ from wdccheck.result_files.shapes import (
 )
 from wdccheck.stops import Reason
 
-__all__ = ["check_bracket", "check_report"]
+__all__ = ["check_bracket", "check_calibration", "check_report"]
 
 _SIZES = {sides: many(integer(1), sides, sides) for sides in (2, 3)}
 _STORED = record({"shape": _SIZES[2], "data": text}, {"imaginary": text, "indptr": text, "indices": text})
@@ -190,6 +190,10 @@ _BRACKET = all_of(record({
 }, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain), "least": null_or(_LEAST)}),
     _ordered, _minimized)
 
+_CALIBRATION = record({
+    "schema": integer(1), "sha256": hexadecimal(64), "alpha": _alpha, "lower": bound, "vacuous": boolean,
+    "proved_alpha": _alpha, "witnesses": many(_WITNESS, 0, 2)})
+
 _NETWORK = record({"dims": many(integer(1), 2), "sha256": hexadecimal(64)}, {"origin": _ORIGIN})
 _ROW = all_of(record({
     "kind": one_of(*(kind.name for kind in kinds.KINDS)), "layer": null_or(integer(1)),
@@ -219,6 +223,17 @@ def check_bracket(data: Any, source: str) -> None:
         A field is missing, is not known, or has another form.
     """
     _BRACKET(data, source)
+
+
+def check_calibration(data: Any, source: str) -> None:
+    """Refuse what is not a calibration as `certify` keeps it beside a checkpoint, naming the field.
+
+    Raises
+    ------
+    InvalidInput
+        A field is missing, is not known, or has another form.
+    """
+    _CALIBRATION(data, source)
 
 
 def check_report(data: Any, source: str) -> None:

@@ -80,7 +80,8 @@ def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Pat
         raise InvalidInput(str(source), "a regular file", found)
     if source.suffix not in suffixes:
         *others, last = ("*" + suffix for suffix in suffixes)
-        raise InvalidInput(str(source), f"a file named {', '.join(others)} or {last}",
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise InvalidInput(str(source), f"a file named {names}",
                            f"the suffix {source.suffix!r}")
     if status.st_size > LIMIT:
         raise InvalidInput(str(source), f"at most {LIMIT} bytes", f"{status.st_size} bytes")
