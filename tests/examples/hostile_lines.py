@@ -15,7 +15,6 @@ import wdccheck as wc
 from examples import hostile
 from examples.hostile import one_of
 from wdccheck.cli.main import cli
-from wdccheck.errors import InvalidInput
 
 __all__ = ["files", "line"]
 

@@ -119,6 +119,9 @@ def closing(row: Row) -> str:
         return "Nothing: there is nothing to bound."
     if row.state == "closed" or row.state.startswith("vacuous"):
         return "Nothing: the bounds meet as closely as was asked."
+    if row.state == "closed at this alpha":
+        return ("At this alpha the bounds meet. The minimum over all alpha is less well known: the search "
+                "for the best alpha (--alpha best) takes more time.")
     if stop is None:
         return "Unknown: it is not recorded why the search ended."
     if stop.reason is Reason.TARGET:

@@ -31,7 +31,7 @@ _STATE = {Reason.EXACT: "closed", Reason.GAP: "closed", Reason.CAP_ONLY: "upper 
           Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
 
 
-def meet(lower: float, upper: float) -> bool:
+def meet(lower: float, upper: float, gap: float = CLOSED) -> bool:
     """Whether two bounds of a ratio are as near as a closed row has them.
 
     Examples
@@ -40,7 +40,7 @@ def meet(lower: float, upper: float) -> bool:
     >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
     (True, False, True)
     """
-    return upper - lower <= max(CLOSED * upper, _NIL)
+    return upper - lower <= max(gap * upper, _NIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +153,12 @@ class Row:
         return self.least is not None and self.least.lower >= critical * (1 - NEARLY)
 
     @property
+    def settled(self) -> bool:
+        """Whether the headline is closed; the minimum over alpha to twice the gap of a bracket at one."""
+        lower, name, upper = self.headline
+        return meet(lower, upper, CLOSED if name == self.ratio_name else 2 * CLOSED)
+
+    @property
     def state(self) -> str:
         """What has become of the row, in a word or two; the bounds are looked at before the reasons."""
         if self.empty:
@@ -164,9 +170,10 @@ class Row:
                 return "vacuous"
             if short <= _HARDLY:
                 return f"vacuous to {up(100 * short, 2)} %"
-        lower, _, upper = self.headline
-        if meet(lower, upper) or meet(self.ratio_lower, self.ratio_upper):
+        if self.settled:
             return "closed"
+        if meet(self.ratio_lower, self.ratio_upper):
+            return "closed at this alpha"
         stop = self.bracket.stopped.get("upper")
         return "" if stop is None else _STATE[stop.reason]
 
