@@ -25,8 +25,7 @@ CLOSED = 0.002
 
 _NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
 _HARDLY = 0.01  # of the vacuous value: what is proved to be nearer says hardly anything
-_STATE = {Reason.EXACT: "closed", Reason.GAP: "closed", Reason.CAP_ONLY: "upper is a cap",
-          Reason.TIME: "time is up", Reason.NODES: "nodes used up", Reason.BUDGET: "budget used up",
+_STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up", Reason.BUDGET: "budget used up",
           Reason.EXHAUSTED: "proof exhausted", Reason.MEMORY: "out of memory",
           Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
 
@@ -164,10 +163,13 @@ class Row:
                 return "vacuous"
             if short <= _HARDLY:
                 return f"vacuous to {up(100 * short, 2)} %"
-        lower, _, upper = self.headline
-        if meet(lower, upper) or meet(self.ratio_lower, self.ratio_upper):
+        lower, name, upper = self.headline
+        if meet(lower, upper):
             return "closed"
         stop = self.bracket.stopped.get("upper")
+        closed = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
+        if closed or meet(self.ratio_lower, self.ratio_upper):
+            return "closed" if name == self.ratio_name else f"closed at alpha = {shortest(self.scale)}"
         return "" if stop is None else _STATE[stop.reason]
 
     def asks(self, ratio: float) -> str:
@@ -260,7 +262,7 @@ class Row:
     def _minimum(self, least: LeastRatio) -> list[str]:
         """The bounds on the minimum over alpha, and what gives them."""
         text = between(least.lower, "min eps/alpha", least.upper)
-        lower = "two witnesses, at every alpha (Fact 4)" if least.witnesses else "nothing yet"
+        lower = least.lower_by + (", at every alpha (Fact 4)" if least.witnesses else "")
         lines = [f"    {text}", *item("lower", lower), *item("upper", least.upper_by)]
         if self.vacuous:
             critical = named(self.kind).critical
