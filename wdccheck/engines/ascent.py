@@ -44,7 +44,7 @@ class Ascent:
     great circle, the eigenvector follows, and nothing is lost on the way. After each block of
     sweeps the better half of an island replaces the worse; an island that has stopped rising
     starts anew, from fresh seeds or around the best points of all islands. The search ends by
-    itself when several rounds have raised nothing.
+    itself when some rounds, more in high dimension, have raised nothing.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ _Item = tuple[np.random.SeedSequence, "float | None", "_Island | None", "_Pool"]
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """The best points of all islands, best first, near twins left out."""
+    """The best points of all islands, best first; of nearly equal values one is kept."""
 
     points: Points
     values: np.ndarray
@@ -206,8 +206,8 @@ def _raised(condition: Condition, known: Bracket, island: _Island, name: str) ->
 def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> _Island | None:
     """One block of work: set out the members of an island, climb, sort. None: the time was up before its end.
 
-    What is not finished does not count, so that the work recorded gives the same result again; the very
-    first islands finish all the same.
+    What is not finished does not count, so that the work recorded gives the same result again. Where no
+    witness is known yet, the first islands finish all the same.
     """
     seed, sign, island, pool = item
     search = search_of(condition)

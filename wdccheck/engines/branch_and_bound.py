@@ -107,7 +107,7 @@ class BranchAndBound:
     def _by_halving(
         self, condition: Condition, proof: BoxProof, known: Bracket, run: Run
     ) -> Iterator[Bracket]:
-        """Rounds "prove deviation <= t" for smaller and smaller t."""
+        """Rounds "prove deviation <= t", t between what is refuted or stuck and what is proved."""
         roots, limit = proof.boxes(), node_limit(self.nodes, run)
         visited, stuck = 0, 0.0
         finished: list[tuple[float, int]] = []  # t and the nodes of its round
@@ -162,7 +162,7 @@ def _next(
     """The t of the next round: near the middle, such that further halvings end at the goal.
 
     It makes several halvings at once if, by the growth between the last two rounds, they take at most
-    `_DARE` times the nodes `visited` in all `finished` rounds.
+    `_DARE` times the nodes `visited` so far.
     """
     if goal <= lower:
         return (lower + upper) / 2

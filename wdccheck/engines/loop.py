@@ -52,7 +52,8 @@ def bracket(
         For instance ``WDC(W)``.
     *engines : Engine
         Run in this order, each on what the earlier ones know. If none: a sequence fit for the
-        size, which always gives an upper bound. A search engine alone leaves ``upper = inf``.
+        size, with an upper bound unless A is an operator too large to be tabulated and k is above
+        3. A search engine alone leaves ``upper = inf``.
     rng : int, SeedSequence or Generator
         The same seed and the same work give the same result for any number of workers.
     workers : int

@@ -18,7 +18,7 @@ from wdccheck.stops import Reason, Stop
 __all__ = ["MonteCarlo"]
 
 _BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
-_ENTRIES = 2**21  # of one batch of points, all dimensions together
+_ENTRIES = 2**21  # of the matrices of one batch of points, of order all dimensions together
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Layers that may be large: dense arrays, or compressed sparse rows, and what both can do.
 
 ``abs(rows)``, ``x @ rows.T``, ``y @ rows``, ``rows[mask]`` and sums along an axis are written alike for both;
-what differs stands here. scipy.sparse is imported only once a caller has made such a matrix.
+what differs stands here. scipy.sparse is imported where such a matrix is made or given.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def layer(thing: str, value: Any) -> Rows:
     """`value` as a read-only float64 matrix of shape (n, k), copied: dense, or sparse if given so and large.
 
     A sparse matrix stays sparse where it has more than 40 columns and 2**20 entries, at most half of
-    them nonzero. A LinearOperator is tabulated by its products with the unit vectors, up to 2**28
-    entries and 2**26 nonzero ones: W *is* that table, so that gates have exact signs and a witness can
-    be checked.
+    them nonzero; above 2**27 entries always. A LinearOperator is tabulated by its products with the
+    unit vectors, up to 2**28 entries and 2**26 nonzero ones: W *is* that table, so that gates have exact
+    signs and a witness can be checked.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def layer(thing: str, value: Any) -> Rows:
 
 
 def dense(thing: str, value: Any) -> np.ndarray:
-    """Like :func:`layer`, but always dense, up to 1 GiB.
+    """Like :func:`layer`, but always dense: of a sparse matrix up to 1 GiB.
 
     Raises
     ------

@@ -21,7 +21,7 @@ _LARGE = 2**20  # bytes from which an array gets a file, as in joblib
 
 
 class Shared:
-    """What workers need for many tasks: each worker gets it once, as long as this object lives."""
+    """What workers need for many tasks: each worker gets it once; the last few things are kept."""
 
     def __init__(self) -> None:
         self._sent: dict[int, Here] = {}  # each holds its thing, so that no other gets its id

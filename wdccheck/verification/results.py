@@ -158,12 +158,16 @@ def _upper(entry: Entry, lower: Check, before: list[Entry], again: _Again, left:
 def _other_condition(known: Bracket, lower: Check) -> list[Check]:
     """Whether what a file says of its condition is what the weights say; nothing where it is."""
     condition = None if lower.outcome is Outcome.REFUTED else _condition(known)
-    if condition is None:
-        return []
-    described = condition.describe()
-    wrong = [key for key in _KEPT if known.condition.get(key, ...) != described[key]]
+    wrong = [] if condition is None else _contradictions(known, condition)
     detail = f"not those of the weights: {', '.join(wrong)}"
     return [Check("condition", Outcome.REFUTED, detail)] if wrong else []
+
+
+def _contradictions(known: Bracket, condition: Condition) -> list[str]:
+    """What a file says of `condition`, made from its weights, that is not so."""
+    described, letters = condition.describe(), {x for block in condition.spheres for x in block}
+    wrong = [key for key in _KEPT if known.condition.get(key, ...) != described[key]]
+    return wrong + ["letters of the witness"] * (known.witness is not None and set(known.witness) != letters)
 
 
 def _entries(data: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
@@ -180,6 +184,8 @@ def _recompute(known: Bracket, again: _Again, left: int) -> Check:
     condition = _condition(known)
     if condition is None:
         return Check(what, Outcome.NOT_PROVED, "it cannot be proved without the weights")
+    if _contradictions(known, condition):
+        return Check(what, Outcome.NOT_PROVED, "no fresh run, as the file contradicts itself")
     engines = [_with_budget(work) for work in known.engines]
     if not engines:
         return Check(what, Outcome.NOT_PROVED, "no engines are recorded")

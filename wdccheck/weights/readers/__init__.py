@@ -1,1 +1,1 @@
-"""One file per format: bytes to a chain of layers."""
+"""One file per format: bytes to named arrays or to a chain of layers."""

@@ -68,7 +68,7 @@ def read_tree(source: str, data: bytes, top: str) -> Tree:
     Raises
     ------
     InvalidInput
-        h5py is not installed, or it cannot read the file within `SECONDS`.
+        h5py is not installed, or it cannot read the file within `SECONDS` of CPU time.
     """
     try:
         missing = find_spec("h5py") is None

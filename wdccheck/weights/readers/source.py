@@ -47,7 +47,7 @@ class Room:
         self.left = LIMIT
 
     def take(self, thing: str, shape: tuple[int, ...], itemsize: int = 8) -> None:
-        """Reserve an array of this shape, as float64 and as stored.
+        """Reserve an array of this shape, as float64 or as stored, whichever takes more.
 
         Raises
         ------
