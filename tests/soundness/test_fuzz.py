@@ -47,7 +47,10 @@ def lines(seed, numbers, folder, capsys):
     named = hostile_lines.files(rng, folder, PUBLISHED)
     for number in numbers:
         arguments = hostile_lines.line(np.random.default_rng([seed, 1, number]), named)
-        status = main(arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # the command prints them
+            warnings.simplefilter("error", RuntimeWarning)
+            status = main(arguments)
         out, err = capsys.readouterr()
         about = f"line {number} of seed {seed}: {arguments} gave {status}\n{err}"
         assert status in STATUSES and "Traceback" not in out + err, about

@@ -46,6 +46,13 @@ class LeastRatio:
     witnesses: tuple[Points, ...] = ()
     alpha: float | None = None
 
+    @property
+    def lower_by(self) -> str:
+        """What gives `lower`, in words."""
+        if self.witnesses:
+            return "two witnesses" if len(self.witnesses) == 2 else "one witness"
+        return "witnesses that the file does not hold" if self.lower > 0 else "nothing yet"  # of schema 1
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data."""
         return {"lower": self.lower, "upper": self.upper, "upper_by": self.upper_by, "alpha": self.alpha,

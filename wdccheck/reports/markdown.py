@@ -77,7 +77,7 @@ def _row(row: Row) -> str:
     at = "" if row.alpha is None else (
         f"α = {shortest(row.alpha)}: {typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))}")
     bounds = typeset(between(*row.headline))
-    return f"| {_plain(row.name)} | {_plain(row.size)} | {bounds} | {at} | {row.state} |"
+    return f"| {_plain(row.name)} | {_plain(row.size)} | {bounds} | {at} | {typeset(row.state)} |"
 
 
 def _list(items: Sequence[tuple[str, str]]) -> str:

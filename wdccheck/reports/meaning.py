@@ -24,7 +24,7 @@ def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
     if row.least is not None:
         if row.scope == "pair":
             found.append(("over all alpha", between(row.least.lower, "min eps/alpha", row.least.upper)))
-        below = "two witnesses (Fact 4)" if row.least.witnesses else "nothing yet"
+        below = row.least.lower_by + (" (Fact 4)" if row.least.witnesses else "")
         found.append(("minimum bounded by", f"{below} from below, {row.least.upper_by} from above"))
     if row.alpha is not None:
         found += [("alpha", shortest(row.alpha) + (f", {row.note}" if row.note else "")),
@@ -117,11 +117,8 @@ def closing(row: Row) -> str:
     stop, lower_by_time = row.bracket.stopped.get("upper"), "More time raises the lower bound only"
     if row.empty:
         return "Nothing: there is nothing to bound."
-    if row.state == "closed" or row.state.startswith("vacuous"):
-        return "Nothing: the bounds meet as closely as was asked."
-    if row.state == "closed at this alpha":
-        return ("At this alpha the bounds meet. The minimum over all alpha is less well known: the search "
-                "for the best alpha (--alpha best) takes more time.")
+    if (met := _met(row)) is not None:
+        return met
     if stop is None:
         return "Unknown: it is not recorded why the search ended."
     if stop.reason is Reason.TARGET:
@@ -145,6 +142,18 @@ def closing(row: Row) -> str:
         longer = " A longer time limit may lower the upper bound." if stop.reason is Reason.TIME else ""
         return f"The search for upper bounds was over before branch and bound began: {detail}.{longer}"
     return _more_nodes(row, work, detail)
+
+
+def _met(row: Row) -> str | None:
+    """How closely the bounds meet that count, or else those at the row's alpha; None where neither do."""
+    lower, name, upper = row.headline
+    if row.settled or row.state == "closed":
+        by = f", up to {up(upper - lower, 2)}" if lower < upper else ""
+        return f"Nothing: the bounds of {name} meet{by}."
+    if not row.state.startswith("closed"):
+        return None
+    return (f"At this alpha the bounds meet, up to {up(row.ratio_upper - row.ratio_lower, 2)}. The minimum "
+            "over all alpha is less well known: the search for it (--alpha best) takes more time.")
 
 
 def _more_nodes(row: Row, work: Work, detail: str) -> str:

@@ -24,10 +24,9 @@ CLOSED = 0.002
 """A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
 
 _NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
-_HARDLY = 0.01  # of the vacuous value: what is proved to be nearer says hardly anything
-_STATE = {Reason.EXACT: "closed", Reason.GAP: "closed", Reason.CAP_ONLY: "upper is a cap",
-          Reason.TIME: "time is up", Reason.NODES: "nodes used up", Reason.BUDGET: "budget used up",
-          Reason.EXHAUSTED: "proof exhausted", Reason.MEMORY: "out of memory",
+_HARDLY = 0.01  # of the vacuous value: a minimum this near says hardly anything
+_STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up",
+          Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted", Reason.MEMORY: "out of memory",
           Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
 
 
@@ -172,10 +171,11 @@ class Row:
                 return f"vacuous to {up(100 * short, 2)} %"
         if self.settled:
             return "closed"
-        if meet(self.ratio_lower, self.ratio_upper):
-            return "closed at this alpha"
-        stop = self.bracket.stopped.get("upper")
-        return "" if stop is None else _STATE[stop.reason]
+        stop, name = self.bracket.stopped.get("upper"), self.headline[1]
+        done = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
+        if done or meet(self.ratio_lower, self.ratio_upper):
+            return "closed" if name == self.ratio_name else f"closed at alpha = {shortest(self.scale)}"
+        return "" if stop is None else _STATE.get(stop.reason, str(stop.reason))
 
     def asks(self, ratio: float) -> str:
         """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""
@@ -267,7 +267,7 @@ class Row:
     def _minimum(self, least: LeastRatio) -> list[str]:
         """The bounds on the minimum over alpha, and what gives them."""
         text = between(least.lower, "min eps/alpha", least.upper)
-        lower = "two witnesses, at every alpha (Fact 4)" if least.witnesses else "nothing yet"
+        lower = least.lower_by + (", at every alpha (Fact 4)" if least.witnesses else "")
         lines = [f"    {text}", *item("lower", lower), *item("upper", least.upper_by)]
         if self.vacuous:
             critical = named(self.kind).critical
