@@ -26,8 +26,8 @@ CLOSED = 0.002
 _NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
 _HARDLY = 0.01  # of the vacuous value: a minimum this near says hardly anything
 _STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up",
-          Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted", Reason.MEMORY: "out of memory",
-          Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
+          Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted",
+          Reason.MEMORY: "out of memory", Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
 
 
 def meet(lower: float, upper: float, gap: float = CLOSED) -> bool:
