@@ -151,7 +151,8 @@ def _met(row: Row) -> str | None:
         if not row.state.startswith("closed"):
             return None
         lower, name, upper = row.ratio_lower, f"{row.ratio_name} at this alpha", row.ratio_upper
-    return f"Nothing: the bounds of {name} meet" + (f", up to {up(upper - lower, 2)}." if lower < upper else ".")
+    apart = f", up to {up(upper - lower, 2)}" if lower < upper else ""
+    return f"Nothing: the bounds of {name} meet{apart}."
 
 
 def _more_nodes(row: Row, work: Work, detail: str) -> str:

@@ -25,9 +25,10 @@ CLOSED = 0.002
 
 _NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
 _HARDLY = 0.01  # of the vacuous value: what is proved to be nearer says hardly anything
-_STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up", Reason.BUDGET: "budget used up",
-          Reason.EXHAUSTED: "proof exhausted", Reason.MEMORY: "out of memory",
-          Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
+_STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up",
+          Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted",
+          Reason.MEMORY: "out of memory", Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
+"""What a reason says of a row whose bounds do not meet."""
 
 
 def meet(lower: float, upper: float) -> bool:
@@ -170,7 +171,7 @@ class Row:
         closed = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
         if closed or meet(self.ratio_lower, self.ratio_upper):
             return "closed" if name == self.ratio_name else f"closed at alpha = {shortest(self.scale)}"
-        return "" if stop is None else _STATE[stop.reason]
+        return "" if stop is None else _STATE.get(stop.reason, "")
 
     def asks(self, ratio: float) -> str:
         """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""
