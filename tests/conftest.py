@@ -48,9 +48,9 @@ def net(tmp_path):
 def quick(monkeypatch):
     """Closed formulas and a little sampling instead of the default engines."""
     import wdccheck as wc
-    from wdccheck.certification import of_condition
+    from wdccheck.certification import over_alpha
 
-    monkeypatch.setattr(of_condition, "default_engines",
+    monkeypatch.setattr(over_alpha, "default_engines",
                         lambda *_: (wc.Spectral(), wc.MonteCarlo(samples=200)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from wdccheck.certification import of_condition
+from wdccheck.certification import of_condition, over_alpha
 from wdccheck.engines import loop
 from wdccheck.stops import Reason
 
@@ -54,7 +54,7 @@ def test_a_bracket_is_given_where_its_display_is_interrupted():
     *[("best", place) for place in ("kept_calibration", "lines", "default_engines", "least_ratio")],
     *[(2.0, place) for place in ("first_lines", "default_engines", "least_ratio")]])
 def test_a_row_is_given_wherever_it_ends(place, alpha, error, monkeypatch, quick):
-    monkeypatch.setattr(of_condition, place, ends(error))
+    monkeypatch.setattr(over_alpha, place, ends(error))
     row = of_condition.certify_condition(wc.WDC(LAYERS[0]), alpha=alpha, time_limit=0.5)
     assert {stop.reason for stop in row.bracket.stopped.values()} == {ENDS[error]}
     assert 0 < row.bracket.lower <= row.bracket.upper < math.inf
@@ -64,14 +64,14 @@ def test_a_row_is_given_wherever_it_ends(place, alpha, error, monkeypatch, quick
 
 def test_a_report_ends_with_the_row_that_was_interrupted(monkeypatch, quick):
     calls = iter(range(9))
-    least_ratio = of_condition.least_ratio
+    least_ratio = over_alpha.least_ratio
 
     def interrupted(*arguments):
         if next(calls) == 1:
             raise KeyboardInterrupt
         return least_ratio(*arguments)
 
-    monkeypatch.setattr(of_condition, "least_ratio", interrupted)
+    monkeypatch.setattr(over_alpha, "least_ratio", interrupted)
     report = wc.certify(LAYERS, np.eye(2), alpha=1.0, time_limit=0.5)
     assert report.interrupted and [row.name for row in report.rows] == ["WDC of layer 1", "WDC of layer 2"]
     assert "interrupted: 2 of 5 rows begun" in report.to_text()

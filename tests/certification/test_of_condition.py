@@ -10,7 +10,7 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.brackets import Verdict
-from wdccheck.certification import of_condition
+from wdccheck.certification import of_condition, over_alpha
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.stops import Reason, Stop
 
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_report(monkeypatch):
     def sampled(condition, *_, rng, **__):
         return wc.bracket(condition, wc.MonteCarlo(samples=500), rng=rng)
 
-    monkeypatch.setattr(of_condition, "bracket", sampled)
+    monkeypatch.setattr(over_alpha, "bracket", sampled)
     reports = [wc.certify([np.eye(2)], alpha=1.0, rng=7) for _ in range(2)]
     assert reports[0].rows[0].bracket.lower == reports[1].rows[0].bracket.lower
     assert reports[0].seed == "7"
@@ -90,7 +90,7 @@ def test_an_interrupted_layer_ends_the_report(monkeypatch):
         known = wc.bracket(condition, wc.Spectral())
         return replace(known, stopped={"lower": stop, "upper": stop})
 
-    monkeypatch.setattr(of_condition, "bracket", interrupted)
+    monkeypatch.setattr(over_alpha, "bracket", interrupted)
     report = wc.certify(network(), alpha=1.0)
     assert len(report.rows) == 1 and report.interrupted
     assert "interrupted: 1 of 5 rows begun" in report.to_text()
@@ -100,7 +100,7 @@ def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(of_condition, "kept_calibration", interrupted)
+    monkeypatch.setattr(over_alpha, "kept_calibration", interrupted)
     report = wc.certify(network())
     (row,) = report.rows
     assert report.interrupted and 0 < row.bracket.lower <= row.bracket.upper < math.inf

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import aslinearoperator
 import wdccheck as wc
 from examples.networks import A, generator
 from wdccheck.brackets import Bracket, Verdict
-from wdccheck.certification import of_condition
+from wdccheck.certification import of_condition, over_alpha
 from wdccheck.errors import InvalidInput
 from wdccheck.reports.row import Row
 from wdccheck.stops import Reason
@@ -36,7 +36,7 @@ def test_the_first_layer_takes_no_second_search(monkeypatch, quick):
         posed.append(condition.describe()["kind"])
         return wc.bracket(condition, *engines, **options)
 
-    monkeypatch.setattr(of_condition, "bracket", spied)
+    monkeypatch.setattr(over_alpha, "bracket", spied)
     wc.certify(generator(), alpha=1.0)
     assert posed == ["WDC", "WDC", "R2WDC", "RRIC"]
 
@@ -66,7 +66,7 @@ def test_what_the_wdc_decides_is_not_searched(monkeypatch):
         posed.append((condition.describe()["kind"], engines))
         return wc.bracket(condition, wc.Spectral(), rng=options["rng"])
 
-    monkeypatch.setattr(of_condition, "bracket", spied)
+    monkeypatch.setattr(over_alpha, "bracket", spied)
     made = wc.certify(generator(), alpha=1.0, ratio=100.0)
     assert dict(posed)["R2WDC"] == (wc.Spectral(),)
     assert made.verdict(100.0) is Verdict.HOLDS
@@ -128,7 +128,7 @@ def test_dead_layers_say_0_and_why(quick):
 
 
 def test_impossible_measurements_are_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr(of_condition, "bracket", None)
+    monkeypatch.setattr(over_alpha, "bracket", None)
     for bad, words in ((A.T, "did you mean A.T"), (np.full((2, 8), math.nan), "finite"),
                        (np.ones((2, 8)) * 1j, "real"), (np.ones(8), "matrix")):
         with pytest.raises(InvalidInput, match=words):
@@ -166,7 +166,7 @@ def test_an_interrupted_row_keeps_what_stands(monkeypatch, quick):
             raise KeyboardInterrupt
         return wc.bracket(condition, *engines, **options)
 
-    monkeypatch.setattr(of_condition, "bracket", interrupted)
+    monkeypatch.setattr(over_alpha, "bracket", interrupted)
     made = wc.certify(generator(), alpha=1.0)
     assert made.interrupted and [row.name for row in made.rows] == [
         "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1"]
@@ -178,7 +178,7 @@ def test_a_calibration_out_of_memory_ends_its_row_only(monkeypatch, quick):
     def exhausted(condition, *_):
         raise MemoryError
 
-    monkeypatch.setattr(of_condition, "kept_calibration", exhausted)
+    monkeypatch.setattr(over_alpha, "kept_calibration", exhausted)
     made = wc.certify(generator())
     assert not made.interrupted and len(made.rows) == 5
     assert made.rows[0].bracket.stopped["lower"].reason is Reason.MEMORY
@@ -190,8 +190,8 @@ def test_an_interrupted_calibration_of_a_restricted_row(monkeypatch, quick):
             raise KeyboardInterrupt
         return calibrated(condition, *rest)
 
-    calibrated = of_condition.kept_calibration
-    monkeypatch.setattr(of_condition, "kept_calibration", interrupted)
+    calibrated = over_alpha.kept_calibration
+    monkeypatch.setattr(over_alpha, "kept_calibration", interrupted)
     made = wc.certify(generator())
     assert made.interrupted and made.rows[-1].name == "R2WDC of layer 2"
     assert 0 < made.rows[-1].bracket.lower <= made.rows[-1].bracket.upper < math.inf

@@ -11,7 +11,7 @@ import pytest
 import wdccheck as wc
 from examples.checks import outcomes, proved, refuted
 from wdccheck.brackets import Verdict
-from wdccheck.certification import of_condition
+from wdccheck.certification import over_alpha
 from wdccheck.errors import InvalidInput
 
 pytestmark = pytest.mark.usefixtures("short_climbs")
@@ -114,7 +114,7 @@ def test_an_interruption_keeps_what_stands(monkeypatch):
             raise KeyboardInterrupt
         return wc.bracket(condition, *engines, **options)
 
-    monkeypatch.setattr(of_condition, "bracket", interrupted)
+    monkeypatch.setattr(over_alpha, "bracket", interrupted)
     report = wc.certify_pair(*pair(), alpha=1.0)
     assert report.interrupted and len(report.rows) == 3
     assert "interrupted: 3 of 4 rows begun" in report.to_text() and "no upper bound" in report.to_text()

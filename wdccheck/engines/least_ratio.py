@@ -67,7 +67,7 @@ class LeastRatio:
 
 
 def least_ratio(
-    condition: Scaled, known: Bracket, found: Sequence[Line], above: tuple[str, LeastRatio] | None = None,
+    condition: Scaled, known: Bracket, found: Sequence[Line], others: Sequence[tuple[float, str]] = ()
 ) -> LeastRatio:
     """What lines, a bracket at the alpha of `condition`, and a dominating condition say of the minimum.
 
@@ -79,19 +79,19 @@ def least_ratio(
     ----------
     condition : Scaled
     known : Bracket
-        Its bracket; the witness gives a line, too.
+        Its bracket.
     found : sequence of Line
-    above : (str, LeastRatio), optional
-        The name of a condition that dominates this one at every alpha, and its minimum.
+        Those of its witness among them.
+    others : sequence of (float, str)
+        Upper bounds on the minimum from elsewhere, and what gives them.
 
     Raises
     ------
     UnsoundBound
         Both sides contradict each other: a bug.
     """
-    own = [] if known.witness is None else lines(condition, [known.witness])
-    lower, pair = proved([*found, *own])
-    upper, by = least_upper(known, above)
+    lower, pair = proved(found)
+    upper, by = least_upper(known, others)
     if lower > upper:
         raise UnsoundBound(f"{condition!r}: eps/alpha >= {lower!r} at every alpha, and <= {upper!r} by {by}; "
                            "please report this", known, known)
@@ -104,8 +104,8 @@ def least_ratio(
     return LeastRatio(max(lower, again), upper, by, points, alpha if again >= lower else None)
 
 
-def least_upper(known: Bracket, above: tuple[str, LeastRatio] | None = None) -> tuple[float, str]:
-    """An upper bound on the minimum, and what gives it.
+def least_upper(known: Bracket, others: Sequence[tuple[float, str]] = ()) -> tuple[float, str]:
+    """The least upper bound on the minimum, `others` among them, and what gives it.
 
     Examples
     --------
@@ -116,8 +116,6 @@ def least_upper(known: Bracket, above: tuple[str, LeastRatio] | None = None) -> 
     """
     scale = float(known.condition["alpha"])
     critical = float(named(known.condition["kind"]).critical)
-    bounds = [(critical, "every large alpha (Fact 9)")]
-    if above is not None:
-        bounds.append((above[1].upper, f"{above[0]}, at the same alpha (Fact 12)"))
-    bounds.append((quotient(known.upper, scale, math.inf), f"alpha = {shortest(scale)}: {known.upper_by}"))
+    bounds = [(critical, "every large alpha (Fact 9)"), *others,
+              (quotient(known.upper, scale, math.inf), f"alpha = {shortest(scale)}: {known.upper_by}")]
     return min(bounds, key=lambda bound: bound[0])  # ties to the earlier

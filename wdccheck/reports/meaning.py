@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wdccheck.brackets import Work
 from wdccheck.kinds import named
 from wdccheck.reports import thresholds
-from wdccheck.reports.row import CLOSED, Row, meet
+from wdccheck.reports.row import CLOSED, Row
 from wdccheck.rounded_text import between, down, shortest, up
 from wdccheck.stops import Reason
 
@@ -147,12 +147,13 @@ def closing(row: Row) -> str:
 def _met(row: Row) -> str | None:
     """How closely the bounds meet that count, or else those at the row's alpha; None where neither do."""
     lower, name, upper = row.headline
-    if not meet(lower, upper) and row.state != "closed":
-        if not row.state.startswith("closed"):
-            return None
-        lower, name, upper = row.ratio_lower, f"{row.ratio_name} at this alpha", row.ratio_upper
-    apart = f", up to {up(upper - lower, 2)}" if lower < upper else ""
-    return f"Nothing: the bounds of {name} meet{apart}."
+    if row.settled or row.state == "closed":
+        by = f", up to {up(upper - lower, 2)}" if lower < upper else ""
+        return f"Nothing: the bounds of {name} meet{by}."
+    if not row.state.startswith("closed"):
+        return None
+    return (f"At this alpha the bounds meet, up to {up(row.ratio_upper - row.ratio_lower, 2)}. The minimum "
+            "over all alpha is less well known: the search for it (--alpha best) takes more time.")
 
 
 def _more_nodes(row: Row, work: Work, detail: str) -> str:

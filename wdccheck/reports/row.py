@@ -24,14 +24,13 @@ CLOSED = 0.002
 """A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
 
 _NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
-_HARDLY = 0.01  # of the vacuous value: what is proved to be nearer says hardly anything
+_HARDLY = 0.01  # of the vacuous value: a minimum this near says hardly anything
 _STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up",
           Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted",
           Reason.MEMORY: "out of memory", Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
-"""What a reason says of a row whose bounds do not meet."""
 
 
-def meet(lower: float, upper: float) -> bool:
+def meet(lower: float, upper: float, gap: float = CLOSED) -> bool:
     """Whether two bounds of a ratio are as near as a closed row has them.
 
     Examples
@@ -40,7 +39,7 @@ def meet(lower: float, upper: float) -> bool:
     >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
     (True, False, True)
     """
-    return upper - lower <= max(CLOSED * upper, _NIL)
+    return upper - lower <= max(gap * upper, _NIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +152,12 @@ class Row:
         return self.least is not None and self.least.lower >= critical * (1 - NEARLY)
 
     @property
+    def settled(self) -> bool:
+        """Whether the headline is closed; the minimum over alpha to twice the gap of a bracket at one."""
+        lower, name, upper = self.headline
+        return meet(lower, upper, CLOSED if name == self.ratio_name else 2 * CLOSED)
+
+    @property
     def state(self) -> str:
         """What has become of the row, in a word or two; the bounds are looked at before the reasons."""
         if self.empty:
@@ -164,14 +169,13 @@ class Row:
                 return "vacuous"
             if short <= _HARDLY:
                 return f"vacuous to {up(100 * short, 2)} %"
-        lower, name, upper = self.headline
-        if meet(lower, upper):
+        if self.settled:
             return "closed"
-        stop = self.bracket.stopped.get("upper")
-        closed = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
-        if closed or meet(self.ratio_lower, self.ratio_upper):
+        stop, name = self.bracket.stopped.get("upper"), self.headline[1]
+        done = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
+        if done or meet(self.ratio_lower, self.ratio_upper):
             return "closed" if name == self.ratio_name else f"closed at alpha = {shortest(self.scale)}"
-        return "" if stop is None else _STATE.get(stop.reason, "")
+        return "" if stop is None else _STATE.get(stop.reason, str(stop.reason))
 
     def asks(self, ratio: float) -> str:
         """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""

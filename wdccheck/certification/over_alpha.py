@@ -1,0 +1,193 @@
+"""The row of a condition with a scale: alpha is sought, bracketed at, and the minimum over alpha bounded."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wdccheck import brackets
+from wdccheck.brackets import Bracket, Verdict
+from wdccheck.engines import dominance
+from wdccheck.engines.branch_and_bound import BranchAndBound
+from wdccheck.engines.calibration import Calibration, calibrated, kept_calibration
+from wdccheck.engines.defaults import default_engines
+from wdccheck.engines.least_ratio import LeastRatio, least_ratio, least_upper
+from wdccheck.engines.lines import Line, first_lines, lines, lowest
+from wdccheck.engines.loop import Rng, bracket, cut_short, seed_sequence
+from wdccheck.engines.spectral import Spectral
+from wdccheck.errors import InvalidInput, WorkersLost
+from wdccheck.kinds import named
+from wdccheck.linalg.inputs import alpha_value
+from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.protocol.limit import Limit
+from wdccheck.reports.row import CLOSED, Row, meet
+from wdccheck.rounded_text import up
+from wdccheck.running.progress import Event, Progress
+from wdccheck.running.run import Engine, Run, raised
+
+__all__ = ["Task", "goal_of", "scaled_row"]
+
+_FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
+_AGAIN = 6  # further values of alpha, where the bracket at one closes before the minimum does
+
+_ENDS = (KeyboardInterrupt, MemoryError, WorkersLost)
+
+
+def goal_of(scale: float, eps: float | None, ratio: float | None) -> float | None:
+    """The epsilon with which a condition of this scale is compared, exactly; None where nothing is asked."""
+    return None if eps is None and ratio is None else Limit.of(scale, eps, ratio).eps
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is asked of a row, and the means; as of ``certify_condition``."""
+
+    gap: float | None
+    eps: float | None
+    ratio: float | None
+    time_limit: float | None
+    workers: int
+    rng: Rng
+    shown: Progress
+    checkpoint: str | os.PathLike[str] | None
+
+    def bracket(self, condition: Condition, scale: float, decided: bool = False) -> Bracket:
+        """A bracket by the default engines; by closed formulas alone where the question is `decided`."""
+        goal = goal_of(scale, self.eps, self.ratio)
+        proof = BranchAndBound(rtol=CLOSED) if self.gap is None else BranchAndBound(self.gap, 0.0)
+        engines: tuple[Engine, ...] = default_engines(condition, proof, goal)
+        return bracket(condition, *(engines[:1] if decided else engines), rng=self.rng, workers=self.workers,
+                       time_limit=self.time_limit, target=goal, checkpoint=self.checkpoint,
+                       progress=self.shown)
+
+    def after(self, begun: float) -> Task:
+        """The same with the time that is left of what began then."""
+        if self.time_limit is None:
+            return self
+        return replace(self, time_limit=max(self.time_limit - (time.monotonic() - begun), 0.01))
+
+
+def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | None) -> Row:
+    """The row at `alpha`, or at the best one found.
+
+    Where alpha is sought, the witness of the bracket there is one more line (Fact 4): while the bracket at
+    one alpha closes and the minimum over alpha is still open, the lowest point of all lines is the next.
+    """
+    begun = time.monotonic()
+    try:
+        condition, found, chosen = _scale(condition, alpha, task)
+        decided = _decided(condition, task, chosen, above)
+        known = task.after(begun).bracket(condition, condition.alpha, decided)
+    except _ENDS as error:
+        task.shown.close()
+        return _closed_formulas(condition, alpha, task.rng, above, error)
+    row, found = _better(None, condition, known, found, above, chosen)
+    for _ in range(_AGAIN if chosen is not None else 0):
+        left = replace(task.after(begun), checkpoint=None)  # the file is of the first alpha
+        again = _next(condition, row, found, left)
+        if again is None:
+            break
+        try:
+            condition, known = again, left.bracket(again, again.alpha)
+        except _ENDS as error:
+            return replace(row, bracket=cut_short(row.bracket, error))
+        row, found = _better(row, condition, known, found, above, chosen)
+    return row
+
+
+def _next(condition: Scaled, row: Row, found: Sequence[Line], task: Task) -> Scaled | None:
+    """The condition where all lines are lowest; None where that is no news, or the row is done."""
+    asked = task.ratio is not None and row.verdict(task.ratio) is not Verdict.UNDECIDED
+    over = task.time_limit is not None and task.time_limit < 1
+    if asked or over or task.eps is not None or row.settled or not meet(row.ratio_lower, row.ratio_upper):
+        return None
+    if row.bracket.cut_short:
+        return None
+    at = lowest(found, condition.vacuous)
+    if at.vacuous or not (0 < at.beta < math.inf and 0 < 1 / at.beta < math.inf):
+        return None
+    alpha = float(up(1 / at.beta, 6))
+    return None if alpha == condition.alpha else condition.with_alpha(alpha)
+
+
+def _scale(
+    condition: Scaled, alpha: float | str, task: Task
+) -> tuple[Scaled, Sequence[Line], Calibration | None]:
+    """The condition at its alpha, lines, and how alpha was found unless it was given."""
+    if alpha != "best":
+        condition = condition.with_alpha(alpha_value(alpha))
+        limit = math.inf if task.time_limit is None else time.monotonic() + _FEW * task.time_limit
+        return condition, first_lines(condition, Run(seed_sequence(task.rng), deadline=limit), 0), None
+    task.shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
+    condition, chosen, _ = calibrated(
+        condition, task.time_limit, lambda scaled, limit: kept_calibration(
+            scaled, _alpha_file(task.checkpoint), limit, task.workers, task.rng))
+    return condition, lines(condition.with_alpha(chosen.alpha), chosen.witnesses), chosen
+
+
+def _decided(condition: Scaled, task: Task, chosen: Calibration | None, above: Row | None) -> bool:
+    """Whether closed formulas, a calibration or the dominating row decide the question already."""
+    goal = goal_of(condition.alpha, task.eps, task.ratio)
+    if goal is None:
+        return False
+    if above is not None and dominance.upper_at(above.bracket, condition.alpha) <= goal:
+        return True
+    if chosen is None or task.ratio is None:  # the question is of this alpha
+        return False
+    others = condition.vacuous if above is None or above.least is None else above.least.upper
+    return task.ratio >= min(others, condition.vacuous) or chosen.lower > task.ratio
+
+
+def _better(
+    before: Row | None, condition: Scaled, known: Bracket, found: Sequence[Line], above: Row | None,
+    chosen: Calibration | None,
+) -> tuple[Row, Sequence[Line]]:
+    """The row of a bracket, or the one before it if that is lower, with all that bounds the minimum."""
+    others = [] if before is None or before.least is None else [(before.least.upper, before.least.upper_by)]
+    if above is not None:
+        known = dominance.bounded(known, above.bracket)
+        if above.least is not None:
+            others.append((above.least.upper, f"{above.name}, at the same alpha (Fact 12)"))
+    try:
+        if known.witness is not None:
+            found = [*found, *lines(condition, [known.witness])]
+        least = least_ratio(condition, known, found, others)
+        for point in least.witnesses:  # found at another alpha, they may be the highest at this one
+            if (value := condition.lower_bound(point)) > known.lower:
+                own = raised(Bracket(known.condition), condition, point, value, "a witness of the minimum")
+                known = brackets.merge(known, own)
+    except _ENDS as error:
+        known, least = cut_short(known, error), LeastRatio(0.0, *least_upper(known, others))
+    if chosen is None:
+        return Row(known, least), found
+    if before is not None and before.ratio_upper <= Row(known).ratio_upper:
+        return replace(before, least=least), found
+    row = Row(known, least, scope="best")
+    if row.empty:
+        return row, found
+    critical = named(row.kind).critical
+    proved = row.vacuous and row.ratio_upper <= critical
+    return replace(row, note=f"for which {critical} is proved" if proved else
+                   "chosen to minimize eps/alpha"), found
+
+
+def _closed_formulas(
+    condition: Scaled, alpha: float | str, rng: Rng, above: Row | None, error: BaseException
+) -> Row:
+    """The row that was cut short before its search: at the alpha given, or the one that a trace suggests."""
+    scale = condition.natural_alpha if alpha == "best" else alpha_value(alpha)
+    condition = condition.with_alpha(scale if math.isfinite(scale) and scale > 0 else 1.0)
+    row, _ = _better(None, condition, bracket(condition, Spectral(), rng=rng), (), above, None)
+    row = replace(row, bracket=cut_short(row.bracket, error, "before the search; closed formulas only"))
+    return replace(row, note="the one that a trace suggests", scope="best") if alpha == "best" else row
+
+
+def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    try:
+        return None if checkpoint is None else Path(checkpoint).with_suffix(".alpha.json")
+    except (TypeError, ValueError):
+        raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60]) from None
