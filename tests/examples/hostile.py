@@ -40,7 +40,7 @@ _ENTRIES: tuple[Callable[[np.random.Generator, tuple[int, int]], np.ndarray], ..
     lambda rng, shape: rng.standard_normal(shape) * 10.0 ** rng.integers(-150, 1, shape),
     lambda rng, shape: rng.choice([0.0, 1.0, -1.0, 1e-150, -1e-300, 1e80, -5e-324], shape),
 )
-"""Gaussian, signs, ties, near-ties, rows along a wall, tiny and huge, all scales by rows, columns, entries."""
+"""Gaussian, signs, ties, near-ties, rows along a wall, tiny or huge, all scales by rows, columns, entries."""
 
 _UNUSABLE = (
     lambda rng, shape: rng.integers(-9, 10, shape) * 5e-324,

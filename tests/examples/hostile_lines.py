@@ -19,8 +19,8 @@ from wdccheck.cli.main import cli
 __all__ = ["files", "line"]
 
 _NUMBERS = ("0", "1", "0.5", "-1", "1e-3", "1e300", "1e-320", "nan", "inf", "x", "", "best", "3", "1,2", "٣")
-_WORDS = ("", "x", "W", "W1", "*", "W*", "layers.0", "a.b", "relu", "ignore", "gaussian", "wdc,r2wdc", "\x1b[2J",
-          "a\nb", "é", "--", "None")
+_WORDS = ("", "x", "W", "W1", "*", "W*", "layers.0", "a.b", "relu", "ignore", "gaussian", "wdc,r2wdc",
+          "\x1b[2J", "a\nb", "é", "--", "None")
 _SAFE = {"--workers": "1", "--time-limit": "0.05", "--samples": "400", "--budget": "50"}
 """What keeps a line short; the last of an option counts."""
 _NEVER = {"--scheduler", "--help", "--repeat"}  # waits for a network, is no work, is much work
@@ -137,8 +137,10 @@ def _value(rng: np.random.Generator, parameter: click.Parameter, command: str, n
         return one_of(rng, _NUMBERS + _WORDS)
     if parameter.name in ("arrays", "key", "from_", "to"):
         return one_of(rng, _WORDS)
-    if command == "sweep" and parameter.name in ("condition", "distribution"):
-        return one_of(rng, ("wdc", "r2wdc,wdc", "rric") if parameter.name == "condition" else ("sphere,sparse",))
+    if command == "sweep" and parameter.name == "condition":
+        return one_of(rng, ("wdc", "r2wdc,wdc", "rric"))
+    if parameter.name == "distribution":
+        return "sphere,sparse"
     return one_of(rng, ("1", "1", "2", "3") if parameter.name != "confidence" else ("0.9", "0.5"))
 
 

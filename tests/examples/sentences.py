@@ -36,10 +36,6 @@ def is_up(text, value, digits=5):
     assert Fraction(printed) - Fraction(step) <= Fraction(value) <= Fraction(printed), (text, value)
 
 
-def is_exactly(text, value):
-    assert float(text) == value, (text, value)
-
-
 def encloses(lower, upper, least, most):
     """Printed bounds enclose those of the JSON; null is no bound."""
     is_down(lower, least)
@@ -99,7 +95,7 @@ def says_state(row, text):
     elif text == "closed":
         assert meet(lower, upper) or (reason in ("gap", "exact") and headline(row) != "min eps/alpha")
     elif found := re.fullmatch(rf"closed at alpha = {N}", text):
-        is_exactly(found[1], row["alpha"])
+        assert float(found[1]) == row["alpha"]
         assert reason in ("gap", "exact") or meet(*bounds(row, "eps/alpha"))
     else:
         assert STOPS[reason] == text and not meet(lower, upper)
@@ -111,7 +107,7 @@ def says_vacuous(row, value=None):
 
 
 def says_why_alpha(row, alpha, note):
-    is_exactly(alpha, row["alpha"])
+    assert float(alpha) == row["alpha"]
     assert (note or "") == row["note"]
     if found := re.fullmatch(r"for which (\S+) is proved", note or ""):
         assert found[1] == str(critical(row)) and Fraction(row["ratio_upper"]) <= critical(row)
@@ -143,18 +139,14 @@ ROW = [
     (rf"{N} <= eps <= {N} +gap {N}", says_gap),
     (rf"{N} <= eps \(no upper bound\) +gap {N}", lambda row, lower, gap: says_gap(row, lower, None, gap)),
     (r"lower +(nothing yet|(?:one|two) witness.*)", says_witnesses),
-    (r"upper +(.*(?:Fact \d+\)|alpha = \S+: [^;]*))", lambda row, by: _equal(by, row["least_upper_by"])),
+    (r"upper +(.*(?:Fact \d+\)|alpha = \S+: [^;]*))", lambda row, by: _true(by == row["least_upper_by"])),
     (r"(lower|upper) +(.*; stopped by .*)", says_side),
     (r"vacuous +to one part in a million no alpha brings eps/alpha below (\S+), the value of a matrix of "
      r"zeros: the condition says nothing (?:of this layer|here)", says_vacuous),
-    (rf"at alpha = ([^\s,]+)(?:, (.*))?", says_why_alpha),
+    (r"at alpha = ([^\s,]+)(?:, (.*))?", says_why_alpha),
     (r"eps = 0 +(.*)", lambda row, why: (says_state(row, "nothing to bound"),
-                                         _equal(f"empty: {why}", row["stopped"]["upper"]))),
+                                         _true(f"empty: {why}" == row["stopped"]["upper"]))),
 ]
-
-
-def _equal(one, other):
-    assert one == other
 
 
 # -- a whole report --------------------------------------------------------------------------------------

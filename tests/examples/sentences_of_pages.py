@@ -76,15 +76,16 @@ def says_open(row, needed, proved=None):
 PASSING = [
     (rf"No theorem asks for a number here: (at least two layers are needed|{NO_CONSTANT})\.",
      lambda row, why: _true(row["margin"] is None)),
-    (rf"(\[\w+\] Lemma \S+) needs eps/alpha < {N}; found is at least {N} at every alpha, {N} times too large\. "
-     r"No further search changes that\.", says_too_large),
-    (r"No weights of this shape can pass: (\d+) rows are fewer than 2k = (\d+), so some direction opens fewer "
-     r"than k of them \(Fact 6\)\.", says_shape),
+    (rf"(\[\w+\] Lemma \S+) needs eps/alpha < {N}; found is at least {N} at every alpha, {N} times too "
+     r"large\. No further search changes that\.", says_too_large),
+    (r"No weights of this shape can pass: (\d+) rows are fewer than 2k = (\d+), so some direction opens "
+     r"fewer than k of them \(Fact 6\)\.", says_shape),
     (rf"Estimate, not a bound: a Gaussian layer would need n/k of about {N} to {N}; here it is (\S+)\.",
      says_here),
     (rf"It passes: eps/alpha < {N} is needed, at most {N} proved\.", says_open),
     (rf"Not decided: eps/alpha < {N} is needed, which lies within the bounds\.", says_open),
-    (r"(More measurements.*|Measurements that.*)", lambda row, text: _true(text == named(row["kind"]).advice)),
+    (r"(More measurements.*|Measurements that.*)",
+     lambda row, text: _true(text == named(row["kind"]).advice)),
 ]
 
 
@@ -131,15 +132,19 @@ CLOSING = [
     (r"Nothing: there is nothing to bound\.", lambda row: says_state(row, "nothing to bound")),
     (MET, says_met),
     (r"It was interrupted; with --checkpoint a later call goes on from there\.", says_reason("interrupted")),
-    (rf"Branch and bound ended after {N} nodes with {N} between the bounds of (eps/alpha|eps)\b(.*)", says_nodes),
+    (rf"Branch and bound ended after {N} nodes with {N} between the bounds of (eps/alpha|eps)\b(.*)",
+     says_nodes),
     (r"The search for upper bounds was over before branch and bound began: (.*?)\."
-     r"(?: A longer time limit may lower the upper bound\.)?", says_reason("time", "nodes", "budget", "memory")),
-    (r"No branch and bound here: (.*) \((.*)\)\. More time raises the lower bound only; a smaller upper one takes "
-     r"a better formula or relaxation\.", says_reason("cap_only")),
+     r"(?: A longer time limit may lower the upper bound\.)?",
+     says_reason("time", "nodes", "budget", "memory")),
+    (r"No branch and bound here: (.*) \((.*)\)\. More time raises the lower bound only; a smaller upper one "
+     r"takes a better formula or relaxation\.", says_reason("cap_only")),
     (r"The upper bound is that of another row: (.*)\. See what would close it\.", says_reason("cap_only")),
-    (r"The upper bound is a closed formula: (.*)\. Dimension (\d+) is too large for branch and bound to lower it\. "
-     r"More time raises the lower bound only\.", says_reason("time", "nodes", "cap_only", "budget")),
-    (r"The proof can go no further \((.*)\)\. More time raises the lower bound only; .*", says_reason("exhausted")),
+    (r"The upper bound is a closed formula: (.*)\. Dimension (\d+) is too large for branch and bound to "
+     r"lower it\. More time raises the lower bound only\.",
+     says_reason("time", "nodes", "cap_only", "budget")),
+    (r"The proof can go no further \((.*)\)\. More time raises the lower bound only; .*",
+     says_reason("exhausted")),
 ]
 
 

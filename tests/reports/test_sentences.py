@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from wdccheck.certification import over_alpha
 
 def _layers(seed, *dims):
     rng = np.random.default_rng(seed)
-    return [rng.standard_normal((n, k)) / np.sqrt(n) for k, n in zip(dims, dims[1:], strict=False)]
+    return [rng.standard_normal((n, k)) / np.sqrt(n) for k, n in pairwise(dims)]
 
 
 def _vacuous():

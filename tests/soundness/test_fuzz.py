@@ -14,9 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import wdccheck as wc
 from examples import hostile, hostile_lines
+from examples.refusals import refused
+from wdccheck.certification.of_condition import certify_condition
 from wdccheck.cli.main import main
+from wdccheck.engines.lines import Line, lowest
 from wdccheck.errors import InvalidInput, TransposedWarning, VacuousWarning
+from wdccheck.protocol.condition import Measured
+from wdccheck.ranges import differences
+from wdccheck.reports import drawings
+from wdccheck.reports.witness import Pair
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "weights"
 STATUSES = {0, 1, 2, 3}  # no interruption, no bug
@@ -79,3 +87,26 @@ def test_hostile_networks(part, drawn, tmp_path):
 def test_hostile_lines(part, drawn, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines(drawn, range(100 * part, 100 * (part + 1)), tmp_path, capsys)
+
+
+# -- what was found ----------------------------------------------------------------------------------------
+
+
+def test_scales_beyond_floats_are_no_warning():
+    level = Line({}, Measured(1e-320, 0.0, 0.25, 0.0))
+    assert lowest([level], 0.5).beta == np.inf
+    layers = [np.eye(2), np.array([[1e100, -1e100], [0.0, 1e-150]])]  # the error is 10^234 times the image
+    value, error = differences.sharpened(layers, np.ones((1, 2)), np.zeros((1, 2)))
+    assert value[0, 0] == 0 and value[0, 1] >= 0.5 and (error <= 1e-15).all()
+    W = 5e-324 * np.array([[3.0, 1.0], [-2.0, 4.0], [1.0, -1.0]])
+    pair = Pair(("r", "s"), np.eye(2), np.ones((2, 3), bool))
+    assert "nan" not in drawings.directions(W, pair) and "inf" not in drawings.directions(W, pair)
+
+
+@pytest.mark.parametrize("change", [
+    {"witnesses": [{"x": None}]}, {"alpha": None}, {"vacuous": 1}, {"lower": "0"}])
+def test_a_malformed_calibration_beside_a_checkpoint_is_refused(change, tmp_path):
+    condition, path = wc.WDC(np.eye(2)), tmp_path / "row.alpha.json"
+    certify_condition(condition, time_limit=0.1, checkpoint=tmp_path / "row.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    refused(lambda: certify_condition(condition, time_limit=0.1, checkpoint=tmp_path / "row.json"), str(path))
