@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 pytest.register_assert_rewrite("examples")
 
@@ -14,6 +15,13 @@ settings.register_profile("local", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=400)  # pytest --hypothesis-profile=long
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    """Of each of the processes that share the cores: more of them wait for each other most of the time."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture
