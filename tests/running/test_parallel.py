@@ -59,13 +59,6 @@ def test_every_core():
             parallel.available(bad)
 
 
-def test_one_blas_thread():
-    from threadpoolctl import threadpool_info
-
-    with parallel.one_blas_thread():
-        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
-
-
 def test_a_thread_that_leaves_does_not_lift_the_limit():
     from threadpoolctl import threadpool_info, threadpool_limits
 
