@@ -21,8 +21,9 @@ __all__ = ["first_layer"]
 
 def first_layer(row: Row, condition: R2WDC) -> Row:
     """The row of the R2WDC of layer 1, whose range is R^k itself, from that of its WDC, at its alpha."""
-    least = None if row.least is None else _least_of_first_layer(row.least, condition)
-    return replace(row, bracket=_of_first_layer(row.bracket, condition.with_alpha(row.scale)), least=least)
+    own = condition.with_alpha(row.scale)
+    least = None if row.least is None else _least_of_first_layer(row.least, own)
+    return replace(row, bracket=_of_first_layer(row.bracket, own), least=least)
 
 
 def _of_first_layer(known: Bracket, condition: R2WDC) -> Bracket:
@@ -42,13 +43,10 @@ def _of_first_layer(known: Bracket, condition: R2WDC) -> Bracket:
 
 def _least_of_first_layer(least: LeastRatio, condition: R2WDC) -> LeastRatio:
     """The same bounds on the minimum over alpha; witnesses are measured again."""
-    found = replace(least, upper_by=f"WDC of layer 1: {least.upper_by}", witnesses=(), alpha=None)
-    if least.alpha is None:
-        return found
-    scaled = condition.with_alpha(least.alpha)
+    scaled = condition if least.alpha is None else condition.with_alpha(least.alpha)
     points = tuple(_of_range(one, scaled) for one in least.witnesses)
     lower, _ = proved(lines(scaled, points))
-    return replace(found, lower=lower, witnesses=points, alpha=least.alpha)
+    return replace(least, lower=lower, witnesses=points, upper_by=f"WDC of layer 1: {least.upper_by}")
 
 
 def _of_range(witness: Points, condition: R2WDC) -> Points:

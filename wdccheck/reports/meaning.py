@@ -24,8 +24,8 @@ def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
     if row.least is not None:
         if row.scope == "pair":
             found.append(("over all alpha", between(row.least.lower, "min eps/alpha", row.least.upper)))
-        below = "two witnesses (Fact 4)" if row.least.witnesses else "nothing yet"
-        found.append(("minimum bounded by", f"{below} from below, {row.least.upper_by} from above"))
+        below = f"{row.below} (Fact 4) from below" if row.least.lower else row.below
+        found.append(("minimum bounded by", f"{below}, {row.least.upper_by} from above"))
     if row.alpha is not None:
         found += [("alpha", shortest(row.alpha) + (f", {row.note}" if row.note else "")),
                   ("at this alpha", f"{between(row.ratio_lower, row.ratio_name, row.ratio_upper)}; "
@@ -117,12 +117,19 @@ def closing(row: Row) -> str:
     stop, lower_by_time = row.bracket.stopped.get("upper"), "More time raises the lower bound only"
     if row.empty:
         return "Nothing: there is nothing to bound."
-    if row.state == "closed" or row.state.startswith("vacuous"):
-        return "Nothing: the bounds meet as closely as was asked."
+    if row.state == "closed" or row.vacuous:
+        return "Nothing: the bounds meet as closely as a search tells them apart, or as was asked."
+    if row.state.startswith("vacuous"):
+        return (f"Hardly anything: the minimum is at most {row.state.removeprefix('vacuous to ')} below the "
+                "value of a matrix of zeros.")
+    if row.state == "closed at this alpha":
+        better = ("--alpha best looks for a better one" if row.scope == "given" else
+                  "a longer search may find a better one, or higher witnesses")
+        return f"At this alpha nothing; the minimum over all alpha is open: {better}."
     if stop is None:
         return "Unknown: it is not recorded why the search ended."
     if stop.reason is Reason.TARGET:
-        return "The question that was asked is decided; without it the search would go on."
+        return f"The question that was asked is {row.state}; without it the search would go on."
     if stop.reason is Reason.INTERRUPTED:
         return "It was interrupted; with --checkpoint a later call goes on from there."
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
@@ -135,7 +142,7 @@ def closing(row: Row) -> str:
             return f"The upper bound is that of another row: {row.bracket.upper_by}. See what would close it."
         return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). {lower_by_time}; a smaller "
                 "upper one takes a better formula or relaxation.")
-    if row.dimension > named(row.kind).reach and "BranchAndBound" not in row.bracket.upper_by:
+    if row.capped:
         return (f"The upper bound is a closed formula: {row.bracket.upper_by}. Dimension {row.dimension} is "
                 f"too large for branch and bound to lower it. {lower_by_time}.")
     if work is None:

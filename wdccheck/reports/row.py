@@ -23,6 +23,7 @@ __all__ = ["CLOSED", "Row", "meet"]
 CLOSED = 0.002
 """A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
 
+_SOUGHT = 0.001  # what the search for alpha may add to the gap of a row
 _NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
 _HARDLY = 0.01  # of the vacuous value: what is proved to be nearer says hardly anything
 _STATE = {Reason.EXACT: "closed", Reason.GAP: "closed", Reason.CAP_ONLY: "upper is a cap",
@@ -31,7 +32,7 @@ _STATE = {Reason.EXACT: "closed", Reason.GAP: "closed", Reason.CAP_ONLY: "upper 
           Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
 
 
-def meet(lower: float, upper: float) -> bool:
+def meet(lower: float, upper: float, apart: float = CLOSED) -> bool:
     """Whether two bounds of a ratio are as near as a closed row has them.
 
     Examples
@@ -40,7 +41,7 @@ def meet(lower: float, upper: float) -> bool:
     >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
     (True, False, True)
     """
-    return upper - lower <= max(CLOSED * upper, _NIL)
+    return upper - lower <= max(apart * upper, _NIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +165,31 @@ class Row:
                 return "vacuous"
             if short <= _HARDLY:
                 return f"vacuous to {up(100 * short, 2)} %"
-        lower, _, upper = self.headline
-        if meet(lower, upper) or meet(self.ratio_lower, self.ratio_upper):
-            return "closed"
         stop = self.bracket.stopped.get("upper")
-        return "" if stop is None else _STATE[stop.reason]
+        lower, name, upper = self.headline
+        if meet(lower, upper, CLOSED + (_SOUGHT if name.startswith("min") else 0)):
+            return "closed"
+        if meet(self.ratio_lower, self.ratio_upper) or (stop and _STATE[stop.reason] == "closed"):
+            wider = upper - lower > self.ratio_upper - self.ratio_lower
+            return "closed" + (" at this alpha" if wider else "")
+        if stop is None or self.capped:
+            return "" if stop is None else _STATE[Reason.CAP_ONLY]
+        over = stop.reason is Reason.TARGET and self._over_alpha  # of its minimum the answer may be open
+        return _STATE[stop.reason] + (" at this alpha" if over else "")
+
+    @property
+    def capped(self) -> bool:
+        """Whether branch and bound ran, and dimensions are so large that no time lowers a closed formula."""
+        stop = self.bracket.stopped.get("upper")
+        return (stop is not None and stop.reason in (Reason.TIME, Reason.NODES)
+                and self.dimension > named(self.kind).reach and "BranchAndBound" not in self.bracket.upper_by)
+
+    @property
+    def below(self) -> str:
+        """What proves the lower bound on the minimum over alpha."""
+        if self.least is None or self.least.lower == 0:
+            return "nothing above 0 is proved"
+        return ("no witness in the file", "a witness", "two witnesses")[len(self.least.witnesses)]
 
     def asks(self, ratio: float) -> str:
         """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""
@@ -260,7 +281,7 @@ class Row:
     def _minimum(self, least: LeastRatio) -> list[str]:
         """The bounds on the minimum over alpha, and what gives them."""
         text = between(least.lower, "min eps/alpha", least.upper)
-        lower = "two witnesses, at every alpha (Fact 4)" if least.witnesses else "nothing yet"
+        lower = f"{self.below}, at every alpha (Fact 4)" if least.lower else self.below
         lines = [f"    {text}", *item("lower", lower), *item("upper", least.upper_by)]
         if self.vacuous:
             critical = named(self.kind).critical
