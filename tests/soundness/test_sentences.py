@@ -143,7 +143,7 @@ def test_closed_is_said_of_the_bounds_beside_it():
     """k = 1, at an alpha that is not the best: epsilon is exact there, the minimum over alpha is 0.3."""
     row = certified([[1.0], [-0.5]], alpha=1.0)
     assert row.bracket.closed and row.least.upper - row.least.lower > 0.19
-    assert row.state == "closed at this alpha" and "--alpha best" in closing(row)
+    assert row.state == "closed at alpha = 1" and "--alpha best" in closing(row)
     assert replace(row, scope="pair").state == certified([[1.0], [-0.5]]).state == "closed"
 
 
@@ -152,7 +152,7 @@ def test_as_many_witnesses_are_named_as_there_are():
                      ([[1.0], [-1.0]], "nothing above 0 is proved")):
         row = certified(W)
         said = dict(facts(row, 1))["minimum bounded by"]
-        assert row.below == words and words in row.to_text() and words in said
+        assert row.least.lower_by == words and words in row.to_text() and words in said
 
 
 def test_a_minimum_is_not_called_decided_before_it_is():
