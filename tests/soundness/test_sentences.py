@@ -148,7 +148,7 @@ def test_closed_is_said_of_the_bounds_beside_it():
 
 
 def test_as_many_witnesses_are_named_as_there_are():
-    for W, words in (([[0.0], [0.0]], "a witness"), ([[1.0], [-0.5]], "two witnesses"),
+    for W, words in (([[0.0], [0.0]], "one witness"), ([[1.0], [-0.5]], "two witnesses"),
                      ([[1.0], [-1.0]], "nothing above 0 is proved")):
         row = certified(W)
         said = dict(facts(row, 1))["minimum bounded by"]
