@@ -44,9 +44,12 @@ def encloses(lower, upper, least, most):
         is_up(upper, most)
 
 
-def meet(lower, upper):
+def meet(row, what):
+    """Whether bounds are 0.2 % apart at most, those of a minimum over alpha 0.4 %."""
+    lower, upper = bounds(row, what)
+    share = Fraction(1, 250 if what == "min eps/alpha" else 500)
     return upper is not None and Fraction(upper) - Fraction(lower) <= max(
-        Fraction(upper) / 500, Fraction(1, 10**9))
+        share * Fraction(upper), Fraction(1, 10**9)) * (1 + Fraction(1, 10**9))
 
 
 # -- one row ---------------------------------------------------------------------------------------------
@@ -85,7 +88,6 @@ def size(row):
 def says_state(row, text):
     """A word about a row follows from its bounds, or else from the reason that is recorded."""
     reason = row["stopped"]["upper"].split(":")[0]
-    lower, upper = bounds(row, headline(row))
     if text == "nothing to bound":
         assert reason == "empty" and row["upper"] == 0
     elif text == "vacuous":
@@ -93,12 +95,12 @@ def says_state(row, text):
     elif found := re.fullmatch(rf"vacuous to {N} %", text):
         is_up(found[1], 100 * (1 - Fraction(row["least_lower"]) / critical(row)), 2)
     elif text == "closed":
-        assert meet(lower, upper) or (reason in ("gap", "exact") and headline(row) != "min eps/alpha")
+        assert meet(row, headline(row)) or (reason in ("gap", "exact") and headline(row) != "min eps/alpha")
     elif found := re.fullmatch(rf"closed at alpha = {N}", text):
         assert float(found[1]) == row["alpha"]
-        assert reason in ("gap", "exact") or meet(*bounds(row, "eps/alpha"))
+        assert reason in ("gap", "exact") or meet(row, "eps/alpha")
     else:
-        assert STOPS[reason] == text and not meet(lower, upper)
+        assert STOPS[reason] == text and not meet(row, headline(row))
 
 
 def says_vacuous(row, value=None):

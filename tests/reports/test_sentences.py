@@ -11,7 +11,7 @@ import wdccheck as wc
 from examples.checks import outcomes
 from examples.sentences import check
 from examples.sentences_of_pages import check_markdown
-from wdccheck.certification import of_condition
+from wdccheck.certification import over_alpha
 
 
 def _layers(seed, *dims):
@@ -55,14 +55,14 @@ def test_every_line_is_backed_by_the_json(make, tmp_path):
 
 @pytest.mark.parametrize("place", ["kept_calibration", "least_ratio"])
 def test_every_line_of_an_interrupted_report(place, monkeypatch):
-    calls, function = iter(range(9)), getattr(of_condition, place)
+    calls, function = iter(range(9)), getattr(over_alpha, place)
 
     def interrupted(*arguments):
         if next(calls) == 1:
             raise KeyboardInterrupt
         return function(*arguments)
 
-    monkeypatch.setattr(of_condition, place, interrupted)
+    monkeypatch.setattr(over_alpha, place, interrupted)
     report = wc.certify(_layers(0, 2, 6, 4), time_limit=0.4)
     assert report.interrupted and len(report.rows) < report.total
     check(report)
