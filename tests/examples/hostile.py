@@ -12,6 +12,7 @@ import numpy as np
 import wdccheck as wc
 from examples.checks import refuted
 from wdccheck import checker
+from wdccheck.certification.of_condition import certify_condition
 from wdccheck.engines.calibration import calibration
 from wdccheck.geometry import spheres
 from wdccheck.kinds import KINDS
@@ -199,6 +200,14 @@ def _settings(rng: np.random.Generator) -> dict[str, Any]:
             "ratio": one_of(rng, [None, None, 0.5, 1e-3]), "rng": int(rng.integers(2**32))}
 
 
+def _row(rng: np.random.Generator, folder: Any) -> None:
+    """Time enough for more than one alpha."""
+    about = condition(rng)
+    row = certify_condition(about, time_limit=1.2, rng=int(rng.integers(2**32)))
+    assert row.least is None or row.least.lower <= row.least.upper <= row.ratio_upper, row.to_text()
+    _possible(row.bracket, about if row.alpha is None else about.with_alpha(row.alpha), rng)
+
+
 def _reported(report: wc.Report, folder: Any, rng: np.random.Generator) -> None:
     """Its rows are in order, its pages can be written, nothing in its file is refuted."""
     for row in report.rows:
@@ -211,4 +220,4 @@ def _reported(report: wc.Report, folder: Any, rng: np.random.Generator) -> None:
     assert not refuted(wc.verify(path, rerun=False))
 
 
-_QUESTIONS = (*[_bracket] * 12, _calibrate, _calibrate, _certify, _certify_pair)
+_QUESTIONS = (*[_bracket] * 36, *[_calibrate] * 6, *[_certify] * 3, *[_certify_pair] * 3, _row)

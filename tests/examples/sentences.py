@@ -44,11 +44,12 @@ def encloses(lower, upper, least, most):
         is_up(upper, most)
 
 
-def meet(lower, upper, name="eps"):
-    """Within 0.2 %, of the minimum over alpha within 0.4 %."""
-    part = Fraction(2 if name == "min eps/alpha" else 1, 500)
+def meet(row, what):
+    """Whether bounds are 0.2 % apart at most, those of a minimum over alpha 0.4 %."""
+    lower, upper = bounds(row, what)
+    share = Fraction(1, 250 if what == "min eps/alpha" else 500)
     return upper is not None and Fraction(upper) - Fraction(lower) <= max(
-        Fraction(upper) * part, Fraction(1, 10**9))
+        share * Fraction(upper), Fraction(1, 10**9)) * (1 + Fraction(1, 10**9))
 
 
 # -- one row ---------------------------------------------------------------------------------------------
@@ -87,7 +88,6 @@ def size(row):
 def says_state(row, text):
     """A word about a row follows from its bounds, or else from the reason that is recorded."""
     reason = row["stopped"]["upper"].split(":")[0]
-    lower, upper = bounds(row, headline(row))
     if text == "nothing to bound":
         assert reason == "empty" and row["upper"] == 0
     elif text == "vacuous":
@@ -95,13 +95,12 @@ def says_state(row, text):
     elif found := re.fullmatch(rf"vacuous to {N} %", text):
         is_up(found[1], 100 * (1 - Fraction(row["least_lower"]) / critical(row)), 2)
     elif text == "closed":
-        assert meet(lower, upper, headline(row)) or (
-            reason in ("gap", "exact") and headline(row) != "min eps/alpha")
+        assert meet(row, headline(row)) or (reason in ("gap", "exact") and headline(row) != "min eps/alpha")
     elif found := re.fullmatch(rf"closed at alpha = {N}", text):
         assert float(found[1]) == row["alpha"]
-        assert reason in ("gap", "exact") or meet(*bounds(row, "eps/alpha"))
+        assert reason in ("gap", "exact") or meet(row, "eps/alpha")
     else:
-        assert not meet(lower, upper, headline(row))
+        assert not meet(row, headline(row))
         if text == "upper is a cap" and reason in ("time", "nodes"):
             assert "BranchAndBound" not in row["upper_by"]
         else:
@@ -123,7 +122,7 @@ def says_why_alpha(row, alpha, note):
 
 def says_witnesses(row, text):
     witnesses = row["least"]["witnesses"]
-    assert text == {0: "nothing yet", 1: "one witness, at every alpha (Fact 4)",
+    assert text == {0: "nothing above 0 is proved", 1: "one witness, at every alpha (Fact 4)",
                     2: "two witnesses, at every alpha (Fact 4)"}[len(witnesses)]
     assert witnesses or row["least_lower"] == 0
 
@@ -146,7 +145,7 @@ ROW = [
     (rf"{BETWEEN}", says_bounds),
     (rf"{N} <= eps <= {N} +gap {N}", says_gap),
     (rf"{N} <= eps \(no upper bound\) +gap {N}", lambda row, lower, gap: says_gap(row, lower, None, gap)),
-    (r"lower +(nothing yet|(?:one|two) witness.*)", says_witnesses),
+    (r"lower +(nothing above 0 is proved|(?:one|two) witness.*)", says_witnesses),
     (r"upper +(.*(?:Fact \d+\)|alpha = \S+: [^;]*))", lambda row, by: _true(by == row["least_upper_by"])),
     (r"(lower|upper) +(.*; stopped by .*)", says_side),
     (r"vacuous +to one part in a million no alpha brings eps/alpha below (\S+), the value of a matrix of "

@@ -29,8 +29,8 @@ from wdccheck.reports import thresholds
 from wdccheck.reports.markdown import SOURCES
 
 MET = rf"Nothing: the bounds of (min eps/alpha|eps/alpha|eps) meet(?:, up to {N})?\."
-MET_HERE = (rf"At this alpha the bounds meet, up to {N}\. The minimum over all alpha is less well known: "
-            r"the search for it \(--alpha best\) takes more time\.")
+MET_HERE = (rf"At this alpha the bounds meet, up to {N}\. The minimum over all alpha is less well known: the "
+            r"search for it \(--alpha best\) takes more time\.")
 NO_CONSTANT = "the constants of those that use this condition are not given in the papers"
 
 
@@ -98,14 +98,19 @@ def says_passing(row, text):
         text = text[found.end():].strip()
 
 
-def says_met_here(row, up_to):
-    assert headline(row) == "min eps/alpha" and not meet(*bounds(row, "min eps/alpha"), "min eps/alpha")
-    says_met(row, "eps/alpha", up_to)
-
-
 def says_met(row, name, up_to):
+    assert name == headline(row)
+    _says_apart(row, name, up_to)
+
+
+def says_met_here(row, up_to):
+    assert headline(row) == "min eps/alpha" and not meet(row, "min eps/alpha")
+    _says_apart(row, "eps/alpha", up_to)
+
+
+def _says_apart(row, name, up_to):
     lower, upper = bounds(row, name)
-    assert meet(lower, upper, name) or row["stopped"]["upper"].split(":")[0] in ("gap", "exact")
+    assert meet(row, name) or row["stopped"]["upper"].split(":")[0] in ("gap", "exact")
     if up_to is None:
         assert lower == upper
     else:
@@ -136,7 +141,8 @@ def _dims(row):
 
 CLOSING = [
     (r"Nothing: there is nothing to bound\.", lambda row: says_state(row, "nothing to bound")),
-    (MET, says_met), (MET_HERE, says_met_here),
+    (MET, says_met),
+    (MET_HERE, says_met_here),
     (r"It was interrupted; with --checkpoint a later call goes on from there\.", says_reason("interrupted")),
     (rf"Branch and bound ended after {N} nodes with {N} between the bounds of (eps/alpha|eps)\b(.*)",
      says_nodes),
@@ -168,7 +174,7 @@ def says_headline(row, lower, what, upper, state):
 
 def says_least_by(row, witnesses, upper):
     count = len(row["least"]["witnesses"])
-    assert witnesses == ("nothing yet", "one witness (Fact 4)", "two witnesses (Fact 4)")[count]
+    assert witnesses == ("nothing above 0 is proved", "one witness (Fact 4)", "two witnesses (Fact 4)")[count]
     assert upper == row["least_upper_by"]
 
 
