@@ -46,7 +46,8 @@ def test_holding_fails_the_assertion_that_it_does_not():
 
 
 @pytest.mark.parametrize(("reason", "advice"), [
-    (Reason.TIME, "time_limit"), (Reason.NODES, "nodes"), (Reason.CAP_ONLY, "BranchAndBound"), (Reason.GAP, "gap"),
+    (Reason.TIME, "time_limit"), (Reason.NODES, "nodes"), (Reason.CAP_ONLY, "BranchAndBound"),
+    (Reason.GAP, "gap"),
 ])
 def test_undecided_says_by_how_much_and_what_to_raise(reason, advice):
     with pytest.raises(NotProved, match="undecided") as caught:
