@@ -49,7 +49,8 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     # what is refused, estimated, printed or drawn
     "brackets.py": "closed", "checker/coherence.py": "_ORTHONORMAL _orthonormal", "data/digits.py": "step",
-    "engines/lines.py": "NEARLY", "estimates/tails.py": "_GRID _anderson_darling",
+    "engines/least_ratio.py": "_ROUNDED", "engines/lines.py": "NEARLY",
+    "estimates/tails.py": "_GRID _anderson_darling",
     "linalg/isometries.py": "ORTHONORMAL", "reports/drawings.py": "at error_bars spectrum",
     "reports/meaning.py": "_more_nodes", "reports/row.py": "_NIL", "rounded_text.py": "between",
     "weights/readers/chain.py": "norm", "weights/readers/onnx_graph.py": "_after",

@@ -46,7 +46,8 @@ def certify(
     gap : float, optional
         ``upper - lower`` of epsilon at which a row is closed enough; by default 0.2 % of `upper`.
     ratio : float, optional
-        Stop a row once it is decided whether ``epsilon/alpha <= ratio``; of the RRIC, epsilon itself.
+        Stop a row once it is decided whether ``epsilon/alpha <= ratio`` at its alpha; of the RRIC,
+        epsilon itself.
     time_limit : float or None
         Seconds for all rows, in equal shares; what one leaves over goes to the next.
     workers : int

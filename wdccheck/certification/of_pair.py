@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -66,7 +67,11 @@ def certify_pair(
     for one in alphas:
         check_alpha(one)
     check_pair(("B", "C"), *nets.values())
-    JointWDC(nets["B"].layers[-1], nets["C"].layers[-1])  # refused now rather than after minutes
+    given = [alpha_value(one) for one in alphas if not isinstance(one, str)]
+    product = given[0] * given[1] if len(given) == 2 else 1.0
+    if not 0 < product < math.inf:
+        raise InvalidInput("alpha", "two scales whose product is a positive finite number", repr(alpha)[:60])
+    JointWDC(nets["B"].layers[-1], nets["C"].layers[-1], product)  # refused now rather than after minutes
     settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     rows, interrupted = gathered(_pair_rows(settings, nets, dict(zip("BC", alphas, strict=True))))
     return Report(rows, {name: Weights.of(net) for name, net in nets.items()},

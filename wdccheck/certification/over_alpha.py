@@ -171,8 +171,11 @@ def _better(
         return row, found
     critical = named(row.kind).critical
     proved = row.vacuous and row.ratio_upper <= critical
-    return replace(row, note=f"for which {critical} is proved" if proved else
-                   "chosen to minimize eps/alpha"), found
+    if proved:
+        note = f"for which {critical} is proved"
+    else:
+        note = "chosen to minimize eps/alpha" if chosen.witnesses else "no better one was found"
+    return replace(row, note=note), found
 
 
 def _closed_formulas(

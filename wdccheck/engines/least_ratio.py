@@ -22,6 +22,8 @@ from wdccheck.rounded_text import quotient, shortest
 
 __all__ = ["LeastRatio", "least_ratio", "least_upper"]
 
+_ROUNDED = 1e-9  # of a lower bound, what it may lose for witnesses that prove the rest at one alpha
+
 
 @dataclass(frozen=True, eq=False)
 class LeastRatio:
@@ -103,7 +105,9 @@ def least_ratio(
     beta = lowest(pair, condition.vacuous).beta
     alpha = 1 / beta if 0 < beta < math.inf and 0 < 1 / beta < math.inf else condition.alpha
     again, _ = proved(lines(condition.with_alpha(alpha), points))
-    return LeastRatio(max(lower, again), upper, by, points, alpha if again >= lower else None)
+    if again >= lower * (1 - _ROUNDED):
+        return LeastRatio(again, upper, by, points, alpha)
+    return LeastRatio(lower, upper, by, points)
 
 
 def least_upper(known: Bracket, others: Sequence[tuple[float, str]] = ()) -> tuple[float, str]:
