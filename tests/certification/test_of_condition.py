@@ -11,6 +11,7 @@ import pytest
 import wdccheck as wc
 from wdccheck.brackets import Verdict
 from wdccheck.certification import of_condition, over_alpha
+from wdccheck.engines.calibration import calibration
 from wdccheck.errors import CertificateMismatch, InvalidInput
 from wdccheck.stops import Reason, Stop
 
@@ -116,3 +117,16 @@ def test_a_checkpoint_without_a_name_is_refused():
     for path in ("", "/"):
         with pytest.raises(InvalidInput, match="checkpoint"):
             of_condition.certify_condition(wc.WDC(np.eye(2)), checkpoint=path)
+
+
+def test_a_poor_alpha_leads_to_a_better_one(monkeypatch):
+    """The bracket at one alpha closes, its witness is a line, and where all lines are lowest is the next."""
+    W = np.random.default_rng(0).standard_normal((30, 2)) / np.sqrt(30)
+    found = calibration(wc.WDC(W), blocks=1)
+    poor = replace(found, alpha=3.0, proved_alpha=3.0, witnesses=())
+    monkeypatch.setattr(over_alpha, "kept_calibration", lambda *_: poor)
+    row = of_condition.certify_condition(wc.WDC(W), time_limit=20)
+    assert row.settled and row.state == "closed" and 0.3 < row.alpha < 2.0
+    assert row.least.upper == row.ratio_upper and len(row.least.witnesses) == 2
+    monkeypatch.setattr(over_alpha, "_AGAIN", 0)
+    assert of_condition.certify_condition(wc.WDC(W), time_limit=20).state == "closed at alpha = 3"
