@@ -8,6 +8,7 @@ import secrets
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 pytest.register_assert_rewrite("examples")
 
@@ -27,6 +28,13 @@ def pytest_terminal_summary(terminalreporter):
     reports = [one for some in terminalreporter.stats.values() for one in some]
     if any("test_fuzz.py::test_hostile" in getattr(one, "nodeid", "") for one in reports):
         terminalreporter.write_line(f"{SEED}={os.environ[SEED]} draws the same hostile input again")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    """Of each of the processes that share the cores: more of them wait for each other most of the time."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture

@@ -127,8 +127,8 @@ KINDS = (
         help="The R2WDC of one layer: NET holds this layer and those before it.",
         heading="R2WDC: the same form, only where the layers before it reach ([C] Def. 4.3)",
         measures="the same as the WDC, but only for directions that the layers before can produce",
-        below=_ZEROS.format("1/2") + "this one is below that: the open rows miss no difference that the "
-              "layers before can produce, nothing is lost here.",
+        below=_ZEROS.format("1/2") + "this one is below that: wherever the layers before do not produce 0, "
+              "the open rows miss no difference that they can produce.",
         above=_ZEROS.format("1/2") + _NO_BETTER,
         between=_ZEROS.format("1/2") + _OPEN,
         hopeless=_HOPELESS.format("1/2"),

@@ -169,8 +169,8 @@ def test_an_interrupted_row_keeps_what_stands(monkeypatch, quick):
     monkeypatch.setattr(over_alpha, "bracket", interrupted)
     made = wc.certify(generator(), alpha=1.0)
     assert made.interrupted and [row.name for row in made.rows] == [
-        "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1"]
-    assert "interrupted: 3 of 5 rows begun" in made.to_text()
+        "WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1", "R2WDC of layer 2"]
+    assert "interrupted: 4 of 5 rows begun" in made.to_text()
     assert made.verdict(1e9) is Verdict.UNDECIDED
 
 

@@ -100,7 +100,8 @@ def test_exit_statuses_of_a_verdict(ratio, status, word, eye, capsys, monkeypatc
 
 
 @pytest.mark.parametrize(("asked", "status", "sentence"), [
-    (["--eps", "1.9"], 1, "eps <= 1.9: violated"), (["--eps", "2.1"], 0, "eps <= 2.1: holds"),
+    (["--eps", "1.9"], 1, "eps <= 1.9 at alpha = 2: violated"),
+    (["--eps", "2.1"], 0, "eps <= 2.1 at alpha = 2: holds"),
     (["--ratio", "1.1"], 0, "eps/alpha <= 1.1 at alpha = 2: holds"),
     (["--ratio", "0.9"], 1, "eps/alpha <= 0.9 at alpha = 2: violated")])
 def test_eps_and_ratio_of_one_condition(asked, status, sentence, tmp_path, capsys):

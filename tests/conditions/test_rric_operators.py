@@ -50,7 +50,7 @@ class Subsampled(LinearOperator):
 
 
 def test_a_large_operator_is_never_formed():
-    n = 3000
+    n = 2100
     net = wc.ReLUNetwork([np.random.default_rng(8).standard_normal((n, 2))])
     condition = wc.RRIC(Subsampled(n, n - 1), net)
     result = wc.bracket(condition, wc.MonteCarlo(samples=16))

@@ -174,7 +174,7 @@ def says_headline(row, lower, what, upper, state):
 
 def says_least_by(row, witnesses, upper):
     count = len(row["least"]["witnesses"])
-    assert witnesses == ("nothing yet", "one witness (Fact 4)", "two witnesses (Fact 4)")[count]
+    assert witnesses == ("nothing above 0 is proved", "one witness (Fact 4)", "two witnesses (Fact 4)")[count]
     assert upper == row["least_upper_by"]
 
 

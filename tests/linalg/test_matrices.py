@@ -251,7 +251,7 @@ def test_large_sparse_layers_travel_without_their_entries(kept):
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
 def test_wide_layers_promise_the_same(kept, monkeypatch, storage):
-    condition = wc.WDC(storage(sparse_table(300, 200, density=0.1)))
+    condition = wc.WDC(storage(sparse_table(450, 300, density=0.1)))
     points = [start.point for start in condition.theorems.starts()][:12]
     seeds = mixed_pairs(condition.units.rows, np.random.default_rng(0), 8)
     points += [{x: p[i] for x, p in seeds.items()} for i in range(8)]

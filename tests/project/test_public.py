@@ -40,6 +40,7 @@ def fresh(code: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow  # an interpreter for each
 @pytest.mark.parametrize("name", wdccheck.__all__)
 def test_a_name_touched_twice_is_the_same_object(name):
     fresh(TWICE, name)

@@ -79,7 +79,6 @@ def test_the_other_conditions(condition, dask):
         assert found(wc.bracket(condition, *engines)) == found(there)
 
 
-@pytest.mark.usefixtures("short_climbs")
 def test_a_sweep(dask, tmp_path):
     design = {"k": [1, 2], "n": [4, 6], "budget": 500}
     there = wc.sweep(**design, out=tmp_path)
@@ -89,6 +88,7 @@ def test_a_sweep(dask, tmp_path):
     assert [{**row, "seconds": 0} for row in there.rows] == [{**row, "seconds": 0} for row in here.rows]
 
 
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("engine", ["Ascent", "BranchAndBound"])
 def test_a_killed_worker_changes_nothing(engine, dask):
     killed = []

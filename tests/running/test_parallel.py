@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import pickle
 import signal
@@ -57,13 +58,6 @@ def test_every_core():
     for bad in (0, -2, 1.5, True, "2"):
         with pytest.raises(InvalidInput, match="workers"):
             parallel.available(bad)
-
-
-def test_one_blas_thread():
-    from threadpoolctl import threadpool_info
-
-    with parallel.one_blas_thread():
-        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
 
 
 def test_a_thread_that_leaves_does_not_lift_the_limit():
@@ -135,6 +129,13 @@ def test_a_moment_stays_the_same_elsewhere(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: clock() - 1e6)  # a machine that was started later
     assert abs(pickle.loads(sent) - time.monotonic() - 5) < 0.5
     assert pickle.loads(pickle.dumps(parallel.Moment(math.inf))) == math.inf
+
+
+def test_a_result_that_is_late_is_lost():
+    """joblib raises the TimeoutError of multiprocessing, which is not the builtin one."""
+    for error in (TimeoutError, multiprocessing.TimeoutError):
+        with pytest.raises(WorkersLost), parallel._lost_workers_named():
+            raise error
 
 
 def test_workers_that_are_gone():

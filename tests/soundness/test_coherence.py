@@ -94,6 +94,7 @@ def attacked(condition, net, U, seed, engines=ENGINES):
     return result
 
 
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("kind", ["rows", "one row", "square", "columns", "fourier", pytest.param(
     "one complex row", marks=pytest.mark.slow)])  # three latent dimensions

@@ -102,7 +102,13 @@ def test_no_gate_pattern_is_missed(k):
 # -- the whole -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(40))
+def often(few, many):
+    """Some seeds, and more in the long checks."""
+    longer = (pytest.param(seed, marks=pytest.mark.slow) for seed in many)
+    return pytest.mark.parametrize("seed", [*few, *longer])
+
+
+@often(range(20), range(20, 40))
 def test_brute_force_stays_below_the_rric(seed):
     rng, layers = network(seed)
     A = measured(rng, len(layers[-1]))
@@ -112,7 +118,7 @@ def test_brute_force_stays_below_the_rric(seed):
     assert low <= found.upper * (1 + 1e-9) + 1e-12
 
 
-@pytest.mark.parametrize("seed", range(200, 230))
+@often(range(200, 215), range(215, 230))
 def test_brute_force_stays_below_the_r2wdc(seed):
     rng, layers = network(seed)
     if len(layers) == 1:

@@ -447,6 +447,7 @@ def paired(rng, name):
     return np.ldexp(B, exponent), np.ldexp(C, -2 * exponent), 4.0**-exponent
 
 
+@pytest.mark.usefixtures("short_climbs")
 @pytest.mark.parametrize("name", ["opposite", "opposite on both sides", "duplicated", "integer", "rank one",
                                   "rank one on both sides", "balanced", "plain"])
 def test_dependent_rows_close_and_stay_above_the_search(name):

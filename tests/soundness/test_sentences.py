@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 import wdccheck as wc
 from examples.checks import outcomes
 from examples.refusals import refused
+from wdccheck.certification.of_condition import certify_condition
 from wdccheck.engines.calibration import calibration
 from wdccheck.linalg.inputs import limit_value
+from wdccheck.reports.meaning import closing, facts
 from wdccheck.reports.row import Row
+from wdccheck.stops import Reason, Stop
 
 NARROW = (np.float16, np.float32)
 
@@ -129,3 +133,39 @@ def test_an_interrupted_verification_refutes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "bracket", interrupted)
     checks = wc.verify(tmp_path / "known.json")
     assert outcomes(checks) == ["proved", "not proved"] and checks[1].detail == "interrupted"
+
+
+def certified(W, **options):
+    return certify_condition(wc.WDC(np.asarray(W, dtype=float)), **options)
+
+
+def test_closed_is_said_of_the_bounds_beside_it():
+    """k = 1, at an alpha that is not the best: epsilon is exact there, the minimum over alpha is 0.3."""
+    row = certified([[1.0], [-0.5]], alpha=1.0)
+    assert row.bracket.closed and row.least.upper - row.least.lower > 0.19
+    assert row.state == "closed at alpha = 1" and "--alpha best" in closing(row)
+    assert replace(row, scope="pair").state == certified([[1.0], [-0.5]]).state == "closed"
+
+
+def test_as_many_witnesses_are_named_as_there_are():
+    for W, words in (([[0.0], [0.0]], "one witness"), ([[1.0], [-0.5]], "two witnesses"),
+                     ([[1.0], [-1.0]], "nothing above 0 is proved")):
+        row = certified(W)
+        said = dict(facts(row, 1))["minimum bounded by"]
+        assert row.least.lower_by == words and words in row.to_text() and words in said
+
+
+def test_a_minimum_is_not_called_decided_before_it_is():
+    """epsilon/alpha exceeds 0.31 at this alpha; whether the minimum does is open."""
+    row = certified([[1.0], [-0.5]])
+    stop = Stop(Reason.TARGET, "whether eps <= 0.3 is decided")
+    known = replace(row.bracket, lower=0.4, upper=0.9, stopped={"lower": stop, "upper": stop})
+    open_ = replace(row, bracket=known, least=replace(row.least, lower=0.2, upper=0.5))
+    assert open_.verdict(0.31) is wc.Verdict.UNDECIDED and open_.state == "decided at this alpha"
+    assert "decided at this alpha" in closing(open_)
+    assert replace(open_, scope="given").state == "decided"
+
+
+def test_time_is_not_up_where_no_time_lowers_a_closed_formula():
+    row = certified(np.random.default_rng(0).standard_normal((60, 8)) / 8, alpha=1.0, time_limit=0.3)
+    assert row.bracket.stopped["upper"].reason is Reason.TIME and row.state == "upper is a cap"

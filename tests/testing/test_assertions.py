@@ -46,7 +46,8 @@ def test_holding_fails_the_assertion_that_it_does_not():
 
 
 @pytest.mark.parametrize(("reason", "advice"), [
-    (Reason.TIME, "time_limit"), (Reason.NODES, "nodes"), (Reason.CAP_ONLY, "no budget"), (Reason.GAP, "gap"),
+    (Reason.TIME, "time_limit"), (Reason.NODES, "nodes"), (Reason.CAP_ONLY, "BranchAndBound"),
+    (Reason.GAP, "gap"),
 ])
 def test_undecided_says_by_how_much_and_what_to_raise(reason, advice):
     with pytest.raises(NotProved, match="undecided") as caught:
@@ -55,6 +56,19 @@ def test_undecided_says_by_how_much_and_what_to_raise(reason, advice):
     assert "upper has to fall by 0.1" in message and "9 s" in message and advice in message
     with pytest.raises(NotProved, match=r"lower has to rise by more than 0\.1[\s\S]*starts"):
         assert_violated(stated(reason=reason), 0.5)
+
+
+@pytest.mark.parametrize(("k", "engines", "words", "not_words"), [
+    (2, [wc.Spectral()], "wc.BranchAndBound() is one", "no budget"),
+    (2, [wc.MonteCarlo(samples=64)], "wc.BranchAndBound() is one", "starts"),
+    (8, [wc.Spectral()], "no budget will prove it", "time_limit"),
+    (8, [wc.Spectral(), wc.BranchAndBound(nodes=600)], "no budget will prove it", "nodes="),
+])
+def test_what_is_advised_helps(k, engines, words, not_words):
+    known = wc.bracket(wc.WDC(np.random.default_rng(0).standard_normal((60, k)) / 8), *engines)
+    with pytest.raises(Undecided) as caught:
+        assert_holds(known, (known.lower + min(known.upper, 9.0)) / 2)
+    assert words in str(caught.value) and not_words not in str(caught.value).split("stopped by")[1]
 
 
 def test_undecided_is_a_failure_of_both():

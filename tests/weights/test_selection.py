@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import struct
 
 import numpy as np
@@ -260,3 +261,13 @@ def test_operators_redefined_by_the_model_are_refused(vae, tmp_path):
         "", "Relu", ["a"], ["b"], [helper.make_node("Neg", ["a"], ["b"])], [helper.make_opsetid("", 17)]))
     path = put(tmp_path, "net.onnx", model.SerializeToString())
     refused(lambda: wc.read_network(path, from_="z", to="y"), "a function with the name of one")
+
+
+def test_a_choice_is_whole_for_a_shell_whatever_the_names_are(tmp_path):
+    """A name that closed the quotes around it would be run as a command by whoever copies the advice."""
+    path, names = tmp_path / "net.npz", ["a'; echo 'b", "w"]
+    np.savez(path, **{names[0]: np.ones((3, 2)), names[1]: np.ones((4, 5))})
+    with pytest.raises(wc.errors.InvalidInput) as caught:
+        wc.read_network(path)
+    taken = shlex.split(str(caught.value).partition("take one with ")[2])
+    assert [taken[i + 1] for i, word in enumerate(taken) if word == "--arrays"] == names

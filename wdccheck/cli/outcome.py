@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wdccheck.errors import InvalidInput
-from wdccheck.rounded_text import wrapped
+from wdccheck.rounded_text import shortest, wrapped
 from wdccheck.version import made_by
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def finish_row(
     text, verdict = "\n".join([row.to_text(), *notes]), None
     if eps is not None:
         verdict = row.bracket.verdict(eps)
-        text += f"\n\n{Limit.of(row.alpha, eps)}: {verdict.value}"
+        place = "" if row.alpha is None else f" at alpha = {shortest(row.alpha)}"
+        text += f"\n\n{Limit.of(row.alpha, eps)}{place}: {verdict.value}"
     elif ratio is not None:
         verdict = row.verdict(ratio)
         text += f"\n\n{asked([row], ratio)}: {verdict.value}"

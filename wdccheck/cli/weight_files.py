@@ -74,7 +74,8 @@ def networks(kind: Kind, paths: Iterable[str], layer: int | None, quiet: bool) -
     nets = [(_matrix if alone else network)(path, quiet) for path in paths]
     for path, net in zip(paths, nets, strict=True):
         if kind.paired and net.depth > 1:
-            raise InvalidInput(path, "one array", f"{net.depth} (--arrays NAME takes one)")
+            raise InvalidInput(path, "one array", f"{net.depth} (--arrays NAME takes one of this name out of "
+                               "each file; certify --pair takes the last layers of both)")
     return nets
 
 

@@ -51,7 +51,9 @@ class LeastRatio:
         """What gives `lower`, in words."""
         if self.witnesses:
             return "two witnesses" if len(self.witnesses) == 2 else "one witness"
-        return "witnesses that the file does not hold" if self.lower > 0 else "nothing yet"  # of schema 1
+        if self.lower > 0:
+            return "witnesses that the file does not hold"  # of schema 1
+        return "nothing above 0 is proved"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data."""

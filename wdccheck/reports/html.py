@@ -36,8 +36,8 @@ code{font:.875em ui-monospace,monospace}
 """
 
 _READING = """\
-Each line is one condition. Its smallest constant ε lies between the dot, a lower bound that a stored \
-witness attains, and the bar, an upper bound with a proof; small is good. An arrow: no bound on that side."""
+Each line is one condition. What the axis names lies between the dot, a lower bound that stored witnesses \
+prove, and the bar, an upper bound with a proof; small is good. An arrow: no bound on that side."""
 
 
 def page(content: Content, layers: Mapping[str, Sequence[np.ndarray]]) -> str:

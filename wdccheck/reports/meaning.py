@@ -122,7 +122,7 @@ def closing(row: Row) -> str:
     if stop is None:
         return "Unknown: it is not recorded why the search ended."
     if stop.reason is Reason.TARGET:
-        return "The question that was asked is decided; without it the search would go on."
+        return f"The question that was asked is {row.state}; without it the search would go on."
     if stop.reason is Reason.INTERRUPTED:
         return "It was interrupted; with --checkpoint a later call goes on from there."
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
@@ -135,7 +135,7 @@ def closing(row: Row) -> str:
             return f"The upper bound is that of another row: {row.bracket.upper_by}. See what would close it."
         return (f"No branch and bound here: {row.bracket.upper_by} ({detail}). {lower_by_time}; a smaller "
                 "upper one takes a better formula or relaxation.")
-    if row.dimension > named(row.kind).reach and "BranchAndBound" not in row.bracket.upper_by:
+    if row.capped:
         return (f"The upper bound is a closed formula: {row.bracket.upper_by}. Dimension {row.dimension} is "
                 f"too large for branch and bound to lower it. {lower_by_time}.")
     if work is None:

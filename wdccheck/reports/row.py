@@ -175,7 +175,19 @@ class Row:
         done = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
         if done or meet(self.ratio_lower, self.ratio_upper):
             return "closed" if name == self.ratio_name else f"closed at alpha = {shortest(self.scale)}"
-        return "" if stop is None else _STATE.get(stop.reason, str(stop.reason))
+        if stop is None:
+            return ""
+        if self.capped:
+            return _STATE[Reason.CAP_ONLY]
+        over = stop.reason is Reason.TARGET and self._over_alpha  # of the minimum the answer may be open
+        return _STATE.get(stop.reason, str(stop.reason)) + (" at this alpha" if over else "")
+
+    @property
+    def capped(self) -> bool:
+        """Whether branch and bound ran, and dimensions are so large that no time lowers a closed formula."""
+        stop = self.bracket.stopped.get("upper")
+        return (stop is not None and stop.reason in (Reason.TIME, Reason.NODES)
+                and self.dimension > named(self.kind).reach and "BranchAndBound" not in self.bracket.upper_by)
 
     def asks(self, ratio: float) -> str:
         """What a verdict compares: with an alpha that was given, eps/alpha there; else its minimum."""

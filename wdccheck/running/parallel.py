@@ -159,7 +159,8 @@ def _lost_workers_named() -> Iterator[None]:
     except (BrokenExecutor, CancelledError, TimeoutError) as error:
         raise WorkersLost(_first_line(error)) from error
     except Exception as error:
-        if type(error).__name__ == "KilledWorker":  # of distributed, if it is installed
+        # of distributed, if it is installed; of multiprocessing, which joblib raises for a late result
+        if type(error).__name__ in ("KilledWorker", "TimeoutError"):
             raise WorkersLost(_first_line(error)) from error
         raise
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from wdccheck.brackets import Bracket, Verdict
 from wdccheck.errors import InvalidInput, NotProved, Undecided
+from wdccheck.kinds import known as is_known
+from wdccheck.kinds import named
 from wdccheck.protocol.condition import checked
 from wdccheck.protocol.limit import Limit
+from wdccheck.reports.row import Row
 from wdccheck.rounded_text import quotient, up
 from wdccheck.stops import Reason
 
@@ -170,8 +173,20 @@ def _missing(known: Bracket, limit: Limit, wanted: Verdict) -> str:
     stop = known.stopped.get(side)
     advice = "" if stop is None else f"\n{side} stopped by {stop}"
     if stop is not None and stop.reason in _BUDGET:
-        advice += f"; {_BUDGET[stop.reason]}"
+        advice += f"; {_next(known, side, stop.reason)}"
     return f"{lower!r} <= {limit.name} <= {upper!r}; {need}{advice}"
+
+
+def _next(known: Bracket, side: str, reason: Reason) -> str:
+    """What may help; of an upper bound at a large size nothing, of one that was not searched for a search."""
+    row = Row(known)
+    if side == "upper" and is_known(row.kind):
+        if row.capped:
+            return _BUDGET[Reason.CAP_ONLY]
+        if reason in (Reason.BUDGET, Reason.CAP_ONLY) and row.dimension <= named(row.kind).reach and not any(
+                work.unit == "nodes" for work in known.engines):
+            return "no search from above was asked for: wc.BranchAndBound() is one, where the size allows it"
+    return _BUDGET[reason]
 
 
 def _witness(known: Bracket) -> str:

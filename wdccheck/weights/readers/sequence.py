@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -182,8 +183,14 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     foreign = any(fnmatchcase(name, pattern) for name in others)
     if plain and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
-    text = ("," if not any("," in name for name in names) else "' --arrays '").join(names)
-    return f"'{text}'" if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
+    parted = [names] if any("," in name for name in names) else [[",".join(names)]]
+    text = " --arrays ".join(_in_quotes(part) for one in parted for part in one)
+    return text if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
+
+
+def _in_quotes(name: str) -> str:
+    """As a shell takes it whole, whatever is in it."""
+    return f"'{name}'" if "'" not in name else shlex.quote(name)
 
 
 def _alike(paths: Sequence[Sequence[str]]) -> int:
