@@ -103,6 +103,13 @@ def test_scales_beyond_floats_are_no_warning():
     assert "nan" not in drawings.directions(W, pair) and "inf" not in drawings.directions(W, pair)
 
 
+@pytest.mark.parametrize("B, C, alpha", [(1e158, 1e-160, 1.0), (1.0, 1e100, 5e-324)])
+def test_a_pair_of_scales_beyond_floats_is_bracketed(B, C, alpha):
+    condition = wc.JointWDC(B * np.array([[1.0, 0.5], [-1.0, 1.0]]), C * np.array([[1.0], [1.0]]), alpha)
+    found = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(samples=32), wc.BranchAndBound(nodes=50))
+    assert 0 < found.lower <= found.upper < np.inf
+
+
 @pytest.mark.parametrize("change", [
     {"witnesses": [{"x": None}]}, {"alpha": None}, {"vacuous": 1}, {"lower": "0"}])
 def test_a_malformed_calibration_beside_a_checkpoint_is_refused(change, tmp_path):

@@ -128,7 +128,8 @@ class JointWDC:
     @property
     def natural_alpha(self) -> float:
         """trace(B^T B)/n times trace(C^T C)/p."""
-        return math.prod(float(np.sum(np.square(W)) / W.shape[1]) for W in (self.B, self.C))
+        with np.errstate(over="ignore"):  # then it is not usable
+            return math.prod(float(np.sum(np.square(W)) / W.shape[1]) for W in (self.B, self.C))
 
     def with_alpha(self, alpha: float) -> JointWDC:
         """The same matrices with another alpha."""

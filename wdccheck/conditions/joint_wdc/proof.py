@@ -68,8 +68,11 @@ class Proof:
         """The sides to bound, any choice is valid: from alpha/4 on only A - E, bisectors from alpha/20 on."""
         both = self.both
         points = joint_seeds(both.B, both.C, np.random.default_rng(0), _SAMPLES)
-        ratio = np.maximum(*both.deviations(points).values()).max() / math.ldexp(both.alpha, both.scale)
-        return ("both",) if ratio < 0.05 else ("bisected", "cap" if ratio > 0.25 * (1 - 1e-9) else "below")
+        highest = np.maximum(*both.deviations(points).values()).max()
+        alpha = math.ldexp(both.alpha, both.scale)  # may be 0
+        if highest < 0.05 * alpha:
+            return ("both",)
+        return "bisected", "cap" if highest > 0.25 * (1 - 1e-9) * alpha else "below"
 
     @cached_property
     def _forms(self) -> dict[str, WeightedForms]:
