@@ -88,11 +88,11 @@ def test_bracket_of_one_layer(net, capsys):
 @pytest.mark.parametrize(("ratio", "status", "word"), [
     ("1.1", 0, "holds"), ("0.9", 1, "violated"), ("1", 3, "undecided")])
 def test_exit_statuses_of_a_verdict(ratio, status, word, eye, capsys, monkeypatch):
-    from wdccheck.certification import of_condition
+    from wdccheck.certification import over_alpha
 
     if word == "undecided":  # epsilon is 1: closed formulas alone stop just above it
         engines = wc.Spectral()
-        monkeypatch.setattr(of_condition, "bracket",
+        monkeypatch.setattr(over_alpha, "bracket",
                             lambda condition, *_, **__: wc.bracket(condition, engines, rng=0))
     assert main(["certify", eye, "--alpha", "1", "--ratio", ratio, *QUICK]) == status
     asked = f"eps/alpha <= {ratio} at the alpha of each row (RRIC: eps <= {ratio})"

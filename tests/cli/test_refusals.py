@@ -134,12 +134,12 @@ def test_a_warning_is_one_line(tmp_path):
 
 
 def test_a_bug_is_not_taken_for_a_violation(eye, capsys, monkeypatch):
-    from wdccheck.certification import of_condition
+    from wdccheck.certification import over_alpha
 
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(of_condition, "bracket", broken)
+    monkeypatch.setattr(over_alpha, "bracket", broken)
     assert main(["certify", eye, "--alpha", "1", "--quiet"]) == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
 
