@@ -123,7 +123,7 @@ def test_a_poor_alpha_leads_to_a_better_one(monkeypatch):
     """The bracket at one alpha closes, its witness is a line, and where all lines are lowest is the next."""
     W = np.random.default_rng(0).standard_normal((30, 2)) / np.sqrt(30)
     found = calibration(wc.WDC(W), blocks=1)
-    poor = replace(found, alpha=3.0, proved_alpha=3.0, witnesses=())
+    poor = replace(found, alpha=3.0, proved_alpha=3.0, lines=())
     monkeypatch.setattr(over_alpha, "kept_calibration", lambda *_: poor)
     row = of_condition.certify_condition(wc.WDC(W), time_limit=20)
     assert row.settled and row.state == "closed" and 0.3 < row.alpha < 2.0

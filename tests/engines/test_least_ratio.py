@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from wdccheck import checker
 from wdccheck.engines.calibration import calibration
 from wdccheck.engines.least_ratio import LeastRatio, least_ratio, least_upper
-from wdccheck.engines.lines import Line, first_lines, lines, lowest, proved
+from wdccheck.engines.lines import Line, first_lines, lowest, proved
 from wdccheck.protocol.condition import Measured
 from wdccheck.running.run import Run
 
@@ -29,7 +30,7 @@ def test_the_minimum_is_exact_for_one_column(seed, scale):
     W = scale * rng.standard_normal((rng.integers(1, 9), 1)) * (rng.random((1, 1)) > 0.1)
     found = calibration(wc.WDC(W, scale**2), blocks=2)
     condition = wc.WDC(W, found.alpha)
-    least = least_ratio(condition, wc.bracket(condition), lines(condition, found.witnesses))
+    least = least_ratio(condition, wc.bracket(condition), found.lines)
     exact = exact_minimum(W)
     assert Fraction(least.lower) <= exact <= Fraction(least.upper)
     assert least.upper - least.lower < 1e-9 + 1e-6 * float(exact)
@@ -43,10 +44,9 @@ def test_two_points_and_an_alpha_are_the_whole_proof(make):
     found = calibration(condition, blocks=4)
     at = condition.with_alpha(found.alpha)
     known = wc.bracket(at, wc.Spectral(), wc.MonteCarlo(64))
-    least = least_ratio(at, known, lines(at, found.witnesses))
+    least = least_ratio(at, known, found.lines)
     assert least.lower >= found.lower * (1 - 1e-12) > 0 and 1 <= len(least.witnesses) <= 2
-    again, _ = proved(lines(condition.with_alpha(least.alpha), least.witnesses))
-    assert again == least.lower
+    assert checker.reevaluate_least(known.to_dict(), least.to_dict()).outcome == "proved"
     for alpha in (0.1, 0.5, 1.0, 3.0, 100.0):  # no alpha is below it, at the witnesses themselves
         here = condition.with_alpha(alpha)
         assert max(float(here.deviation(one)) for one in least.witnesses) >= least.lower * alpha * (1 - 1e-12)

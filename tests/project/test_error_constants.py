@@ -49,7 +49,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     # what is refused, estimated, printed or drawn
     "brackets.py": "closed", "checker/coherence.py": "_ORTHONORMAL _orthonormal", "data/digits.py": "step",
-    "engines/least_ratio.py": "_ROUNDED", "engines/lines.py": "NEARLY",
+    "engines/lines.py": "NEARLY",
     "estimates/tails.py": "_GRID _anderson_darling",
     "linalg/isometries.py": "ORTHONORMAL", "reports/drawings.py": "at error_bars spectrum",
     "reports/meaning.py": "_more_nodes", "reports/row.py": "_NIL", "rounded_text.py": "between",

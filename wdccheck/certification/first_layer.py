@@ -12,6 +12,7 @@ from wdccheck.conditions.maximizer import maximizer
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.engines.least_ratio import LeastRatio
 from wdccheck.engines.lines import lines, proved
+from wdccheck.geometry.expectation import expected_gram
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg import rounding
 from wdccheck.reports.row import Row
@@ -42,22 +43,32 @@ def _of_first_layer(known: Bracket, condition: R2WDC) -> Bracket:
 
 
 def _least_of_first_layer(least: LeastRatio, condition: R2WDC) -> LeastRatio:
-    """The same upper bound on the minimum over alpha, and what the witnesses prove, measured again."""
+    """The same upper bound on the minimum over alpha, and what the witnesses prove, measured again.
+
+    The first of two witnesses is of the line that rises with 1/alpha, the last one of the line that falls.
+    """
     found = replace(least, upper_by=f"WDC of layer 1: {least.upper_by}")
     if not least.witnesses:
         return found
     scaled = condition if least.alpha is None else condition.with_alpha(least.alpha)
-    points = tuple(_of_range(one, scaled) for one in least.witnesses)
+    ends = (-1, 0) if len(least.witnesses) == 2 else (0,)
+    points = tuple(_of_range(one, scaled, end) for one, end in zip(least.witnesses, ends, strict=True))
     lower, _ = proved(lines(scaled, points))
     return replace(found, lower=lower, witnesses=points, alpha=scaled.alpha)
 
 
-def _of_range(witness: Points, condition: R2WDC) -> Points:
-    """(r, s) as x = r, y = s, x1 = x3 = the top eigenvector of A_{r,s} - alpha Q_{r,s}, x2 = x4 = 0."""
+def _of_range(witness: Points, condition: R2WDC, end: int | None = None) -> Points:
+    """(r, s) as x = r, y = s, x1 = x3 an eigenvector of A_{r,s} - alpha Q_{r,s}, x2 = x4 = 0.
+
+    It is of the eigenvalue of largest modulus, or at one `end` of the spectrum, as NumPy counts them.
+    """
     r, s = witness["r"], witness["s"]
     W, alpha = condition.net.layers[0], condition.alpha
     exponent = max(math.frexp(x)[1] for x in (float(np.abs(W).max()), math.sqrt(alpha)))
-    rows = np.ldexp(W, -exponent)  # squares of any W stay in range
+    rows, alpha = np.ldexp(W, -exponent), math.ldexp(alpha, -2 * exponent)  # squares of any W stay in range
     on = rows[(rounding.open_gates(rows, r[None]) & rounding.open_gates(rows, s[None]))[0]]
-    u, zero = maximizer(on, r, s, math.ldexp(alpha, -2 * exponent)), np.zeros(len(r))
-    return {"x": r, "y": s, "x1": u, "x2": zero, "x3": u.copy(), "x4": zero.copy()}
+    if end is None:
+        u = maximizer(on, r, s, alpha)
+    else:
+        u = np.linalg.eigh(on.T @ on - alpha * expected_gram(r, s))[1][:, end]
+    return {"x": r, "y": s, "x1": u, "x2": np.zeros(len(r)), "x3": u.copy(), "x4": np.zeros(len(r))}

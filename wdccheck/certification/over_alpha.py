@@ -33,6 +33,7 @@ __all__ = ["Task", "goal_of", "scaled_row"]
 
 _FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
 _AGAIN = 6  # further values of alpha, where the bracket at one closes before the minimum does
+_FAR = 64.0  # a next alpha that is further away comes of lines that are too few
 
 _ENDS = (KeyboardInterrupt, MemoryError, WorkersLost)
 
@@ -111,7 +112,8 @@ def _next(condition: Scaled, row: Row, found: Sequence[Line], task: Task) -> Sca
     if at.vacuous or not (0 < at.beta < math.inf and 0 < 1 / at.beta < math.inf):
         return None
     alpha = float(up(1 / at.beta, 6))
-    return None if alpha == condition.alpha else condition.with_alpha(alpha)
+    near = condition.alpha / _FAR <= alpha <= condition.alpha * _FAR
+    return condition.with_alpha(alpha) if near and alpha != condition.alpha else None
 
 
 def _scale(
@@ -126,7 +128,7 @@ def _scale(
     condition, chosen, _ = calibrated(
         condition, task.time_limit, lambda scaled, limit: kept_calibration(
             scaled, _alpha_file(task.checkpoint), limit, task.workers, task.rng))
-    return condition, lines(condition.with_alpha(chosen.alpha), chosen.witnesses), chosen
+    return condition, chosen.lines, chosen
 
 
 def _decided(condition: Scaled, task: Task, chosen: Calibration | None, above: Row | None) -> bool:
@@ -174,7 +176,7 @@ def _better(
     if proved:
         note = f"for which {critical} is proved"
     else:
-        note = "chosen to minimize eps/alpha" if chosen.witnesses else "no better one was found"
+        note = "chosen to minimize eps/alpha" if chosen.lines else "no better one was found"
     return replace(row, note=note), found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from wdccheck import result_files
 from wdccheck.brackets import Bracket, decode_witness, encode_witness
 from wdccheck.engines.ascent import Ascent
-from wdccheck.engines.lines import NEARLY, first_lines, lines, lowest, proved
+from wdccheck.engines.lines import NEARLY, Line, first_lines, lines, lowest, proved
 from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.geometry.spheres import Points
@@ -48,15 +48,15 @@ class Calibration:
         WDC (Fact 9), where alpha >= 2 ||W||^2 is large, 1/4 for the joint-WDC.
     proved_alpha : float
         Where the minimum is vacuous, an alpha that is proved to give it; otherwise `alpha`.
-    witnesses : tuple of mappings
-        The points that prove `lower`, mostly two; none where it is 0.
+    lines : tuple of Line
+        Those that prove `lower`, mostly two; none where it is 0. A file keeps their points only.
     """
 
     alpha: float
     lower: float
     vacuous: bool
     proved_alpha: float
-    witnesses: tuple[Points, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 def calibrate(condition: Scaled) -> float:
@@ -147,7 +147,7 @@ def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) 
     lower, pair = proved(found)
     vacuous = lower >= condition.vacuous * (1 - NEARLY)
     return Calibration(alpha, lower, vacuous, _safe(condition, alpha) if vacuous else alpha,
-                       () if pair is None else tuple(line.point for line in pair))
+                       () if pair is None else pair)
 
 
 def _safe(condition: Scaled, alpha: float) -> float:
@@ -191,12 +191,13 @@ def kept_calibration(
         if stored["sha256"] != sha256 or any(set(one) != letters for one in witnesses):
             raise CertificateMismatch(str(path), f"an alpha for the weights {sha256[:8]}",
                                       f"one for {stored['sha256'][:8]}")
-        return Calibration(float(stored["alpha"]), float(stored["lower"]), stored["vacuous"],
-                           float(stored["proved_alpha"]), witnesses)
+        scales = float(stored["alpha"]), float(stored["proved_alpha"])
+        again = [line for scale in scales for line in lines(condition.with_alpha(scale), witnesses)]
+        return Calibration(scales[0], float(stored["lower"]), stored["vacuous"], scales[1], tuple(again))
     chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
-    numbers = {name: value for name, value in vars(chosen).items() if name != "witnesses"}
+    numbers = {name: value for name, value in vars(chosen).items() if name != "lines"}
     result_files.write(path, {"sha256": sha256, **numbers,
-                              "witnesses": [encode_witness(one) for one in chosen.witnesses]})
+                              "witnesses": [encode_witness(line.point) for line in chosen.lines]})
     return chosen
 
 

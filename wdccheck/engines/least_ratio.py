@@ -22,8 +22,6 @@ from wdccheck.rounded_text import quotient, shortest
 
 __all__ = ["LeastRatio", "least_ratio", "least_upper"]
 
-_ROUNDED = 1e-9  # of a lower bound, what it may lose for witnesses that prove the rest at one alpha
-
 
 @dataclass(frozen=True, eq=False)
 class LeastRatio:
@@ -38,8 +36,7 @@ class LeastRatio:
     witnesses : tuple of mappings
         The points that prove `lower`: two, or one that proves the vacuous value; none where it is 0.
     alpha : float or None
-        The scale at which their terms are measured, where their lines cross; None where that proves less
-        than `lower`, or there are no witnesses.
+        The scale where their lines cross, at which their terms are measured; None without witnesses.
     """
 
     lower: float
@@ -75,9 +72,9 @@ def least_ratio(
 ) -> LeastRatio:
     """What lines, a bracket at the alpha of `condition`, and a dominating condition say of the minimum.
 
-    The lines that prove most are measured again where they cross, so that two points and an alpha are the
-    whole proof. There neither is lower; unless one no longer rises or falls, their new crossing is not
-    lower either. If it is, what the former lines prove is kept, without the alpha.
+    Two points and the alpha where their lines cross are the whole proof: along the vectors at either end of
+    the spectrum there, one line is at least as high as the one that rises, one as the one that falls, and
+    so is their crossing. Measured again along one vector each, they may prove more, and then that counts.
 
     Parameters
     ----------
@@ -105,9 +102,7 @@ def least_ratio(
     beta = lowest(pair, condition.vacuous).beta
     alpha = 1 / beta if 0 < beta < math.inf and 0 < 1 / beta < math.inf else condition.alpha
     again, _ = proved(lines(condition.with_alpha(alpha), points))
-    if again >= lower * (1 - _ROUNDED):
-        return LeastRatio(again, upper, by, points, alpha)
-    return LeastRatio(lower, upper, by, points)
+    return LeastRatio(max(lower, again), upper, by, points, alpha)
 
 
 def least_upper(known: Bracket, others: Sequence[tuple[float, str]] = ()) -> tuple[float, str]:
