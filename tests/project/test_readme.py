@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from wdccheck.rounded_text import between
+from wdccheck.reports.row import Row
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,10 +29,5 @@ def test_certify_is_quoted_from_the_committed_result():
     rows = json.loads((ROOT / "certificates" / "digits" / "report.json").read_text(encoding="utf-8"))["rows"]
     assert {row["kind"] for row in rows} == {"WDC", "R2WDC", "RRIC"}
     for row in rows:
-        place = " x ".join(map(str, row["shape"])) if row["layer"] is None else f"layer {row['layer']}"
-        name = "eps" if row["alpha"] is None else "eps/alpha"
-        quoted = between(row["ratio_lower"], name, row["ratio_upper"])
-        line = next(x for x in shown.splitlines() if re.match(rf"{row['kind']} +{place} ", x))
-        assert quoted in line
-        assert row["alpha"] is None or f"alpha {row['alpha']:.6g}" in line
+        assert Row.from_dict(row).to_line() in shown.splitlines()
     assert max(map(len, shown.splitlines())) <= 100

@@ -253,7 +253,7 @@ def test_a_search_that_is_stopped_keeps_everything():
     caps = min(cap.value for cap in condition.theorems.caps())
     for nodes in (1, 20):
         found = wc.bracket(condition, wc.Spectral(), wc.BranchAndBound(nodes=nodes))
-        assert found.upper == caps
+        assert caps <= found.upper <= caps * (1 + 1e-12)
 
 
 @compiled
