@@ -34,7 +34,7 @@ def files(rng: np.random.Generator, folder: Path, published: Path) -> list[str]:
 
     `published` is the folder of the files that the readers are tested on.
     """
-    for path in published.iterdir():
+    for path in filter(Path.is_file, sorted(published.iterdir())):  # not what Python keeps beside them
         if path.suffix != ".py":
             shutil.copy(path, folder)
     np.save(folder / "matrix.npy", rng.standard_normal((5, 2)))
