@@ -130,3 +130,21 @@ def test_a_poor_alpha_leads_to_a_better_one(monkeypatch):
     assert row.least.upper == row.ratio_upper and len(row.least.witnesses) == 2
     monkeypatch.setattr(over_alpha, "_AGAIN", 0)
     assert of_condition.certify_condition(wc.WDC(W), time_limit=20).state == "closed at alpha = 3"
+
+
+def test_an_interruption_at_a_later_alpha_is_one_of_the_row(monkeypatch):
+    """The row keeps the better bracket, found before, and yet the report ends with it."""
+    W = np.random.default_rng(0).standard_normal((30, 2)) / np.sqrt(30)
+    poor = replace(calibration(wc.WDC(W), blocks=1), alpha=3.0, proved_alpha=3.0, lines=())
+    monkeypatch.setattr(over_alpha, "kept_calibration", lambda *_: poor)
+    stop, calls = Stop(Reason.INTERRUPTED, "interrupted from the keyboard"), []
+
+    def interrupted(condition, *engines, **options):
+        calls.append(condition.alpha)
+        known = wc.bracket(condition, wc.Spectral() if len(calls) > 1 else wc.BranchAndBound(rtol=0.002))
+        return known if len(calls) == 1 else replace(known, stopped={"lower": stop, "upper": stop})
+
+    monkeypatch.setattr(over_alpha, "bracket", interrupted)
+    row = of_condition.certify_condition(wc.WDC(W), time_limit=60)
+    assert calls[0] == row.alpha == 3.0 and len(calls) == 2
+    assert row.bracket.interrupted

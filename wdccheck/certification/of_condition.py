@@ -27,6 +27,7 @@ from wdccheck.running.progress import Event, Progress, Terminal, resolve
 __all__ = ["RowSettings", "Shown", "certify_condition", "check_alpha", "gathered"]
 
 RESERVE = 0.03  # of the whole time: engines end a block of work that they have begun
+
 Shown = Progress | Callable[[Event], None] | bool | None
 
 

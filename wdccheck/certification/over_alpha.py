@@ -97,6 +97,8 @@ def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | N
         except _ENDS as error:
             return replace(row, bracket=cut_short(row.bracket, error))
         row, found = _better(row, condition, known, found, above, chosen)
+        if known.cut_short:  # also where the row keeps the bracket before it
+            return replace(row, bracket=replace(row.bracket, stopped=known.stopped))
     return row
 
 

@@ -93,16 +93,16 @@ def least_ratio(
     """
     lower, pair = proved(found)
     upper, by = least_upper(known, others)
-    if lower > upper:
-        raise UnsoundBound(f"{condition!r}: eps/alpha >= {lower!r} at every alpha, and <= {upper!r} by {by}; "
-                           "please report this", known, known)
     if pair is None:
         return LeastRatio(0.0, upper, by)
     points = tuple({id(line.point): line.point for line in pair}.values())
     beta = lowest(pair, condition.vacuous).beta
     alpha = 1 / beta if 0 < beta < math.inf and 0 < 1 / beta < math.inf else condition.alpha
-    again, _ = proved(lines(condition.with_alpha(alpha), points))
-    return LeastRatio(max(lower, again), upper, by, points, alpha)
+    lower = max(lower, proved(lines(condition.with_alpha(alpha), points))[0])
+    if lower > upper:
+        raise UnsoundBound(f"{condition!r}: eps/alpha >= {lower!r} at every alpha, and <= {upper!r} by {by}; "
+                           "please report this", known, known)
+    return LeastRatio(lower, upper, by, points, alpha)
 
 
 def least_upper(known: Bracket, others: Sequence[tuple[float, str]] = ()) -> tuple[float, str]:

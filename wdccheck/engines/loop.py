@@ -130,7 +130,7 @@ def _steps(
     checkpoint: str | os.PathLike[str] | None,
 ) -> Iterator[Bracket]:
     """Run the engines one after the other; every bracket yielded is merged and valid."""
-    saved = known
+    saved, exact = known, _exact_uppers(condition, run)
     for position, engine in enumerate(engines):
         if run.decided(known) or _closed(known):
             break
@@ -142,7 +142,7 @@ def _steps(
         own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
         before = known.engines
         for found in engine.improve(condition, known, own):
-            known = _merged(known, found, _exact_uppers(condition, run))
+            known = _merged(known, found, exact)
             known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
             yield known
             if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):

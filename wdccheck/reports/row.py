@@ -252,7 +252,7 @@ class Row:
             found = LeastRatio(float(data["ratio_lower_any_alpha"]), *least_upper(known))
         shared = bool(data["of"]) or named(known.condition["kind"]).paired
         scope = "pair" if shared else "given" if found is None else "best"
-        return Row(known, found, data["of"], data["note"], data.get("scope", scope))
+        return Row(known, found, data["of"], data.get("note", ""), data.get("scope", scope))
 
     def to_line(self) -> str:
         """The row as one line of a table."""

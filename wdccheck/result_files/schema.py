@@ -200,8 +200,9 @@ _ROW = all_of(record({
     "of": one_of("", "B", "C"), "shape": many(integer(1), 2, 3), "alpha": null_or(_alpha), "lower": bound,
     "upper": null_or(bound), "gap": null_or(bound), "ratio_lower": bound, "ratio_upper": null_or(bound),
     "margin": null_or(number), "lower_by": text, "upper_by": text,
-    "stopped": named(text, "lower", "upper"), "vacuous": null_or(boolean), "note": text, "bracket": _BRACKET,
+    "stopped": named(text, "lower", "upper"), "vacuous": null_or(boolean), "bracket": _BRACKET,
 }, {
+    "note": text,  # the earliest files have none
     "ratio_lower_any_alpha": null_or(bound),  # schema 1; what follows: schema 2
     "least_lower": null_or(bound), "least_upper": null_or(bound), "least_upper_by": null_or(text),
     "least": null_or(_LEAST), "scope": one_of("best", "given", "pair"), "state": text,
@@ -215,33 +216,15 @@ _OF_TWO = record({**_REPORT, "pair": record({"B": _NETWORK, "C": _NETWORK})}, _B
 
 
 def check_bracket(data: Any, source: str) -> None:
-    """Refuse what is not a bracket as :meth:`Bracket.to_dict` gives it, naming the field.
-
-    Raises
-    ------
-    InvalidInput
-        A field is missing, is not known, or has another form.
-    """
+    """InvalidInput, naming the field, for what is not a bracket as :meth:`Bracket.to_dict` gives it."""
     _BRACKET(data, source)
 
 
 def check_calibration(data: Any, source: str) -> None:
-    """Refuse what is not a calibration as `certify` keeps it beside a checkpoint, naming the field.
-
-    Raises
-    ------
-    InvalidInput
-        A field is missing, is not known, or has another form.
-    """
+    """The same for a calibration as `certify` keeps it beside a checkpoint."""
     _CALIBRATION(data, source)
 
 
 def check_report(data: Any, source: str) -> None:
-    """Refuse what is not a report as :meth:`Report.to_dict` gives it, naming the field.
-
-    Raises
-    ------
-    InvalidInput
-        A field is missing, is not known, or has another form.
-    """
+    """The same for a report as :meth:`Report.to_dict` gives it."""
     (_OF_TWO if isinstance(data, Mapping) and "pair" in data else _OF_ONE)(data, source)
