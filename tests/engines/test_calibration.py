@@ -13,7 +13,7 @@ from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.calibration import calibration
 from wdccheck.errors import VacuousWarning
 
-pytestmark = pytest.mark.usefixtures("short_climbs")
+short = pytest.mark.usefixtures("short_climbs")  # where it does not matter how high the search comes
 
 
 @pytest.mark.parametrize(("n", "k"), [(60, 1), (100, 2), (150, 3)])
@@ -30,6 +30,7 @@ def test_no_alpha_does_better(n, k):
         assert other.lower / alpha > found.lower
 
 
+@short
 def test_scale_of_the_weights_moves_alpha_with_it():
     W = gaussian(80, 2)
     one, other = (calibration(wc.WDC(c * W)) for c in (1.0, 1024.0))
@@ -37,12 +38,14 @@ def test_scale_of_the_weights_moves_alpha_with_it():
     assert other.lower == pytest.approx(one.lower, rel=1e-3)
 
 
+@short
 def test_start_alpha_does_not_matter():
     W = gaussian(80, 2)
     values = [calibration(wc.WDC(W, alpha)).alpha for alpha in (1e-3, 1.0, 1e3)]
     assert values == pytest.approx([values[0]] * 3, rel=2e-3)
 
 
+@short
 def test_contractive_layers_are_vacuous_and_said_to_be():
     W = gaussian(8, 5)  # n < 2k: Fact 6
     with pytest.warns(VacuousWarning, match="1/2"):
@@ -96,6 +99,7 @@ def test_out_of_time_it_measures_one_point_and_no_more():
     assert 0 <= found.lower <= 0.5
 
 
+@short
 def test_the_search_ends_after_the_blocks_it_was_given(monkeypatch):
     done, real = [], Ascent.improve
 
