@@ -8,7 +8,7 @@ from examples.drawn_forgeries import forgeries
 
 
 def test_no_forgery_is_proved(tmp_path):
-    outcomes, failures = forgeries(24, 0, tmp_path)
+    outcomes, failures = forgeries(10, 0, tmp_path)
     assert not failures and outcomes["refused"] and outcomes["refuted"]
 
 

@@ -68,12 +68,12 @@ def lines(seed, numbers, folder, capsys):
 
 
 def test_some_hostile_networks(tmp_path):
-    networks(0, range(40), tmp_path)
+    networks(0, range(15), tmp_path)
 
 
 def test_some_hostile_lines(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines(0, range(25), tmp_path, capsys)
+    lines(0, range(10), tmp_path, capsys)
 
 
 @pytest.mark.slow
