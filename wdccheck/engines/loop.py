@@ -21,6 +21,7 @@ from wdccheck.protocol.condition import Condition, Scaled, checked
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
+from wdccheck.seeds import seed_of
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
@@ -247,6 +248,7 @@ def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
 def seed_sequence(rng: Rng) -> np.random.SeedSequence:
     """The root of all random numbers of a call."""
     if isinstance(rng, np.random.SeedSequence):
+        seed_of(rng)  # refused now rather than when it is recorded
         return rng
     if isinstance(rng, np.random.Generator):
         return np.random.SeedSequence(int(rng.integers(2**63)))
