@@ -32,7 +32,8 @@ from wdccheck.running.run import Engine, Run, raised
 __all__ = ["Task", "goal_of", "scaled_row"]
 
 _FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
-_AGAIN = 12  # further values of alpha, where the bracket at one closes before the minimum does
+_AGAIN = 6  # further values of alpha, where the bracket at one closes before the minimum does
+_ASKED = 3  # of these that ask for the ratio first: what refutes it at one alpha may be far from the highest
 _FAR = 64.0  # a next alpha that is further away comes of lines that are too few
 
 _ENDS = (KeyboardInterrupt, MemoryError, WorkersLost)
@@ -100,7 +101,7 @@ def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | N
         again = _next(condition, row, found, left, refuted)
         if again is None:
             break
-        if again.alpha == condition.alpha or number == _AGAIN - 1:  # a ratio at one alpha has been no help
+        if again.alpha == condition.alpha or number >= _ASKED:
             left = replace(left, ratio=None)
         try:
             condition, known = again, left.bracket(again, again.alpha)
