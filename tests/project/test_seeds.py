@@ -53,7 +53,7 @@ def test_a_report_draws_its_measurements_from_the_whole_sequence(tmp_path):
     assert not np.array_equal(drawn_measurements(net, first), drawn_measurements(net, second))
     made, path = wc.certify(net, alpha=1.0, time_limit=2, rng=first), tmp_path / "report.json"
     made.save(path)
-    assert "seed SeedSequence(7, spawn_key=(0,))" in made.to_text() and made.to_text() == str(Report.load(path))
+    assert "seed SeedSequence(7, spawn_key=(0,))" in made.to_text() == str(Report.load(path))
     assert not [check for check in wc.verify(path, rerun=False) if check.outcome == "refuted"]
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "seed": encode_seed(second)}))

@@ -96,7 +96,7 @@ def test_names_from_outside_are_escaped():
     report = loaded("digits")
     forged = replace(report.rows[0].bracket, lower_by="<img src=x>", upper_by="</dd><script>")
     rows = (replace(report.rows[0], bracket=forged), *report.rows[1:])
-    seen = Page(replace(report, rows=rows, seed="<b>").to_html()).seen
+    seen = Page(replace(report, rows=rows, program={"wdccheck": "<b>", "kernel": "<b>"}).to_html()).seen
     assert not {"img", "script", "b"} & set(seen)
 
 

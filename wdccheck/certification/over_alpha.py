@@ -68,7 +68,7 @@ class Task:
                        progress=self.shown)
 
     def refuted_by(self, known: Bracket) -> bool:
-        """Whether a bracket ended as epsilon/alpha exceeds `ratio` there: of the minimum that says nothing."""
+        """Whether a bracket ended as epsilon/alpha exceeds `ratio` there, which the minimum need not."""
         if self.ratio is None or self.shared:
             return False
         return known.verdict(ratio=self.ratio) is Verdict.VIOLATED
@@ -211,7 +211,7 @@ def _closed_formulas(
     condition: Scaled, alpha: float | str, rng: Rng, above: Row | None, error: BaseException
 ) -> Row:
     """The row that was cut short before its search: at the alpha given, or the one that a trace suggests."""
-    scale = condition.natural_alpha if alpha == "best" else alpha_value(alpha)
+    scale = condition.natural_alpha() if alpha == "best" else alpha_value(alpha)
     condition = condition.with_alpha(scale if math.isfinite(scale) and scale > 0 else 1.0)
     row, _ = _better(None, condition, bracket(condition, Spectral(), rng=rng), (), above, None)
     row = replace(row, bracket=cut_short(row.bracket, error, "before the search; closed formulas only"))

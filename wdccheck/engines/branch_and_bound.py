@@ -82,6 +82,9 @@ class BranchAndBound:
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
         known = yield from latest(capped(condition, known), known)
+        if (stop := known.stopped.get("upper")) is not None and stop.reason is Reason.EXACT:
+            yield known  # no region lowers epsilon itself
+            return
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):
             yield from self._by_halving(condition, proof, known, run)

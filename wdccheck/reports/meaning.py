@@ -20,7 +20,7 @@ _GROWTH = (0.25, 2.5)  # nodes grew like gap^-p, with p in here, where it was tr
 def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
     """Everything said of a row, as labels and sentences; `depth` as for :func:`asked`."""
     known = row.bracket
-    found = [("bounds", between(*row.headline) + (f" ({row.state})" if row.state else ""))]
+    found = [("bounds", row.bounds + (f" ({row.state})" if row.state else ""))]
     if row.least is not None:
         if row.scope == "pair":
             found.append(("over all alpha", between(row.least.lower, "min eps/alpha", row.least.upper)))
@@ -28,8 +28,7 @@ def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
         found.append(("minimum bounded by", f"{below} from below, {row.least.upper_by} from above"))
     if row.alpha is not None:
         found += [("alpha", shortest(row.alpha) + (f", {row.note}" if row.note else "")),
-                  ("at this alpha", f"{between(row.ratio_lower, row.ratio_name, row.ratio_upper)}; "
-                                    f"{between(known.lower, 'eps', known.upper)}")]
+                  ("at this alpha", f"{row.at_alpha}; {between(known.lower, 'eps', known.upper)}")]
     return [*found, ("what this number means", meaning(row)),
             ("what would make it pass", " ".join(passing(row, depth))),
             ("what would close the gap", closing(row)),
@@ -86,7 +85,8 @@ def passing(row: Row, depth: int | None) -> Iterator[str]:
         # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
         factor = thresholds.margin(lower, needed) * (1 - 2**-52)
         yield (f"{thresholds.EXPLICIT[row.kind]} needs eps/alpha < {down(needed, 3)}; found is at least "
-               f"{down(lower, 3)} at every alpha, {down(factor, 3)} times too large. "
+               f"{down(lower, 3)} at {'this' if row.least is None else 'every'} alpha, "
+               f"{down(factor, 3)} times too large. "
                "No further search changes that.")
         yield from _wider(row, needed)
     elif upper < needed:
@@ -127,6 +127,8 @@ def closing(row: Row) -> str:
         return "It was interrupted; with --checkpoint a later call goes on from there."
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
     detail = stop.detail or stop.reason.value
+    if stop.reason is Reason.EXACT:
+        return f"The upper bound is exact: {detail}. {lower_by_time}."
     if stop.reason is Reason.EXHAUSTED:
         return (f"The proof can go no further ({detail}). {lower_by_time}; a smaller upper one takes a "
                 "better relaxation.")

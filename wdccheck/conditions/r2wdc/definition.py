@@ -175,10 +175,9 @@ class R2WDC:
         except InvalidInput:  # the living part is beyond the scales of a WDC, the whole is not
             yield self._whole
 
-    @property
     def natural_alpha(self) -> float:
         """That of the layer itself."""
-        return self._whole.natural_alpha
+        return self._whole.natural_alpha()
 
     def with_alpha(self, alpha: float) -> R2WDC:
         """The same layer with another alpha."""

@@ -1,0 +1,55 @@
+"""What is said of rows that are unlike others: one input, no upper bound, scales beyond floats, no minimum."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from wdccheck.certification.of_condition import certify_condition
+from wdccheck.reports.margins import asks
+from wdccheck.reports.meaning import closing, facts, passing
+from wdccheck.reports.row import Row, meet
+from wdccheck.stops import Reason
+
+W = np.random.default_rng(0).standard_normal((10, 2))
+
+
+def test_without_an_upper_bound_nothing_is_closed():
+    row = Row(wc.bracket(wc.WDC(np.eye(3)), wc.MonteCarlo(samples=64)))
+    assert not meet(0.5, math.inf) and not row.settled and row.state == "budget used up"
+    assert "meet" not in closing(row)
+
+
+def test_a_bracket_alone_says_nothing_of_other_alphas():
+    row = Row(wc.bracket(wc.WDC(W), wc.Spectral()))
+    assert any("at this alpha" in sentence for sentence in passing(row, 2))
+    assert "every alpha" not in " ".join(passing(row, 2))
+    assert any(text.endswith("at the alpha of its row") for _, text in asks([row], [2]))
+
+
+def test_the_law_of_gaussian_layers_is_not_asked_of_one_input():
+    row = Row(wc.bracket(wc.WDC(np.ones((5, 1))), wc.Spectral()))
+    assert [label for label, _ in asks([row], [2])].count("estimate") == 0
+    assert dict(asks([row, Row(wc.bracket(wc.WDC(W), wc.Spectral()))], [2]))["estimate"].endswith(
+        "here it is 5 (layers with k > 1)")
+
+
+@pytest.mark.parametrize("alpha", [5e-324, 1e-310, 2.3e-308])
+def test_a_ratio_beyond_floats_is_said_to_be(alpha):
+    row = certify_condition(wc.WDC(W), alpha=alpha, time_limit=0.5)
+    assert row.state != "closed" and row.at_alpha.endswith("(the upper bound is beyond floats)")
+    said = row.to_text() + str(facts(row, 2))
+    assert "no upper bound" not in said and "beyond floats" in said
+    assert json.loads(json.dumps(row.to_json(), allow_nan=False))["ratio_upper"] is None
+
+
+@pytest.mark.parametrize("condition", [
+    wc.WDC(np.array([[0.1], [-0.1]]), 0.02),
+    wc.RRIC(np.array([[0.6, 0.8], [-0.8, 0.6]]), wc.ReLUNetwork([np.array([[0.1], [-0.1]])]))])
+def test_what_is_exact_but_for_rounding_says_so(condition):
+    """No hyperplane meets another where k = 1, and no cone."""
+    found = wc.bracket(condition, wc.Spectral(), wc.BranchAndBound())
+    assert found.lower == 0 < found.upper < 1e-16 and found.stopped["upper"].reason is Reason.EXACT
+    assert "epsilon itself" in found.stopped["upper"].detail and Row(found).state == "closed"
