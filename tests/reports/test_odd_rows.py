@@ -53,3 +53,16 @@ def test_what_is_exact_but_for_rounding_says_so(condition):
     found = wc.bracket(condition, wc.Spectral(), wc.BranchAndBound())
     assert found.lower == 0 < found.upper < 1e-16 and found.stopped["upper"].reason is Reason.EXACT
     assert "epsilon itself" in found.stopped["upper"].detail and Row(found).state == "closed"
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("W", [np.zeros((3, 4)), -np.ones((1, 4))])
+def test_a_layer_that_opens_nowhere_on_the_range_is_vacuous(k, W, tmp_path):
+    """A is 0 there, so epsilon is alpha/2, at every alpha."""
+    net = wc.ReLUNetwork([np.random.default_rng(k).standard_normal((4, k)), W])
+    report = wc.certify(net, time_limit=4)
+    row = report.rows[3]
+    assert (row.kind, row.layer, row.state) == ("R2WDC", 2, "vacuous") and row.least.lower > 0.4999999
+    report.save(tmp_path / "report.json")
+    checks = {check.what: check.outcome for check in wc.verify(tmp_path / "report.json", time_limit=20)}
+    assert checks["R2WDC of layer 2: least eps/alpha, lower bound"] == "proved"
