@@ -1,4 +1,4 @@
-"""What is said of rows that are unlike others: one input, no upper bound, scales beyond floats, no minimum."""
+"""What is said of rows unlike others: one input, no upper bound, scales beyond floats, no minimum."""
 
 import json
 import math

@@ -58,7 +58,8 @@ def certify(
     progress : bool, callable or Progress, optional
         True: live on stderr.
     checkpoint : path of a folder, optional
-        Holds one file per row; an interrupted call resumes from it.
+        Holds a file per row, of the bracket at its first alpha; an interrupted call resumes from it, and
+        looks for further values of alpha again.
 
     Returns
     -------

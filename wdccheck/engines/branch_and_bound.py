@@ -51,7 +51,8 @@ class BranchAndBound:
     Parameters
     ----------
     gap, rtol : float
-        Stop once ``upper - lower <= max(gap, rtol * upper)``.
+        Stop once ``upper - lower <= max(gap, rtol * upper)``. The bound is then recorded larger by a
+        relative 2**-40, so that other machines prove it, too: no gap of a result is smaller than that.
     nodes : int, optional
         Regions to visit; a batch of tasks begun before they are used up is finished. None: 10**7, or as
         many as a time limit allows.
