@@ -1,10 +1,10 @@
 """Attacks on bounds, drawn at random: no exhibited deviation may exceed an upper bound.
 
-``python tests/examples/drawn_attacks.py --count 100000 --seed 1`` compares so many deviations, each proved from
-below at a point, with the upper bound of a hostile condition (`hostile.py`). It prints how many there were of
-each kind, with exit status 1 if one is larger. For each condition the highest point is computed once more in
-rational numbers, by the checker, and so is its witness; of a condition with an alpha the points are lines,
-too, and what they prove of the minimum over alpha is compared with its upper bound.
+``python tests/examples/drawn_attacks.py --count 100000 --seed 1`` compares so many deviations, each proved
+from below at a point, with the upper bound of a hostile condition (`hostile.py`). It prints how many there
+were of each kind, with exit status 1 if one is larger. For each condition the highest point is computed
+once more in rational numbers, by the checker, and so is its witness; of a condition with an alpha the
+points are lines, too, and what they prove of the minimum over alpha is compared with its upper bound.
 """
 
 from __future__ import annotations

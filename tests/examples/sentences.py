@@ -105,7 +105,8 @@ def says_state(row, text):
             assert "BranchAndBound" not in row["upper_by"]
         else:
             assert STOPS[reason] == text.removesuffix(" at this alpha")
-            assert text.endswith(" at this alpha") is (reason == "target" and row["scope"] == "best")
+            here = reason == "target" and "min eps/alpha" not in row["stopped"]["upper"]
+            assert text.endswith(" at this alpha") is (here and row["scope"] == "best")
 
 
 def says_vacuous(row, value=None):

@@ -8,9 +8,10 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.certification.of_condition import certify_condition
+from wdccheck.reports.closeness import meet
 from wdccheck.reports.margins import asks
 from wdccheck.reports.meaning import closing, facts, passing
-from wdccheck.reports.row import Row, meet
+from wdccheck.reports.row import Row
 from wdccheck.stops import Reason
 
 W = np.random.default_rng(0).standard_normal((10, 2))
@@ -66,3 +67,24 @@ def test_a_layer_that_opens_nowhere_on_the_range_is_vacuous(k, W, tmp_path):
     report.save(tmp_path / "report.json")
     checks = {check.what: check.outcome for check in wc.verify(tmp_path / "report.json", time_limit=20)}
     assert checks["R2WDC of layer 2: least eps/alpha, lower bound"] == "proved"
+
+
+def test_a_row_that_a_question_ended_does_not_blame_a_formula():
+    """Branch and bound would have been possible: it was the answer that ended the search."""
+    net = wc.ReLUNetwork([np.random.default_rng(2).standard_normal((12, 2)), np.eye(12)[:6]])
+    for row in wc.certify(net, np.ones((1, 6)), time_limit=6, ratio=0.1).rows:
+        assert row.verdict(0.1) is wc.Verdict.VIOLATED
+        assert row.state in ("decided", "vacuous", "closed") or row.state.startswith("vacuous to")
+        assert "No branch and bound here" not in closing(row)
+    row = Row(wc.bracket(wc.RRIC(np.array([[0.4, -1.2]]), wc.ReLUNetwork([np.eye(2)])), target=0.1))
+    assert row.state == "decided" and row.bracket.stopped["upper"].reason is Reason.TARGET
+
+
+def test_a_weaker_condition_that_dominates_is_no_reason_to_stop():
+    """The cones prove 1e-6, the WDC of the layer is 1: what ended the proof over cones stands."""
+    W3 = np.array([[1.0], [1.0], [-0.3]])
+    net = wc.ReLUNetwork([np.random.default_rng(0).standard_normal((6, 2)),
+                          np.abs(np.random.default_rng(1).standard_normal((1, 6))), W3])
+    found = wc.bracket(wc.R2WDC(net, 3, 4.000004), wc.Spectral(), wc.BranchAndBound(rtol=1e-4))
+    assert found.upper < 1e-4 and "WDC" not in found.upper_by
+    assert found.stopped["upper"].reason is not Reason.CAP_ONLY

@@ -24,10 +24,12 @@ from wdccheck.kinds import named
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.protocol.limit import Limit
-from wdccheck.reports.row import CLOSED, Row, meet
+from wdccheck.reports.closeness import CLOSED, meet
+from wdccheck.reports.row import Row
 from wdccheck.rounded_text import up
 from wdccheck.running.progress import Event, Progress
 from wdccheck.running.run import Engine, Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Task", "goal_of", "scaled_row"]
 
@@ -111,7 +113,22 @@ def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | N
         refuted = left.refuted_by(known)
         if known.cut_short:  # also where the row keeps the bracket before it
             return replace(row, bracket=replace(row.bracket, stopped=known.stopped))
-    return row
+    return _answered(row, task)
+
+
+def _answered(row: Row, task: Task) -> Row:
+    """The row with the reason why its search is over where that is the ratio that was asked for."""
+    if task.ratio is None:
+        return row
+    over = row.scope == "best" and not task.shared
+    verdict = row.verdict(task.ratio) if over else row.bracket.verdict(ratio=task.ratio)
+    if verdict is Verdict.UNDECIDED:
+        return row
+    asked = row.asks(task.ratio) if over else str(Limit(task.ratio, row.alpha))
+    answer = Stop(Reason.TARGET, f"whether {asked} is decided")
+    stopped = {side: answer if stop.reason in (Reason.CAP_ONLY, Reason.TARGET) else stop
+               for side, stop in row.bracket.stopped.items()}
+    return replace(row, bracket=replace(row.bracket, stopped=stopped))
 
 
 def _next(
@@ -202,6 +219,8 @@ def _better(
     proved = row.vacuous and row.ratio_upper <= critical
     if proved:
         note = f"for which {critical} is proved"
+    elif row.ratio_lower > least.upper:
+        note = "tried for the minimum, which is proved to be elsewhere"
     else:
         note = "chosen to minimize eps/alpha" if chosen.lines else "no better one was found"
     return replace(row, note=note), found

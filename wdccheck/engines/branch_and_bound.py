@@ -103,7 +103,8 @@ class BranchAndBound:
         above = next((one for one in dominating(condition) if isinstance(proof_of(one), BoxProof)), None)
         if above is not None:
             if known.upper > self._goal(known) and not run.decided(known):
-                yield from self._through(above, known, run)
+                own = None if proof is None else known.stopped.get("upper")
+                yield from self._through(above, known, run, own)
         elif proof is None:
             yield _stopped(known, Reason.CAP_ONLY, f"dimension {_sizes(condition)} is beyond branch and "
                            "bound; the upper bound is a closed formula")
@@ -141,8 +142,13 @@ class BranchAndBound:
             yield known
         yield stopped(known, ended(known, run, visited))
 
-    def _through(self, above: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Upper bounds of a condition that dominates: they hold for the dominated one, too."""
+    def _through(
+        self, above: Condition, known: Bracket, run: Run, own: Stop | None
+    ) -> Iterator[Bracket]:
+        """Upper bounds of a condition that dominates: they hold for the dominated one, too.
+
+        `own` is why the condition's own proof stopped; it stands where the other cannot give less.
+        """
         for found in self.improve(above, Bracket(above.describe(), lower=known.lower), run):
             known = through(known, found)
             stop = found.stopped.get("upper")
@@ -153,7 +159,11 @@ class BranchAndBound:
                 elif reason in (Reason.EXACT, Reason.GAP) and self._goal(known) < known.upper:
                     reason = Reason.CAP_ONLY
                 bounds = between(found.lower, "eps", found.upper)
-                known = _stopped(known, reason, f"{name_of(found)}: {bounds}")
+                final = stop.reason in (Reason.EXACT, Reason.GAP, Reason.EXHAUSTED)
+                if own is not None and found.upper > known.upper and (final or found.lower >= known.upper):
+                    known = stopped(known, own)
+                else:
+                    known = _stopped(known, reason, f"{name_of(found)}: {bounds}")
             yield known
 
     def _goal(self, known: Bracket) -> float:

@@ -32,6 +32,8 @@ _WIDER = 2.0**-40
 """Relative: what an upper bound is enlarged by. Another linear algebra library may sum n products in another
 order, which moves a closed formula by a few sqrt(n) u: less than this for the largest layers."""
 
+_LATE = Stop(Reason.TIME, "a closed formula; the time was up before the search from above")
+
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
 
 
@@ -134,9 +136,10 @@ def _steps(
     saved, exact = known, _exact_uppers(condition, run)
     for position, engine in enumerate(engines):
         if run.decided(known) or _closed(known):
+            known = _unreached(known, engines[position:], run.answer(known))
             break
         if position and run.expired():  # the first engine always runs: it may have a bound at hand
-            known = _unreached(known, engines[position:])
+            known = _unreached(known, engines[position:], _LATE)
             break
         begun = time.monotonic()
         share = run.remaining() / (len(engines) - position)
@@ -155,13 +158,12 @@ def _steps(
     yield known
 
 
-def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
-    """`known` with the reason why its cap was not improved: no time was left to split regions."""
+def _unreached(known: Bracket, engines: tuple[Engine, ...], why: Stop | None) -> Bracket:
+    """`known` with the reason why its cap was not improved, where engines that split regions were left."""
     stop = known.stopped.get("upper")
     if stop is None or stop.reason is not Reason.CAP_ONLY or all(e.unit != "nodes" for e in engines):
         return known
-    late = Stop(Reason.TIME, "a closed formula; the time was up before the search from above")
-    return replace(known, stopped={**known.stopped, "upper": late})
+    return replace(known, stopped={**known.stopped, "upper": why or stop})
 
 
 def _exact_uppers(condition: Condition, run: Run) -> tuple[float, ...]:

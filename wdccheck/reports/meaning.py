@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from wdccheck.brackets import Work
 from wdccheck.kinds import named
 from wdccheck.reports import thresholds
-from wdccheck.reports.row import CLOSED, Row
+from wdccheck.reports.closeness import CLOSED
+from wdccheck.reports.row import Row
 from wdccheck.rounded_text import between, down, shortest, up
 from wdccheck.stops import Reason
 
@@ -46,7 +47,7 @@ def meaning(row: Row) -> str:
     --------
     >>> import numpy as np, wdccheck as wc
     >>> from wdccheck.reports.meaning import meaning
-    >>> from wdccheck.reports.row import CLOSED, Row
+    >>> from wdccheck.reports.row import Row
     >>> "nothing is lost" in meaning(Row(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())))
     False
     """
@@ -104,8 +105,8 @@ def _wider(row: Row, needed: float) -> Iterator[str]:
         return
     n, k = row.shape
     if n < 2 * k:
-        yield (f"No weights of this shape can pass: {n} rows are fewer than 2k = {2 * k}, so some direction "
-               "opens fewer than k of them (Fact 6).")
+        yield (f"No weights of this shape can pass: n = {n} is less than 2k = {2 * k}, so some direction "
+               "opens fewer than k rows (Fact 6).")
     if k > 1:
         low, high = thresholds.gaussian_expansion(needed)
         yield (f"Estimate, not a bound: a Gaussian layer would need n/k of about {down(low, 2)} to "

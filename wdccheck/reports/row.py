@@ -16,32 +16,17 @@ from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
+from wdccheck.reports.closeness import CLOSED, meet
 from wdccheck.rounded_text import between, down, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
-__all__ = ["CLOSED", "Row", "meet"]
+__all__ = ["Row"]
 
-CLOSED = 0.002
-"""A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
-
-_NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
 _HARDLY = 0.01  # of the vacuous value: a minimum this near says hardly anything
 _STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up",
           Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted",
           Reason.EXACT: "upper is exact", Reason.MEMORY: "out of memory",
           Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
-
-
-def meet(lower: float, upper: float, gap: float = CLOSED) -> bool:
-    """Whether two bounds of a ratio are as near as a closed row has them.
-
-    Examples
-    --------
-    >>> from wdccheck.reports.row import meet
-    >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
-    (True, False, True)
-    """
-    return math.isfinite(upper) and upper - lower <= max(gap * upper, _NIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +179,8 @@ class Row:
             return ""
         if self.capped:
             return _STATE[Reason.CAP_ONLY]
-        over = stop.reason is Reason.TARGET and self._over_alpha  # of the minimum the answer may be open
-        return _STATE.get(stop.reason, str(stop.reason)) + (" at this alpha" if over else "")
+        here = stop.reason is Reason.TARGET and self._over_alpha and f"whether {name}" not in stop.detail
+        return _STATE.get(stop.reason, str(stop.reason)) + (" at this alpha" if here else "")
 
     @property
     def capped(self) -> bool:
