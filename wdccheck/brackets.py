@@ -17,6 +17,7 @@ from wdccheck.errors import UnsoundBound
 from wdccheck.protocol.limit import Limit
 from wdccheck.result_files import schema
 from wdccheck.rounded_text import between, quotient, shortest
+from wdccheck.seeds import Seed, decode_seed, encode_seed
 from wdccheck.stops import Reason, Stop
 from wdccheck.version import made_by
 
@@ -47,8 +48,8 @@ class Work:
     ----------
     engine : str
         repr of the engine with its parameters.
-    seed : int
-        Entropy of the run's seed sequence.
+    seed : int or SeedSequence
+        The `rng` that gives the run's random numbers again.
     work : int
         Units of work done (samples, starts, nodes).
     unit : str
@@ -58,7 +59,7 @@ class Work:
     """
 
     engine: str
-    seed: int
+    seed: Seed
     work: int
     unit: str
     seconds: float
@@ -178,7 +179,7 @@ class Bracket:
                 for side, stop in self.stopped.items()
             },
             "engines": [
-                {"repr": w.engine, "seed": str(w.seed), "work": w.work, "unit": w.unit,
+                {"repr": w.engine, "seed": encode_seed(w.seed), "work": w.work, "unit": w.unit,
                  "seconds": w.seconds}
                 for w in self.engines
             ],
@@ -261,6 +262,6 @@ def _decode(data: Mapping[str, Any]) -> Bracket:
         part=data["part"], lower_by=data["lower_by"], upper_by=data["upper_by"],
         stopped={side: Stop(Reason(stop["reason"]), stop["detail"])
                  for side, stop in data["stopped"].items()},
-        engines=tuple(Work(w["repr"], int(w["seed"]), w["work"], w["unit"], float(w["seconds"]))
+        engines=tuple(Work(w["repr"], decode_seed(w["seed"]), w["work"], w["unit"], float(w["seconds"]))
                       for w in data["engines"]),
     )

@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_report(monkeypatch):
     monkeypatch.setattr(over_alpha, "bracket", sampled)
     reports = [wc.certify([np.eye(2)], alpha=1.0, rng=7) for _ in range(2)]
     assert reports[0].rows[0].bracket.lower == reports[1].rows[0].bracket.lower
-    assert reports[0].seed == "7"
+    assert reports[0].seed == 7
 
 
 @pytest.mark.parametrize(("options", "word"), [
@@ -110,7 +110,7 @@ def test_an_interrupted_calibration_still_gives_bounds(monkeypatch):
 
 def test_the_seed_of_a_report_is_that_of_every_layer():
     made = wc.certify(network(), alpha=1.0, rng=np.random.default_rng(5), time_limit=0.5)
-    assert {str(work.seed) for row in made.rows for work in row.bracket.engines} == {made.seed}
+    assert {work.seed for row in made.rows for work in row.bracket.engines} == {made.seed}
 
 
 def test_a_checkpoint_without_a_name_is_refused():
@@ -130,6 +130,26 @@ def test_a_poor_alpha_leads_to_a_better_one(monkeypatch):
     assert row.least.upper == row.ratio_upper and len(row.least.witnesses) == 2
     monkeypatch.setattr(over_alpha, "_AGAIN", 0)
     assert of_condition.certify_condition(wc.WDC(W), time_limit=20).state == "closed at alpha = 3"
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.02, "holds"), (0.995, "violated")])
+def test_a_ratio_stops_a_row_where_it_decides_the_minimum(factor, verdict, monkeypatch):
+    """At a poor alpha both ratios are exceeded at once, which decides nothing of the minimum over alpha."""
+    W = np.random.default_rng(0).standard_normal((30, 2)) / np.sqrt(30)
+    ratio = 0.4412 * factor  # 0.44068 <= min eps/alpha <= 0.44157
+    poor = replace(calibration(wc.WDC(W), blocks=1), alpha=3.0, proved_alpha=3.0, lines=())
+    monkeypatch.setattr(over_alpha, "kept_calibration", lambda *_: poor)
+    row = of_condition.certify_condition(wc.WDC(W), time_limit=20, ratio=ratio)
+    assert row.verdict(ratio).value == verdict and row.asks(ratio).startswith("min eps/alpha")
+    shared = of_condition.certify_condition(wc.WDC(W), time_limit=20, ratio=ratio, shared=True)
+    assert shared.alpha == 3.0 and shared.bracket.verdict(ratio=ratio).value == "violated"
+
+
+def test_a_vacuous_ratio_is_asked_of_a_shared_alpha():
+    """Every layer has 1/2 at a large alpha, but a pair is compared at its own."""
+    W = np.random.default_rng(0).standard_normal((30, 2)) / np.sqrt(30)
+    row = of_condition.certify_condition(wc.WDC(W), time_limit=5, ratio=0.5, shared=True)
+    assert row.bracket.verdict(ratio=0.5).value == "holds"
 
 
 def test_an_interruption_at_a_later_alpha_is_one_of_the_row(monkeypatch):

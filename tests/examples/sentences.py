@@ -105,7 +105,8 @@ def says_state(row, text):
             assert "BranchAndBound" not in row["upper_by"]
         else:
             assert STOPS[reason] == text.removesuffix(" at this alpha")
-            assert text.endswith(" at this alpha") is (reason == "target" and row["scope"] == "best")
+            here = reason == "target" and "min eps/alpha" not in row["stopped"]["upper"]
+            assert text.endswith(" at this alpha") is (here and row["scope"] == "best")
 
 
 def says_vacuous(row, value=None):
@@ -234,7 +235,8 @@ def says_estimate(data, low, high, here):
     is_down(low, thresholds.gaussian_expansion(data["threshold"])[0], 2)
     is_up(high, thresholds.gaussian_expansion(data["threshold"])[1], 2)
     shapes = [row["shape"] for row in data["rows"] if row["kind"] == "WDC"]
-    assert here == ", ".join(f"{n / k:.3g}" for n, k in shapes)
+    lines = any(k == 1 for _, k in shapes)
+    assert here == ", ".join(f"{n / k:.3g}" for n, k in shapes if k > 1) + lines * " (layers with k > 1)"
 
 
 def says_one_eps(data, lower, upper, reason):

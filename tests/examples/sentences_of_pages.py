@@ -80,8 +80,8 @@ PASSING = [
      lambda row, why: _true(row["margin"] is None)),
     (rf"(\[\w+\] Lemma \S+) needs eps/alpha < {N}; found is at least {N} at every alpha, {N} times too "
      r"large\. No further search changes that\.", says_too_large),
-    (r"No weights of this shape can pass: (\d+) rows are fewer than 2k = (\d+), so some direction opens "
-     r"fewer than k of them \(Fact 6\)\.", says_shape),
+    (r"No weights of this shape can pass: n = (\d+) is less than 2k = (\d+), so some direction opens "
+     r"fewer than k rows \(Fact 6\)\.", says_shape),
     (rf"Estimate, not a bound: a Gaussian layer would need n/k of about {N} to {N}; here it is (\S+)\.",
      says_here),
     (rf"It passes: eps/alpha < {N} is needed, at most {N} proved\.", says_open),

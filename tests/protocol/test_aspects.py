@@ -10,7 +10,7 @@ import pytest
 import wdccheck as wc
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry.circle_profiles import Best
-from wdccheck.protocol.condition import checked, dominating, proof_of, search_of, theorems_of
+from wdccheck.protocol.condition import Scaled, checked, dominating, proof_of, search_of, theorems_of
 from wdccheck.protocol.search import Frozen
 from wdccheck.protocol.theorems import Cap
 from wdccheck.stops import Reason
@@ -216,3 +216,15 @@ def test_members_are_asked_for_by_name():
     for unusable in (np.eye(2), None, "WDC"):
         with pytest.raises(InvalidInput, match=r"condition: a condition such as WDC\(W\) required"):
             checked(unusable)
+
+
+def test_asking_for_a_scale_computes_nothing(monkeypatch):
+    def computed(*_):
+        raise AssertionError("isinstance looks at every property")
+
+    for kind in (wc.WDC, wc.JointWDC, wc.R2WDC):
+        monkeypatch.setattr(kind, "natural_alpha", computed)
+    net = wc.ReLUNetwork([np.eye(2), np.eye(2)])
+    for condition in (wc.WDC(np.eye(2)), wc.JointWDC(np.eye(2), np.eye(2)), wc.R2WDC(net, 2)):
+        assert isinstance(condition, Scaled)
+    assert not isinstance(wc.RRIC(np.eye(2), net), Scaled)

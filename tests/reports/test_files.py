@@ -80,7 +80,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "chmod", full)
     with pytest.raises(InvalidInput, match="No space left"):
-        replace(report, seed="1").write(tmp_path)
+        replace(report, seed=1).write(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -96,7 +96,7 @@ def test_names_from_outside_are_escaped():
     report = loaded("digits")
     forged = replace(report.rows[0].bracket, lower_by="<img src=x>", upper_by="</dd><script>")
     rows = (replace(report.rows[0], bracket=forged), *report.rows[1:])
-    seen = Page(replace(report, rows=rows, seed="<b>").to_html()).seen
+    seen = Page(replace(report, rows=rows, program={"wdccheck": "<b>", "kernel": "<b>"}).to_html()).seen
     assert not {"img", "script", "b"} & set(seen)
 
 
@@ -163,8 +163,8 @@ def test_what_would_make_a_row_pass():
     digits, contractive = loaded("digits").rows, loaded("contractive").rows
     text = " ".join(meaning.passing(digits[0], 2))
     assert "Lemma 8" in text and re.search(r"\d{5} times too large", text) and "Estimate, not a bound" in text
-    assert "fewer than 2k" not in text
-    assert "fewer than 2k = 48" in " ".join(meaning.passing(contractive[1], 2))
+    assert "less than 2k" not in text
+    assert "less than 2k = 48" in " ".join(meaning.passing(contractive[1], 2))
     assert "Lemma 5.3" in " ".join(meaning.passing(digits[2], 2))
     assert "No theorem asks" in " ".join(meaning.passing(digits[4], 2))
     assert "two layers" in " ".join(meaning.passing(digits[0], 1))

@@ -80,7 +80,7 @@ class RowSettings:
         title = about.name
         found = certify_condition(
             condition, alpha=alpha, gap=self.gap, ratio=self.ratio, time_limit=share,
-            workers=self.workers, rng=self.seed, above=above,
+            workers=self.workers, rng=self.seed, above=above, shared=bool(of),
             progress=Terminal(f"{title}: ") if self.progress is True else self.progress,
             checkpoint=None if self.folder is None else self.folder / f"{file}.json")
         return replace(found, of=of)
@@ -90,7 +90,7 @@ def certify_condition(
     condition: Condition, *, alpha: float | str = "best", gap: float | None = None,
     eps: float | None = None, ratio: float | None = None, time_limit: float | None = None, workers: int = 1,
     rng: Rng = 0, progress: Shown = None, checkpoint: str | os.PathLike[str] | None = None,
-    above: Row | None = None,
+    above: Row | None = None, shared: bool = False,
 ) -> Row:
     """One row of a report; `checkpoint` is a file here.
 
@@ -99,10 +99,12 @@ def certify_condition(
     condition : Condition
         Where it has a scale, `alpha` replaces it.
     eps, ratio : float, optional
-        Stop once it is decided whether ``epsilon <= eps``, or ``epsilon/alpha <= ratio``; without a scale,
-        both are epsilon's. At most one of them.
+        Stop once it is decided whether ``epsilon <= eps``, or ``epsilon/alpha <= ratio``, of its minimum
+        over alpha where `alpha` is "best"; without a scale, both are epsilon's. At most one of them.
     above : Row, optional
         The row of the WDC of the layer, where the condition is its R2WDC (Fact 12).
+    shared : bool
+        Whether other rows share the alpha: `ratio` is compared at it, also where it is sought.
 
     Raises
     ------
@@ -124,7 +126,8 @@ def certify_condition(
             WDC(condition.net.layers[0], layer=1), alpha=alpha, gap=gap, eps=eps, ratio=ratio,
             time_limit=time_limit, workers=workers, rng=rng, progress=progress, checkpoint=checkpoint)
         return first_layer(row, condition)
-    task = Task(gap, eps, ratio, time_limit, parallel.available(workers), rng, resolve(progress), checkpoint)
+    task = Task(gap, eps, ratio, time_limit, parallel.available(workers), rng, resolve(progress), checkpoint,
+                shared)
     if isinstance(condition, Scaled):
         return scaled_row(condition, alpha, task, above)
     return Row(task.bracket(condition, 1.0))

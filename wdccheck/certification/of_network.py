@@ -18,6 +18,7 @@ from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.engines.loop import Rng
 from wdccheck.reports.report import Report, Weights
 from wdccheck.reports.row import Row
+from wdccheck.seeds import Seed, seed_of
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["certify", "drawn_measurements", "places"]
@@ -46,8 +47,8 @@ def certify(
     gap : float, optional
         ``upper - lower`` of epsilon at which a row is closed enough; by default 0.2 % of `upper`.
     ratio : float, optional
-        Stop a row once it is decided whether ``epsilon/alpha <= ratio`` at its alpha; of the RRIC,
-        epsilon itself.
+        Stop a row once it is decided whether ``epsilon/alpha <= ratio``: its minimum over alpha, or at the
+        alpha given; of the RRIC, epsilon itself.
     time_limit : float or None
         Seconds for all rows, in equal shares; what one leaves over goes to the next.
     workers : int
@@ -57,7 +58,8 @@ def certify(
     progress : bool, callable or Progress, optional
         True: live on stderr.
     checkpoint : path of a folder, optional
-        Holds one file per row; an interrupted call resumes from it.
+        Holds a file per row, of the bracket at its first alpha; an interrupted call resumes from it, and
+        looks for further values of alpha again.
 
     Returns
     -------
@@ -81,13 +83,13 @@ def certify(
     check_alpha(alpha)
     settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     drawn = measurements is None
-    A = drawn_measurements(network, settings.seed.entropy or 0) if drawn else measurements
+    A = drawn_measurements(network, settings.seed) if drawn else measurements
     layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
     restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
     measured = RRIC(A, network)
     rows, interrupted = gathered(_network_rows(settings, alpha, layers, restricted, measured))
-    return Report(rows, {"": Weights.of(network)}, str(settings.seed.entropy),
-                  interrupted, {"shape": list(measured.A.shape), "drawn": drawn})
+    return Report(rows, {"": Weights.of(network)}, seed_of(settings.seed), interrupted,
+                  {"shape": list(measured.A.shape), "drawn": drawn})
 
 
 def places(
@@ -110,7 +112,7 @@ def places(
     yield ("RRIC", None, ""), [m, n]
 
 
-def drawn_measurements(network: ReLUNetwork, rng: int | Sequence[int]) -> np.ndarray:
+def drawn_measurements(network: ReLUNetwork, rng: Seed) -> np.ndarray:
     """A of shape (m, n), N(0, 1/m), m = max(1, n // 2), that the seed `rng` gives: drawn again by ``verify``.
 
     Examples

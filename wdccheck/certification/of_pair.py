@@ -17,6 +17,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.reports.report import Report, Weights
 from wdccheck.reports.row import Row
+from wdccheck.seeds import seed_of
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["certify_pair", "check_pair", "places"]
@@ -75,7 +76,7 @@ def certify_pair(
     settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     rows, interrupted = gathered(_pair_rows(settings, nets, dict(zip("BC", alphas, strict=True))))
     return Report(rows, {name: Weights.of(net) for name, net in nets.items()},
-                  str(settings.seed.entropy), interrupted)
+                  seed_of(settings.seed), interrupted)
 
 
 def places(networks: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int | None, str], list[int]]]:

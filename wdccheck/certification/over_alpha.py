@@ -24,15 +24,18 @@ from wdccheck.kinds import named
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
 from wdccheck.protocol.limit import Limit
-from wdccheck.reports.row import CLOSED, Row, meet
+from wdccheck.reports.closeness import CLOSED, meet
+from wdccheck.reports.row import Row
 from wdccheck.rounded_text import up
 from wdccheck.running.progress import Event, Progress
 from wdccheck.running.run import Engine, Run, raised
+from wdccheck.stops import Reason, Stop
 
 __all__ = ["Task", "goal_of", "scaled_row"]
 
 _FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
 _AGAIN = 6  # further values of alpha, where the bracket at one closes before the minimum does
+_ASKED = 3  # of these that ask for the ratio first: what refutes it at one alpha may be far from the highest
 _FAR = 64.0  # a next alpha that is further away comes of lines that are too few
 
 _ENDS = (KeyboardInterrupt, MemoryError, WorkersLost)
@@ -55,6 +58,7 @@ class Task:
     rng: Rng
     shown: Progress
     checkpoint: str | os.PathLike[str] | None
+    shared: bool = False  # whether others share the alpha of the row: then a ratio is compared there
 
     def bracket(self, condition: Condition, scale: float, decided: bool = False) -> Bracket:
         """A bracket by the default engines; by closed formulas alone where the question is `decided`."""
@@ -64,6 +68,12 @@ class Task:
         return bracket(condition, *(engines[:1] if decided else engines), rng=self.rng, workers=self.workers,
                        time_limit=self.time_limit, target=goal, checkpoint=self.checkpoint,
                        progress=self.shown)
+
+    def refuted_by(self, known: Bracket) -> bool:
+        """Whether a bracket ended as epsilon/alpha exceeds `ratio` there, which the minimum need not."""
+        if self.ratio is None or self.shared:
+            return False
+        return known.verdict(ratio=self.ratio) is Verdict.VIOLATED
 
     def after(self, begun: float) -> Task:
         """The same with the time that is left of what began then."""
@@ -87,35 +97,65 @@ def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | N
         task.shown.close()
         return _closed_formulas(condition, alpha, task.rng, above, error)
     row, found = _better(None, condition, known, found, above, chosen)
-    for _ in range(_AGAIN if chosen is not None else 0):
+    refuted = task.refuted_by(known)
+    for number in range(_AGAIN if chosen is not None else 0):
         left = replace(task.after(begun), checkpoint=None)  # the file is of the first alpha
-        again = _next(condition, row, found, left)
+        again = _next(condition, row, found, left, refuted)
         if again is None:
             break
+        if again.alpha == condition.alpha or number >= _ASKED:
+            left = replace(left, ratio=None)
         try:
             condition, known = again, left.bracket(again, again.alpha)
         except _ENDS as error:
             return replace(row, bracket=cut_short(row.bracket, error))
         row, found = _better(row, condition, known, found, above, chosen)
+        refuted = left.refuted_by(known)
         if known.cut_short:  # also where the row keeps the bracket before it
             return replace(row, bracket=replace(row.bracket, stopped=known.stopped))
-    return row
+    return _answered(row, task)
 
 
-def _next(condition: Scaled, row: Row, found: Sequence[Line], task: Task) -> Scaled | None:
-    """The condition where all lines are lowest; None where that is no news, or the row is done."""
-    asked = task.ratio is not None and row.verdict(task.ratio) is not Verdict.UNDECIDED
+def _answered(row: Row, task: Task) -> Row:
+    """The row with the reason why its search is over where that is the ratio that was asked for."""
+    if task.ratio is None:
+        return row
+    over = row.scope == "best" and not task.shared
+    verdict = row.verdict(task.ratio) if over else row.bracket.verdict(ratio=task.ratio)
+    if verdict is Verdict.UNDECIDED:
+        return row
+    asked = row.asks(task.ratio) if over else str(Limit(task.ratio, row.alpha))
+    answer = Stop(Reason.TARGET, f"whether {asked} is decided")
+    stopped = {side: answer if stop.reason in (Reason.CAP_ONLY, Reason.TARGET) else stop
+               for side, stop in row.bracket.stopped.items()}
+    return replace(row, bracket=replace(row.bracket, stopped=stopped))
+
+
+def _next(
+    condition: Scaled, row: Row, found: Sequence[Line], task: Task, refuted: bool
+) -> Scaled | None:
+    """The condition where all lines are lowest; None where that is no news, or the row is done.
+
+    Where the last bracket ended as it had `refuted` a ratio at its alpha, which says nothing of the minimum
+    that is compared, it need not be closed, and the same condition comes again where its lines are lowest.
+    """
     over = task.time_limit is not None and task.time_limit < 1
-    if asked or over or task.eps is not None or row.settled or not meet(row.ratio_lower, row.ratio_upper):
+    if over or task.eps is not None or row.settled or row.bracket.cut_short:
         return None
-    if row.bracket.cut_short:
+    if task.ratio is not None:
+        compared = row.bracket.verdict(ratio=task.ratio) if task.shared else row.verdict(task.ratio)
+        if compared is not Verdict.UNDECIDED:
+            return None
+    if not refuted and not meet(row.ratio_lower, row.ratio_upper):
         return None
     at = lowest(found, condition.vacuous)
     if at.vacuous or not (0 < at.beta < math.inf and 0 < 1 / at.beta < math.inf):
         return None
     alpha = float(up(1 / at.beta, 6))
     near = condition.alpha / _FAR <= alpha <= condition.alpha * _FAR
-    return condition.with_alpha(alpha) if near and alpha != condition.alpha else None
+    if alpha == condition.alpha or not near:
+        return condition if refuted else None
+    return condition.with_alpha(alpha)
 
 
 def _scale(
@@ -142,6 +182,8 @@ def _decided(condition: Scaled, task: Task, chosen: Calibration | None, above: R
         return True
     if chosen is None or task.ratio is None:  # the question is of this alpha
         return False
+    if task.shared:
+        return chosen.lower > task.ratio
     others = condition.vacuous if above is None or above.least is None else above.least.upper
     return task.ratio >= min(others, condition.vacuous) or chosen.lower > task.ratio
 
@@ -177,6 +219,8 @@ def _better(
     proved = row.vacuous and row.ratio_upper <= critical
     if proved:
         note = f"for which {critical} is proved"
+    elif row.ratio_lower > least.upper:
+        note = "tried for the minimum, which is proved to be elsewhere"
     else:
         note = "chosen to minimize eps/alpha" if chosen.lines else "no better one was found"
     return replace(row, note=note), found
@@ -186,7 +230,7 @@ def _closed_formulas(
     condition: Scaled, alpha: float | str, rng: Rng, above: Row | None, error: BaseException
 ) -> Row:
     """The row that was cut short before its search: at the alpha given, or the one that a trace suggests."""
-    scale = condition.natural_alpha if alpha == "best" else alpha_value(alpha)
+    scale = condition.natural_alpha() if alpha == "best" else alpha_value(alpha)
     condition = condition.with_alpha(scale if math.isfinite(scale) and scale > 0 else 1.0)
     row, _ = _better(None, condition, bracket(condition, Spectral(), rng=rng), (), above, None)
     row = replace(row, bracket=cut_short(row.bracket, error, "before the search; closed formulas only"))

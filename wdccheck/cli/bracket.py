@@ -93,7 +93,9 @@ def _bracketed(
 
 def _warn_of_scale(condition: Condition) -> None:
     """Say so where alpha = 1, which nobody chose, is far from the scale of the weights."""
-    scale = getattr(condition, "natural_alpha", math.nan)
+    from wdccheck.protocol.condition import Scaled
+
+    scale = condition.natural_alpha() if isinstance(condition, Scaled) else math.nan
     if math.isfinite(scale) and scale > 0 and not 0.5 <= scale <= 2:
         warnings.warn(
             f"alpha is 1, since none is given, but the scale of these weights is about {scale:.3g}: "

@@ -51,7 +51,8 @@ class BranchAndBound:
     Parameters
     ----------
     gap, rtol : float
-        Stop once ``upper - lower <= max(gap, rtol * upper)``.
+        Stop once ``upper - lower <= max(gap, rtol * upper)``. The bound is then recorded larger by a
+        relative 2**-40, so that other machines prove it, too: no gap of a result is smaller than that.
     nodes : int, optional
         Regions to visit; a batch of tasks begun before they are used up is finished. None: 10**7, or as
         many as a time limit allows.
@@ -82,6 +83,9 @@ class BranchAndBound:
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
         known = yield from latest(capped(condition, known), known)
+        if (stop := known.stopped.get("upper")) is not None and stop.reason is Reason.EXACT:
+            yield known  # no region lowers epsilon itself
+            return
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):
             yield from self._by_halving(condition, proof, known, run)
@@ -99,7 +103,8 @@ class BranchAndBound:
         above = next((one for one in dominating(condition) if isinstance(proof_of(one), BoxProof)), None)
         if above is not None:
             if known.upper > self._goal(known) and not run.decided(known):
-                yield from self._through(above, known, run)
+                own = None if proof is None else known.stopped.get("upper")
+                yield from self._through(above, known, run, own)
         elif proof is None:
             yield _stopped(known, Reason.CAP_ONLY, f"dimension {_sizes(condition)} is beyond branch and "
                            "bound; the upper bound is a closed formula")
@@ -137,8 +142,13 @@ class BranchAndBound:
             yield known
         yield stopped(known, ended(known, run, visited))
 
-    def _through(self, above: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-        """Upper bounds of a condition that dominates: they hold for the dominated one, too."""
+    def _through(
+        self, above: Condition, known: Bracket, run: Run, own: Stop | None
+    ) -> Iterator[Bracket]:
+        """Upper bounds of a condition that dominates: they hold for the dominated one, too.
+
+        `own` is why the condition's own proof stopped; it stands where the other cannot give less.
+        """
         for found in self.improve(above, Bracket(above.describe(), lower=known.lower), run):
             known = through(known, found)
             stop = found.stopped.get("upper")
@@ -149,7 +159,11 @@ class BranchAndBound:
                 elif reason in (Reason.EXACT, Reason.GAP) and self._goal(known) < known.upper:
                     reason = Reason.CAP_ONLY
                 bounds = between(found.lower, "eps", found.upper)
-                known = _stopped(known, reason, f"{name_of(found)}: {bounds}")
+                final = stop.reason in (Reason.EXACT, Reason.GAP, Reason.EXHAUSTED)
+                if own is not None and found.upper > known.upper and (final or found.lower >= known.upper):
+                    known = stopped(known, own)
+                else:
+                    known = _stopped(known, reason, f"{name_of(found)}: {bounds}")
             yield known
 
     def _goal(self, known: Bracket) -> float:

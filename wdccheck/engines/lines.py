@@ -59,7 +59,7 @@ def first_lines(condition: Scaled, run: Run, block: int) -> list[Line]:
             return found
     scale = max((line.terms.gram for line in found), default=0.0)
     if not scale > 0:  # no theorem sees a row: seeds may
-        scale = condition.natural_alpha
+        scale = condition.natural_alpha()
     if not (scale > 0 and math.isfinite(4 * scale)):
         return found
     seeds = search_of(condition, "seeds").seeds(np.random.default_rng(run.block_seed(block)), _SEEDS)

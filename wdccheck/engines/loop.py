@@ -21,6 +21,7 @@ from wdccheck.protocol.condition import Condition, Scaled, checked
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
+from wdccheck.seeds import seed_of
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
@@ -30,6 +31,8 @@ _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 _WIDER = 2.0**-40
 """Relative: what an upper bound is enlarged by. Another linear algebra library may sum n products in another
 order, which moves a closed formula by a few sqrt(n) u: less than this for the largest layers."""
+
+_LATE = Stop(Reason.TIME, "a closed formula; the time was up before the search from above")
 
 Rng = int | np.integer | np.random.SeedSequence | np.random.Generator
 
@@ -133,9 +136,10 @@ def _steps(
     saved, exact = known, _exact_uppers(condition, run)
     for position, engine in enumerate(engines):
         if run.decided(known) or _closed(known):
+            known = _unreached(known, engines[position:], run.answer(known))
             break
         if position and run.expired():  # the first engine always runs: it may have a bound at hand
-            known = _unreached(known, engines[position:])
+            known = _unreached(known, engines[position:], _LATE)
             break
         begun = time.monotonic()
         share = run.remaining() / (len(engines) - position)
@@ -154,13 +158,12 @@ def _steps(
     yield known
 
 
-def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
-    """`known` with the reason why its cap was not improved: no time was left to split regions."""
+def _unreached(known: Bracket, engines: tuple[Engine, ...], why: Stop | None) -> Bracket:
+    """`known` with the reason why its cap was not improved, where engines that split regions were left."""
     stop = known.stopped.get("upper")
     if stop is None or stop.reason is not Reason.CAP_ONLY or all(e.unit != "nodes" for e in engines):
         return known
-    late = Stop(Reason.TIME, "a closed formula; the time was up before the search from above")
-    return replace(known, stopped={**known.stopped, "upper": late})
+    return replace(known, stopped={**known.stopped, "upper": why or stop})
 
 
 def _exact_uppers(condition: Condition, run: Run) -> tuple[float, ...]:
@@ -247,6 +250,7 @@ def recalled(condition: Condition, path: str | os.PathLike[str]) -> Bracket:
 def seed_sequence(rng: Rng) -> np.random.SeedSequence:
     """The root of all random numbers of a call."""
     if isinstance(rng, np.random.SeedSequence):
+        seed_of(rng)  # refused now rather than when it is recorded
         return rng
     if isinstance(rng, np.random.Generator):
         return np.random.SeedSequence(int(rng.integers(2**63)))

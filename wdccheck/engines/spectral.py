@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from wdccheck.brackets import Bracket
+from wdccheck.engines.proving.goals import exact
 from wdccheck.errors import InvalidInput
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.running.run import Run, raised
@@ -44,7 +45,7 @@ class Spectral:
             if cap.value < known.upper:
                 known = replace(known, upper=cap.value, upper_by=cap.reason)
             if cap.value == known.upper:  # also where a run is resumed
-                stop = Stop(Reason.CAP_ONLY, "a closed formula, not searched")
+                stop = exact(cap) if cap.exact else Stop(Reason.CAP_ONLY, "a closed formula, not searched")
                 known = replace(known, stopped={**known.stopped, "upper": stop})
         for start in theorems.starts():
             done += 1

@@ -17,6 +17,7 @@ from wdccheck.protocol.condition import Condition, checked
 from wdccheck.rounded_text import down, up
 from wdccheck.running import parallel
 from wdccheck.running.run import Run
+from wdccheck.seeds import Seed, seed_of
 
 __all__ = ["Estimate", "exceedance", "extreme", "quantile"]
 
@@ -44,8 +45,8 @@ class Estimate:
         Random directions drawn.
     condition, directions : str
         What was sampled, and over which distribution.
-    seed : int
-        Entropy of the random numbers.
+    seed : int or SeedSequence
+        The `rng` that gives the random numbers again.
     fit : Fit or None
         The tail, of :func:`extreme`.
 
@@ -65,7 +66,7 @@ class Estimate:
     samples: int
     condition: str
     directions: str
-    seed: int
+    seed: Seed
     fit: Fit | None = None
 
     def __str__(self) -> str:
@@ -251,9 +252,8 @@ def _estimate(
     seed: np.random.SeedSequence, fit: Fit | None = None,
 ) -> Estimate:
     letters = ", ".join(f"({', '.join(b)})" if len(b) > 1 else b[0] for b in condition.spheres)
-    entropy = seed.entropy if isinstance(seed.entropy, int) else 0
     return Estimate(of, value, low, high, confidence, samples, repr(condition),
-                    f"independent uniform directions {letters}", entropy, fit)
+                    f"independent uniform directions {letters}", seed_of(seed), fit)
 
 
 def _deviations(

@@ -98,7 +98,6 @@ class Scaled(Condition, Protocol):
     def vacuous(self) -> float:
         """The least constant such that every large alpha has epsilon = vacuous * alpha (Fact 9)."""
 
-    @property
     def natural_alpha(self) -> float:
         """The scale that a trace suggests: of a layer N(0, alpha/n), about alpha; not always usable."""
 

@@ -13,7 +13,10 @@ __all__ = ["Cap", "Start", "Theorems"]
 
 @dataclass(frozen=True)
 class Cap:
-    """A closed upper bound and the theorem it comes from; `empty`: a supremum over nothing."""
+    """A closed upper bound and the theorem it comes from.
+
+    `exact`: it is epsilon itself, rounded up; `empty`: a supremum over nothing.
+    """
 
     value: float
     reason: str

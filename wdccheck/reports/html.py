@@ -13,7 +13,7 @@ from wdccheck.reports.markdown import SOURCES, Content, typeset
 from wdccheck.reports.meaning import asked, facts
 from wdccheck.reports.row import Row
 from wdccheck.reports.witness import Scene, scene
-from wdccheck.rounded_text import between, down
+from wdccheck.rounded_text import down
 
 __all__ = ["page"]
 
@@ -68,7 +68,7 @@ def page(content: Content, layers: Mapping[str, Sequence[np.ndarray]]) -> str:
 
 def _panel(content: Content) -> str:
     """The brackets of all rows, with what the explicit threshold asks."""
-    bars = [drawings.Bar(row.name, row.headline[0], row.headline[2], typeset(between(*row.headline)))
+    bars = [drawings.Bar(row.name, row.headline[0], row.headline[2], typeset(row.bounds))
             for row in content.rows]
     asks = {asked(row, content.depth) for row in content.rows} - {None}
     marks = [(value, f"Lemma 8 and Lemma 5.3 ask for less than {down(value, 3)}")

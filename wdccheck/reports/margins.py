@@ -45,7 +45,8 @@ def _sentence(rows: Sequence[Row], needed: Threshold, depth: int) -> str:
     if own and _highest(own) >= needed.value:
         # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
         factor = thresholds.margin(_highest(own), needed.value) * (1 - 2**-52)
-        return f"{begun}: at least {down(factor, 3)} times too large, whatever alpha is"
+        where = "whatever alpha is" if all(row.least for row in own) else "at the alpha of its row"
+        return f"{begun}: at least {down(factor, 3)} times too large, {where}"
     whole = len(own) == depth and all(row.headline[2] < needed.value for row in own)
     return f"{begun}: {'satisfied' if whole else 'undecided'}"
 
@@ -56,11 +57,13 @@ def _highest(rows: Sequence[Row]) -> float:
 
 
 def _gaussian(rows: Sequence[Row], needed: Threshold) -> list[tuple[str, str]]:
-    own = [row for row in rows if row.kind in needed.kinds]
+    layers = [row for row in rows if row.kind in needed.kinds]
+    own = [row for row in layers if row.shape[1] > 1]  # the law was found for these
     if not own or needed.value is None or _highest(own) < needed.value:
         return []
     low, high = thresholds.gaussian_expansion(needed.value)
     here = ", ".join(f"{row.shape[0] / row.shape[1]:.3g}" for row in own)
+    here += " (layers with k > 1)" if len(own) < len(layers) else ""
     return [("estimate", f"for that WDC, Gaussian layers would need n/k of about {down(low, 2)} to "
                          f"{up(high, 2)}; here it is {here}")]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdccheck.reports.meaning import facts
 from wdccheck.reports.row import Row
-from wdccheck.rounded_text import between, shortest
+from wdccheck.rounded_text import shortest
 
 __all__ = ["SOURCES", "Content", "page", "typeset"]
 
@@ -74,10 +74,9 @@ def page(content: Content) -> str:
 
 
 def _row(row: Row) -> str:
-    at = "" if row.alpha is None else (
-        f"α = {shortest(row.alpha)}: {typeset(between(row.ratio_lower, row.ratio_name, row.ratio_upper))}")
-    bounds = typeset(between(*row.headline))
-    return f"| {_plain(row.name)} | {_plain(row.size)} | {bounds} | {at} | {typeset(row.state)} |"
+    at = "" if row.alpha is None else f"α = {shortest(row.alpha)}: {typeset(row.at_alpha)}"
+    bounds, state = typeset(row.bounds), typeset(row.state)
+    return f"| {_plain(row.name)} | {_plain(row.size)} | {bounds} | {at} | {state} |"
 
 
 def _list(items: Sequence[tuple[str, str]]) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from wdccheck.brackets import Work
 from wdccheck.kinds import named
 from wdccheck.reports import thresholds
-from wdccheck.reports.row import CLOSED, Row
+from wdccheck.reports.closeness import CLOSED
+from wdccheck.reports.row import Row
 from wdccheck.rounded_text import between, down, shortest, up
 from wdccheck.stops import Reason
 
@@ -20,7 +21,7 @@ _GROWTH = (0.25, 2.5)  # nodes grew like gap^-p, with p in here, where it was tr
 def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
     """Everything said of a row, as labels and sentences; `depth` as for :func:`asked`."""
     known = row.bracket
-    found = [("bounds", between(*row.headline) + (f" ({row.state})" if row.state else ""))]
+    found = [("bounds", row.bounds + (f" ({row.state})" if row.state else ""))]
     if row.least is not None:
         if row.scope == "pair":
             found.append(("over all alpha", between(row.least.lower, "min eps/alpha", row.least.upper)))
@@ -28,8 +29,7 @@ def facts(row: Row, depth: int | None) -> list[tuple[str, str]]:
         found.append(("minimum bounded by", f"{below} from below, {row.least.upper_by} from above"))
     if row.alpha is not None:
         found += [("alpha", shortest(row.alpha) + (f", {row.note}" if row.note else "")),
-                  ("at this alpha", f"{between(row.ratio_lower, row.ratio_name, row.ratio_upper)}; "
-                                    f"{between(known.lower, 'eps', known.upper)}")]
+                  ("at this alpha", f"{row.at_alpha}; {between(known.lower, 'eps', known.upper)}")]
     return [*found, ("what this number means", meaning(row)),
             ("what would make it pass", " ".join(passing(row, depth))),
             ("what would close the gap", closing(row)),
@@ -47,7 +47,7 @@ def meaning(row: Row) -> str:
     --------
     >>> import numpy as np, wdccheck as wc
     >>> from wdccheck.reports.meaning import meaning
-    >>> from wdccheck.reports.row import CLOSED, Row
+    >>> from wdccheck.reports.row import Row
     >>> "nothing is lost" in meaning(Row(wc.bracket(wc.WDC(np.eye(2)), wc.Spectral())))
     False
     """
@@ -86,7 +86,8 @@ def passing(row: Row, depth: int | None) -> Iterator[str]:
         # the quotient and this product err by 2^-53 each: (1 + 2^-53)^2 (1 - 2^-52) < 1
         factor = thresholds.margin(lower, needed) * (1 - 2**-52)
         yield (f"{thresholds.EXPLICIT[row.kind]} needs eps/alpha < {down(needed, 3)}; found is at least "
-               f"{down(lower, 3)} at every alpha, {down(factor, 3)} times too large. "
+               f"{down(lower, 3)} at {'this' if row.least is None else 'every'} alpha, "
+               f"{down(factor, 3)} times too large. "
                "No further search changes that.")
         yield from _wider(row, needed)
     elif upper < needed:
@@ -104,8 +105,8 @@ def _wider(row: Row, needed: float) -> Iterator[str]:
         return
     n, k = row.shape
     if n < 2 * k:
-        yield (f"No weights of this shape can pass: {n} rows are fewer than 2k = {2 * k}, so some direction "
-               "opens fewer than k of them (Fact 6).")
+        yield (f"No weights of this shape can pass: n = {n} is less than 2k = {2 * k}, so some direction "
+               "opens fewer than k rows (Fact 6).")
     if k > 1:
         low, high = thresholds.gaussian_expansion(needed)
         yield (f"Estimate, not a bound: a Gaussian layer would need n/k of about {down(low, 2)} to "
@@ -127,6 +128,8 @@ def closing(row: Row) -> str:
         return "It was interrupted; with --checkpoint a later call goes on from there."
     work = next((w for w in reversed(row.bracket.engines) if w.unit == "nodes" and w.work > 0), None)
     detail = stop.detail or stop.reason.value
+    if stop.reason is Reason.EXACT:
+        return f"The upper bound is exact: {detail}. {lower_by_time}."
     if stop.reason is Reason.EXHAUSTED:
         return (f"The proof can go no further ({detail}). {lower_by_time}; a smaller upper one takes a "
                 "better relaxation.")

@@ -24,6 +24,7 @@ from wdccheck.reports.pandas_frame import frame
 from wdccheck.reports.row import Row
 from wdccheck.result_files import schema
 from wdccheck.rounded_text import WIDTH, wrapped
+from wdccheck.seeds import Seed, decode_seed, encode_seed, seed_text
 from wdccheck.version import made_by
 from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
@@ -71,8 +72,8 @@ class Report:
         pair: WDC of every layer of B, of every layer of C, the joint-WDC of the last layers.
     networks : mapping of str to Weights
         The one network under "", or those of a pair under "B" and "C".
-    seed : str
-        Entropy of the random numbers.
+    seed : int or SeedSequence
+        The `rng` that gives the random numbers again.
     interrupted : bool
         Whether Ctrl-C cut the report short.
     measurements : mapping
@@ -90,7 +91,7 @@ class Report:
 
     rows: tuple[Row, ...]
     networks: Mapping[str, Weights]
-    seed: str
+    seed: Seed
     interrupted: bool = False
     measurements: Mapping[str, Any] = field(default_factory=dict)
     program: Mapping[str, str] = field(default_factory=made_by)
@@ -132,7 +133,7 @@ class Report:
         return {
             **self.program,
             **subject,
-            "seed": self.seed,
+            "seed": encode_seed(self.seed),
             "interrupted": self.interrupted,
             "threshold": self.threshold,
             "rows": [row.to_json(self.threshold) for row in self.rows],
@@ -169,7 +170,7 @@ class Report:
             return Report(
                 tuple(rows),
                 {str(name): Weights.from_dict(one) for name, one in networks.items()},
-                str(data["seed"]), bool(data["interrupted"]), dict(data.get("measurements", {})),
+                decode_seed(data["seed"]), bool(data["interrupted"]), dict(data.get("measurements", {})),
                 {name: str(data[name]) for name in ("wdccheck", "kernel")})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, InvalidInput):
@@ -245,7 +246,8 @@ class Report:
     def _head(self) -> list[str]:
         """What the rows are about: the networks and their files, the measurements."""
         names = [f"{name}: {one}" if name else f"ReLU network {one}" for name, one in self.networks.items()]
-        lines = ["; ".join([*(["demodulation pair"] if self._pair else []), *names, f"seed {self.seed}"])]
+        begun = ["demodulation pair"] if self._pair else []
+        lines = ["; ".join([*begun, *names, f"seed {seed_text(self.seed)}"])]
         if self.measurements:
             m, n = self.measurements["shape"]
             lines.append(f"measurements A: {m} x {n}" + (
@@ -258,7 +260,7 @@ class Report:
     def _content(self, command: str) -> Content:
         provenance = {
             "program": "wdccheck {wdccheck}, kernel {kernel}".format_map(self.program),
-            **({"command": command} if command else {}), "seed": self.seed,
+            **({"command": command} if command else {}), "seed": seed_text(self.seed),
             **{f"weights {name}".strip(): f"{'-'.join(map(str, one.dims))}, sha256 {one.sha256}"
                for name, one in self.networks.items()}}
         return Content(self._head(), self.rows, tuple(asks(self.rows, self._depths)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,31 +16,17 @@ from wdccheck.kinds import named
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
-from wdccheck.rounded_text import between, item, shortest, up, wrapped
+from wdccheck.reports.closeness import CLOSED, meet
+from wdccheck.rounded_text import between, down, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
-__all__ = ["CLOSED", "Row", "meet"]
+__all__ = ["Row"]
 
-CLOSED = 0.002
-"""A row counts as closed at this gap relative to its upper bound, unless another gap is asked for."""
-
-_NIL = 1e-9  # of a ratio, which compares with 1/4 to 1: no smaller gap is told from none
 _HARDLY = 0.01  # of the vacuous value: a minimum this near says hardly anything
 _STATE = {Reason.CAP_ONLY: "upper is a cap", Reason.TIME: "time is up", Reason.NODES: "nodes used up",
           Reason.BUDGET: "budget used up", Reason.EXHAUSTED: "proof exhausted",
-          Reason.MEMORY: "out of memory", Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
-
-
-def meet(lower: float, upper: float, gap: float = CLOSED) -> bool:
-    """Whether two bounds of a ratio are as near as a closed row has them.
-
-    Examples
-    --------
-    >>> from wdccheck.reports.row import meet
-    >>> meet(0.4991, 0.5), meet(0.49, 0.5), meet(0.0, 1e-12)
-    (True, False, True)
-    """
-    return upper - lower <= max(gap * upper, _NIL)
+          Reason.EXACT: "upper is exact", Reason.MEMORY: "out of memory",
+          Reason.INTERRUPTED: "interrupted", Reason.TARGET: "decided"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +133,19 @@ class Row:
         return self.least.lower, "min eps/alpha", self.least.upper
 
     @property
+    def bounds(self) -> str:
+        """The headline as text."""
+        lower, name, upper = self.headline
+        return self.at_alpha if name == self.ratio_name else between(lower, name, upper)
+
+    @property
+    def at_alpha(self) -> str:
+        """The bounds at the row's alpha as text."""
+        if math.isinf(self.ratio_upper) and math.isfinite(self.bracket.upper):
+            return f"{down(self.ratio_lower)} <= {self.ratio_name} (the upper bound is beyond floats)"
+        return between(self.ratio_lower, self.ratio_name, self.ratio_upper)
+
+    @property
     def vacuous(self) -> bool:
         """Whether no alpha brings eps/alpha below the value of every large one, but for a part in 10**6."""
         critical = float(named(self.kind).critical)
@@ -172,15 +172,15 @@ class Row:
         if self.settled:
             return "closed"
         stop, name = self.bracket.stopped.get("upper"), self.headline[1]
-        done = stop is not None and stop.reason in (Reason.GAP, Reason.EXACT)
+        done = stop is not None and stop.reason is Reason.GAP
         if done or meet(self.ratio_lower, self.ratio_upper):
             return "closed" if name == self.ratio_name else f"closed at alpha = {shortest(self.scale)}"
         if stop is None:
             return ""
         if self.capped:
             return _STATE[Reason.CAP_ONLY]
-        over = stop.reason is Reason.TARGET and self._over_alpha  # of the minimum the answer may be open
-        return _STATE.get(stop.reason, str(stop.reason)) + (" at this alpha" if over else "")
+        here = stop.reason is Reason.TARGET and self._over_alpha and f"whether {name}" not in stop.detail
+        return _STATE.get(stop.reason, str(stop.reason)) + (" at this alpha" if here else "")
 
     @property
     def capped(self) -> bool:
@@ -257,7 +257,7 @@ class Row:
     def to_line(self) -> str:
         """The row as one line of a table."""
         place = self.place or ("last layers" if named(self.kind).paired else self.size)
-        line = f"{self.kind:<11}{place:<16}{between(*self.headline):<40}  "
+        line = f"{self.kind:<11}{place:<16}{self.bounds:<40}  "
         if self.scope == "pair" and self.alpha is not None:
             line += f"alpha = {shortest(self.alpha)}  "
         return (line + self.state).rstrip()
@@ -271,7 +271,7 @@ class Row:
         gap = f"gap {up(known.gap, 3)}"
         if self.alpha is not None:
             chosen = f"    at alpha = {shortest(self.alpha)}" + (f", {self.note}" if self.note else "")
-            lines += [*wrapped(chosen), f"    {between(self.ratio_lower, self.ratio_name, self.ratio_upper)}"]
+            lines += [*wrapped(chosen), f"    {self.at_alpha}"]
         lines.append(f"    {between(known.lower, 'eps', known.upper):<40}  {gap}")
         lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known)]
         return "\n".join(lines)

@@ -7,6 +7,7 @@ What a file says of bounds is checked by ``verify``; here it is only checked tha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -146,12 +147,26 @@ _WITNESS = named(_coordinates)
 
 def _digits(value: Any, thing: str) -> None:
     """An integer >= 0 of any size: a string of digits, as JSON's readers differ on large ones."""
-    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 1000:
+    if not isinstance(value, str) or not re.fullmatch("0|[1-9][0-9]{0,1000}", value):
         raise refuse(thing, "a string of digits", value)
 
 
+def _entropy(value: Any, thing: str) -> None:
+    (many(_digits) if isinstance(value, list | tuple) else _digits)(value, thing)
+
+
+_SEQUENCE = record({"entropy": _entropy, "spawn_key": many(_digits)})
+
+
+def _seed(value: Any, thing: str) -> None:
+    """An integer, or the entropy and the key of a sequence; in schema 1 a list of integers, as a string."""
+    old = isinstance(value, str) and re.fullmatch(r"\[\d{1,40}(, \d{1,40})*\]", value, re.ASCII)
+    if not old:
+        (_SEQUENCE if isinstance(value, Mapping) else _digits)(value, thing)
+
+
 _STOP = record({"reason": one_of(*(reason.value for reason in Reason)), "detail": text})
-_WORK = record({"repr": text, "seed": _digits, "work": integer(0), "unit": text, "seconds": bound})
+_WORK = record({"repr": text, "seed": _seed, "work": integer(0), "unit": text, "seconds": bound})
 _LATER = {"proofs": many(plain), "conclusions": many(plain)}
 _MADE_BY = {"schema": integer(1), "wdccheck": text, "kernel": text}
 _ORIGIN = record(
@@ -207,7 +222,7 @@ _ROW = all_of(record({
     "least_lower": null_or(bound), "least_upper": null_or(bound), "least_upper_by": null_or(text),
     "least": null_or(_LEAST), "scope": one_of("best", "given", "pair"), "state": text,
 }), _of_its_kind, _minimized)
-_REPORT = {"wdccheck": text, "kernel": text, "seed": text, "interrupted": boolean,
+_REPORT = {"wdccheck": text, "kernel": text, "seed": _seed, "interrupted": boolean,
            "threshold": null_or(number), "rows": many(_ROW, 1)}
 _BESIDE = {"schema": integer(1), **_LATER}
 _OF_ONE = record({**_REPORT, "network": _NETWORK,

@@ -16,6 +16,7 @@ from wdccheck.protocol.limit import Limit
 from wdccheck.running import parallel
 from wdccheck.running.parcels import Shared
 from wdccheck.running.progress import Event, Progress, Silent
+from wdccheck.seeds import seed_of
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["Engine", "Run", "raised"]
@@ -57,6 +58,8 @@ class Run:
         Beginning of this engine's share.
     shared : Shared
         What the workers have already.
+    root : numpy.random.SeedSequence
+        That of the whole call, of which `seed` is a part.
     """
 
     seed: np.random.SeedSequence = field(default_factory=lambda: np.random.SeedSequence(0))
@@ -67,8 +70,11 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
     shared: Shared = field(default_factory=Shared, repr=False)
+    root: np.random.SeedSequence = None  # type: ignore[assignment]  # `seed`, unless it is given
 
     def __post_init__(self) -> None:
+        if self.root is None:
+            object.__setattr__(self, "root", self.seed)
         object.__setattr__(self, "deadline", parallel.Moment(self.deadline))  # tasks carry it elsewhere
 
     def remaining(self) -> float:
@@ -115,9 +121,8 @@ class Run:
 
     def work(self, engine: Engine, done: int) -> Work:
         """What `engine` has done so far, as provenance."""
-        entropy = self.seed.entropy
         seconds = time.monotonic() - self.began
-        return Work(repr(engine), entropy if isinstance(entropy, int) else 0, done, engine.unit, seconds)
+        return Work(repr(engine), seed_of(self.root), done, engine.unit, seconds)
 
     def with_(self, **changes: Any) -> Run:
         """A copy with some attributes changed."""

@@ -14,6 +14,7 @@ from wdccheck.protocol.condition import checked
 from wdccheck.protocol.limit import Limit
 from wdccheck.reports.row import Row
 from wdccheck.rounded_text import quotient, up
+from wdccheck.seeds import seed_text
 from wdccheck.stops import Reason
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _require(known: Bracket, limit: Limit, wanted: Verdict) -> Bracket:
     if limit.alpha is None and known.alpha is not None:
         title += f" with alpha = {known.alpha!r}"
     if verdict is Verdict.UNDECIDED:
-        seed = known.engines[0].seed if known.engines else 0
+        seed = seed_text(known.engines[0].seed) if known.engines else "0"
         raise Undecided(f"{title}: undecided whether {limit}: {_missing(known, limit, wanted)}\n"
                         f"again: wc.bracket(condition, rng={seed}, target={limit.eps!r})", known)
     if verdict is Verdict.VIOLATED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from wdccheck.kinds import Kind, named
 from wdccheck.linalg import hashes, inputs, matrices
 from wdccheck.reports import thresholds
 from wdccheck.reports.row import Row
+from wdccheck.seeds import decode_seed
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Entry", "Given", "summary", "unchecked", "whole"]
@@ -216,7 +216,7 @@ def _drawn(data: Mapping[str, Any], layers: Sequence[np.ndarray]) -> np.ndarray 
     try:
         if data["measurements"]["drawn"] is not True:
             return None
-        return drawn_measurements(ReLUNetwork(tuple(layers)), ast.literal_eval(data["seed"]))
+        return drawn_measurements(ReLUNetwork(tuple(layers)), decode_seed(data["seed"]))
     except (KeyError, TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 

@@ -125,7 +125,6 @@ class JointWDC:
         """Boxes of h, x, m, y; None beyond dimension 4."""
         return Proof.of(self.units)
 
-    @property
     def natural_alpha(self) -> float:
         """trace(B^T B)/n times trace(C^T C)/p."""
         with np.errstate(over="ignore"):  # then it is not usable

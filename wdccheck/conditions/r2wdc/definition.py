@@ -141,7 +141,7 @@ class R2WDC:
         gram = math.fsum(d * e) * over
         gram_error = math.fsum(np.abs(d) * e_error + np.abs(e) * d_error + d_error * e_error
                                + 4 * rounding.UNIT * np.abs(d * e) + 4 * _TINY) * over * 1.05
-        gram_error += shrunk * abs(gram) + 4 * _TINY
+        gram_error += shrunk * abs(gram) + (4 * _TINY if both.any() else 0.0)  # no open row: A is 0
         expectation = float(u.value @ expected_gram(*directions) @ v.value) * over
         expectation_error = (rounding.expectation_error(n) + 2 * rounding.gamma(n + 4) * math.sqrt(n)
                              + turned + shrunk)
@@ -175,10 +175,9 @@ class R2WDC:
         except InvalidInput:  # the living part is beyond the scales of a WDC, the whole is not
             yield self._whole
 
-    @property
     def natural_alpha(self) -> float:
         """That of the layer itself."""
-        return self._whole.natural_alpha
+        return self._whole.natural_alpha()
 
     def with_alpha(self, alpha: float) -> R2WDC:
         """The same layer with another alpha."""

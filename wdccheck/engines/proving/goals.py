@@ -11,10 +11,12 @@ from wdccheck.errors import InvalidInput, OutOfTime
 from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.protocol.proof import Bounded, GroupProof
+from wdccheck.protocol.theorems import Cap
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason, Stop
 
-__all__ = ["capped", "check_budget", "ended", "goal_of", "groups_in_time", "latest", "node_limit", "stopped"]
+__all__ = ["capped", "check_budget", "ended", "exact", "goal_of", "groups_in_time", "latest", "node_limit",
+           "stopped"]
 
 _NODES = 10**7  # where nothing else ends the search
 
@@ -43,12 +45,20 @@ def goal_of(known: Bracket, gap: float, rtol: float) -> float:
 
 
 def capped(condition: Condition, known: Bracket) -> Iterator[Bracket]:
-    """Brackets with the closed upper bounds."""
+    """Brackets with the closed upper bounds; one that is exact is a reason to stop."""
     theorems = theorems_of(condition)
     for cap in () if theorems is None else theorems.caps():
         if cap.value < known.upper:
             known = replace(known, upper=cap.value, upper_by=cap.reason)
             yield known
+        if cap.exact and cap.value == known.upper:
+            known = stopped(known, exact(cap))
+            yield known
+
+
+def exact(cap: Cap) -> Stop:
+    """The reason to stop at a formula for epsilon itself."""
+    return Stop(Reason.EXACT, f"{cap.reason}: epsilon itself, rounded up")
 
 
 def groups_in_time(proof: GroupProof, run: Run) -> Bounded | Stop | None:
