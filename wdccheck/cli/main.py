@@ -173,7 +173,7 @@ def _status(arguments: list[str], heard: Interruptions) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(arguments, heard)
     except Exception as error:  # else Python would exit with 1, which means "proved violated" here
-        if from_keyboard(error):
+        if from_keyboard(error) or (heard.number and isinstance(error, ImportError)):  # amid an import
             return _interrupted(arguments, heard)
         traceback.print_exc()
         return BUG

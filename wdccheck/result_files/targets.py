@@ -69,8 +69,8 @@ def check_target(path: str | os.PathLike[str], thing: str = "") -> None:
         elif not os.access(path, os.W_OK):
             raise PermissionError(0, "Permission denied")
     except (OSError, ValueError) as error:
-        raise InvalidInput(thing or str(path), "a file that can be written",
-                           f"{os.fspath(path)!r}: {_reason(error)}") from None
+        found = f"{os.fspath(path)!r}: {_reason(error)}" if thing else _reason(error)
+        raise InvalidInput(thing or str(path), "a file that can be written", found) from None
 
 
 def saved(save: Callable[[], None], then: str) -> bool:
@@ -156,7 +156,10 @@ class _Ready:
     def _linked(self, to: Path) -> bool:
         """Whether the file got this name, which another one may have."""
         try:
-            os.link(self._name or f"/proc/self/fd/{self._handle}", to, follow_symlinks=True)
+            if self._name:
+                os.link(self._name, to)
+            else:  # src_dir_fd makes Python call linkat, which follows the link of /proc
+                os.link(f"/proc/self/fd/{self._handle}", to, src_dir_fd=self._handle, follow_symlinks=True)
         except FileExistsError:
             return False
         return True

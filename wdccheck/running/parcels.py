@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from typing import IO, Any
+import weakref
+from typing import Any
 
 import numpy as np
 
@@ -75,12 +76,8 @@ class _Parcel(Here):
 
         buffers: list[Any] = []
         self._thing, self._key = thing, os.urandom(16).hex()
-        self._files: list[IO[bytes]] = []  # closed with this object, and gone then
         self._pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
         self._arrays = [self._mapped(np.frombuffer(buffer.raw(), np.uint8)) for buffer in buffers]
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_files"}
 
     def _mapped(self, array: np.ndarray) -> np.ndarray:
         """The bytes (size,) themselves, or in a file of their own if they are many and a disk has room.
@@ -93,7 +90,7 @@ class _Parcel(Here):
         try:
             made = tempfile.TemporaryFile if nameless else tempfile.NamedTemporaryFile
             file = made(prefix="wdccheck-")
-            self._files.append(file)
+            weakref.finalize(self, file.close)  # and nothing is left of it
             array.tofile(file)
             file.flush()
             path = f"/proc/{os.getpid()}/fd/{file.fileno()}" if nameless else file.name

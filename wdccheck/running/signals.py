@@ -53,16 +53,23 @@ class Interruptions:
     def __enter__(self) -> Interruptions:
         if _in_main_thread():
             for number in _SIGNALS:
+                if isinstance(outer := signal.getsignal(number), Interruptions):
+                    return outer
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = signal.signal(number, self)
             sys.unraisablehook, threading.excepthook = self._unraisable, self._in_thread
         return self
 
     def __exit__(self, *_: object) -> None:
-        if _in_main_thread():
+        if self._before:
             sys.unraisablehook, threading.excepthook = self._hooks
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def over(self) -> None:
+        """Ignore what comes now: the command is done, and Python has to tidy up."""
+        self._before = dict.fromkeys(self._before, signal.SIG_IGN)
+        self.__exit__()
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         """Handle a signal."""
