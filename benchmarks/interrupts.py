@@ -2,11 +2,12 @@
 
     python benchmarks/interrupts.py [--interrupts N] [--kills N] [--seed S] [--within SECONDS]
 
-Every command runs in a session and with a folder of temporary files of its own. An interrupt is SIGINT or SIGTERM, to
-the command alone or to all of its group, as a terminal sends it; a kill is SIGKILL to the command alone. Afterwards
-nothing may be left: no process of the session, no temporary file, none of joblib's in /dev/shm, no half-written file;
-what was said to be saved has to be there, whole. The seconds that a command takes to end are those of a clock and, as
-other programs may run, of the processors, all of its processes together.
+Every command runs in a session, and with a folder of temporary files, of its own. The moment is counted from when
+Python has come as far as the program. An interrupt is SIGINT or SIGTERM, to the command alone or to all of its
+group, as a terminal sends it; a kill is SIGKILL to the command alone. Afterwards nothing may be left: no process
+of the session, no temporary file, none of joblib's in /dev/shm, no half-written file; what was said to be saved
+has to be there, whole. The seconds that a command takes to end are those of a clock and, as other programs may
+run, of the processors, all processes that it waits for together.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def commands(inputs: Path, out: Path) -> dict[str, list[str]]:
     def at(name: str) -> str:
         return str(inputs / name)
 
+    cells = ["sweep", "--k", "2,3", "--n", "20,30,40", "--repeat", "9", "--rtol", "0.1"]
     saved = ["--json", str(out / "saved.json"), "--checkpoint", str(out / "so-far")]
     return {
         "certify": ["certify", at("net.npz"), *saved, "--out", str(out / "report")],
@@ -62,11 +64,10 @@ def commands(inputs: Path, out: Path) -> dict[str, list[str]]:
         "bracket rric": ["bracket", "rric", at("net.npz"), "--measurements", at("A.npy"), *saved],
         "bracket joint-wdc": ["bracket", "joint-wdc", at("W.npy"), at("C.npy"), *saved],
         "bracket coherence": ["bracket", "coherence", at("net.npz"), "--measurements", at("U.npy"), *saved],
-        "estimate": ["estimate", "wdc", at("wide.npy"), "--quantile", "0.9", "--above", "0.3", "--samples", "60000",
-                     "--json", str(out / "saved.json")],
-        "sweep": ["sweep", "--k", "2,3", "--n", "20,30,40", "--repeat", "9", "--rtol", "0.1"],
-        "sweep --out": ["sweep", "--k", "2,3", "--n", "20,30,40", "--repeat", "9", "--rtol", "0.1",
-                        "--out", str(out / "sweep")],
+        "estimate": ["estimate", "wdc", at("wide.npy"), "--quantile", "0.9", "--above", "0.3",
+                     "--samples", "60000", "--json", str(out / "saved.json")],
+        "sweep": cells,
+        "sweep --out": [*cells, "--out", str(out / "sweep")],
         "plot": ["plot", at("table.csv"), "--out", str(out / "figure.svg")],
         "verify": ["verify", at("known.json")],
     }
@@ -122,13 +123,13 @@ def trial(rng: random.Random, folder: Path, kill: bool, within: float) -> dict[s
         group = not kill and rng.random() < 0.5
         moment = rng.uniform(0.0, within / 4 if plot else within)
         process = subprocess.Popen(
-            [sys.executable, "-m", "wdccheck", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env={**os.environ, "TMPDIR": str(temporary)},
+            [sys.executable, "-m", "wdccheck", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True, env={**os.environ, "TMPDIR": str(temporary)},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         listening(process)
         time.sleep(moment)
         done = process.poll() is not None
-        used = {pid: seconds for pid, seconds in of_session(process.pid)}
+        used = sum(seconds for _, seconds in of_session(process.pid))
         before = os.times()
         begun = time.monotonic()
         if not done:
@@ -139,9 +140,9 @@ def trial(rng: random.Random, folder: Path, kill: bool, within: float) -> dict[s
         wrong = [f"left processes {left}"] if (left := gone(process.pid)) else []
         wrong += [f"left {name}" for name in [*os.listdir(temporary), *shared_memory(process.pid)]]
         wrong += saved(out) + said(text, errors, out, process.returncode, name, None if done else number)
-        return {"command": name, "signal": number.name + (" to the group" if group else ""), "after": round(moment, 2),
-                "done": done, "status": process.returncode, "wall": round(wall, 2),
-                "cpu": round(cpu - used.get(process.pid, 0.0), 2), "wrong": wrong, "stderr": errors[-2000:] if wrong else ""}
+        return {"command": name, "signal": number.name + (" to the group" if group else ""),
+                "after": round(moment, 2), "done": done, "status": process.returncode, "wall": round(wall, 2),
+                "cpu": round(max(cpu - used, 0.0), 2), "wrong": wrong, "stderr": errors[-2000:] if wrong else ""}
 
 
 def listening(process: subprocess.Popen[str]) -> None:
@@ -164,7 +165,9 @@ def gone(leader: int) -> list[int]:
     return [pid for pid, _ in alive]
 
 
-def said(text: str, errors: str, out: Path, status: int, name: str, number: signal.Signals | None) -> list[str]:
+def said(
+    text: str, errors: str, out: Path, status: int, name: str, number: signal.Signals | None
+) -> list[str]:
     """What a command said that is not so, and an exit status that does not fit."""
     wrong = ["traceback"] if re.search("Traceback|Exception ignored|Error:", text + errors) else []
     cells = [int(count) for count in re.findall(r"sweep: (\d+)/\d+ cells", errors)]
@@ -175,9 +178,9 @@ def said(text: str, errors: str, out: Path, status: int, name: str, number: sign
     allowed = {0, 3} if number is None else {0, 3} if name == "verify" else {128 + number}
     if status not in allowed and not (name == "plot" and status == 0):
         wrong.append(f"status {status}")
-    if number is not None and "<= eps" in text and name.startswith(("bracket", "certify")):
-        if not (out / "saved.json").exists():
-            wrong.append("bounds are printed, and not saved")
+    bounds = "<= eps" in text and name.startswith(("bracket", "certify"))
+    if bounds and not (out / "saved.json").exists():
+        wrong.append("bounds are printed, and not saved")
     if name == "verify" and number is not None and status == 3 and "not proved" not in text:
         wrong.append("verify does not say not proved")
     return wrong
@@ -197,14 +200,14 @@ def main() -> None:
             rng = random.Random(f"{arguments.seed}-{number}")
             found.append(trial(rng, Path(folder), number >= arguments.interrupts, arguments.within))
             print(json.dumps(found[-1]), flush=True)
-    heads = "| signal | trials | ended by themselves | wrong | seconds to end: median, largest | of processor: largest |"
-    print(f"\n{heads}\n|---|---|---|---|---|---|")
+    print("\n| signal | trials | ended before | wrong | seconds to end: median, largest | of processors: largest |"
+          "\n|---|---|---|---|---|---|")
     for kind, kills in (("SIGINT or SIGTERM", False), ("SIGKILL", True)):
         own = [one for one in found if (one["signal"] == "SIGKILL") is kills]
         walls = sorted(float(str(one["wall"])) for one in own if not one["done"])
+        done, wrong = (sum(bool(one[key]) for one in own) for key in ("done", "wrong"))
         if walls:
-            print(f"| {kind} | {len(own)} | {sum(bool(one['done']) for one in own)} | "
-                  f"{sum(bool(one['wrong']) for one in own)} | {walls[len(walls) // 2]:.2f}, {walls[-1]:.2f} | "
+            print(f"| {kind} | {len(own)} | {done} | {wrong} | {walls[len(walls) // 2]:.2f}, {walls[-1]:.2f} | "
                   f"{max(float(str(one['cpu'])) for one in own):.2f} |")
 
 
