@@ -102,10 +102,10 @@ class Held:
     Examples
     --------
     >>> import signal
-    >>> from wdccheck.running.signals import Held
+    >>> from wdccheck.running.signals import Held, Interruptions
     >>> try:
-    ...     with Held():
-    ...         signal.raise_signal(signal.SIGINT)
+    ...     with Interruptions(), Held():
+    ...         signal.raise_signal(signal.SIGTERM)
     ...         print("whole")
     ... except KeyboardInterrupt:
     ...     print("ended")
