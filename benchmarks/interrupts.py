@@ -2,12 +2,12 @@
 
     python benchmarks/interrupts.py [--interrupts N] [--kills N] [--seed S] [--within SECONDS]
 
-Every command runs in a session, and with a folder of temporary files, of its own. The moment is counted from
-when Python has come as far as the program. An interrupt is SIGINT or SIGTERM, to the command alone or to all of
-its group, as a terminal sends it; a kill is SIGKILL to the command alone. Afterwards nothing may be left: no
-process of the session, no temporary file, none of joblib's in /dev/shm, no half-written file; what was said to be
-saved has to be there, whole. The seconds that a command takes to end are those of a clock and, as other programs
-may run, of the processors, all processes that it waits for together.
+Every command runs in a session, and with a folder of temporary files, of its own. The moment is counted
+from when Python has come as far as the program. An interrupt is SIGINT or SIGTERM, to the command alone or
+to all of its group, as a terminal sends it; a kill is SIGKILL to the command alone. Afterwards nothing may
+be left: no process of the session, no temporary file, none of joblib's in /dev/shm, no half-written file;
+what was said to be saved has to be there, whole. The seconds that a command takes to end are those of a
+clock and, as other programs may run, of the processors, all processes that it waits for together.
 """
 
 from __future__ import annotations
