@@ -8,6 +8,7 @@ __all__ = [
     "CertificateMismatch",
     "InvalidInput",
     "NotProved",
+    "NotSaved",
     "OutOfTime",
     "PoorFit",
     "ScaleWarning",
@@ -166,6 +167,10 @@ class UnsoundBound(WdccheckError, AssertionError):
 
 class VacuousWarning(UserWarning):
     """No alpha makes epsilon/alpha smaller than 1/2 (Fact 4): the condition says nothing."""
+
+
+class NotSaved(UserWarning):
+    """A file could not be written; the work goes on, and its result is printed or returned all the same."""
 
 
 class ScaleWarning(UserWarning):

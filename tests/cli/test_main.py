@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.commands import QUICK, run, start
+from examples.commands import COMMAND, QUICK, run, start
 from wdccheck.cli.main import main
 
 
@@ -187,20 +191,21 @@ def test_help_imports_nothing_heavy():
 # -- interruption ---------------------------------------------------------------------------
 
 
-def interrupt(process):
-    """SIGINT once the search is at work: its first line of progress is on stderr."""
+def interrupt(process, number=signal.SIGINT):
+    """A signal once the search is at work: its first line of progress is on stderr."""
     assert process.stderr.readline()
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    return *process.communicate(timeout=30), process.returncode
+    process.send_signal(number)
+    return *process.communicate(timeout=120), process.returncode
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupted_bracket_is_printed_and_saved(workers, large, tmp_path):
+@pytest.mark.parametrize(("workers", "number"), [
+    (1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)])
+def test_an_interrupted_bracket_is_printed_and_saved(workers, number, large, tmp_path):
     saved, checkpoint = tmp_path / "result.json", tmp_path / "so-far.json"
     out, err, code = interrupt(start("bracket", "wdc", large, "--workers", workers, "--json", saved,
-                                     "--checkpoint", checkpoint))
-    assert code == 130, err
+                                     "--checkpoint", checkpoint), number)
+    assert code == 128 + number, err
     assert "Traceback" not in err
     assert "<= eps <=" in out and "interrupted" in out
     known = wc.load(saved)
@@ -222,10 +227,69 @@ def test_an_interrupted_search_for_alpha_still_gives_bounds(large):
     assert "<= eps <=" in out and "interrupted" in out and "Traceback" not in err
 
 
-def test_a_closed_pipe_is_quiet(eye):
-    process = start("certify", eye, "--alpha", "1", "--workers", "1", "--time-limit", "3", "--quiet")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_verify_proves_nothing(number, large, tmp_path):
+    condition, path = wc.WDC(np.load(large)), tmp_path / "known.json"
+    known = wc.bracket(condition, wc.Ascent(64), wc.BranchAndBound(nodes=1))
+    more = (known.engines[0], replace(known.engines[1], work=10**9))
+    replace(known, engines=more, upper=1.02 * known.lower).save(path)  # a proof of hours
+    out, err, code = interrupt(start("verify", path, "--workers", 1), number)
+    assert code == 3, err
+    assert "lower bound: proved" in out and "upper bound: not proved (interrupted)" in out
+    assert "Traceback" not in err and "refuted" not in out
+
+
+# -- what cannot be written -----------------------------------------------------------------
+
+
+def test_a_closed_pipe_is_quiet_and_loses_no_file(eye, tmp_path):
+    saved = tmp_path / "saved.json"
+    process = start("certify", eye, "--alpha", "1", "--json", saved, *QUICK)
     process.stdout.close()
     err = process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=30) == 141
-    assert err == ""
+    assert process.wait(timeout=120) == 141
+    assert err == "" and json.loads(saved.read_text())["rows"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_full_devices_and_closed_streams_change_no_exit_status(eye):
+    asked = ["bracket", "wdc", eye, "--alpha", 1, "--eps", "0.9", "--workers", 1, "--time-limit", 1]
+    with open("/dev/full", "w") as full:
+        assert run(*asked, stdout=full)[::2] == (1, ANY)
+        assert run(*asked, stderr=full)[0] == 1
+    for closed in (">&-", "2>&-"):
+        command = f'exec {shlex.join([*COMMAND, *map(str, asked)])} {closed}'
+        assert subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_a_result_that_cannot_be_written_is_printed(eye, tmp_path, capsys):
+    assert main(["bracket", "wdc", eye, "--alpha", "1", "--json", "/dev/full", *QUICK]) == 74
+    out, err = capsys.readouterr()
+    assert "<= eps <=" in out and json.loads(out[out.index("\n{"):])["lower"] > 0
+    assert "/dev/full: a file that can be written required, found No space left" in err
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_no_run(eye, tmp_path, capsys, monkeypatch):
+    from wdccheck.brackets import Bracket
+
+    def full(*_):
+        raise wc.InvalidInput("so-far", "a file that can be written", "No space left on device")
+
+    monkeypatch.setattr(Bracket, "save", full)
+    assert main(["bracket", "wdc", eye, "--alpha", "1", "--checkpoint", str(tmp_path / "x"), *QUICK]) == 74
+    out, err = capsys.readouterr()
+    assert "<= eps <=" in out and "No space left on device; the work goes on" in err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["certify", ""], ["certify", "--json", ""], ["certify", "--out", ""], ["certify", "--checkpoint", ""],
+    ["certify", "--measurements", ""], ["certify", "--pair", "", ""], ["bracket", "wdc", ""],
+    ["bracket", "wdc", "{eye}", "--checkpoint", "no/folder"], ["bracket", "wdc", "{eye}", "--json", "/no/x"],
+    ["certify", "{eye}", "--checkpoint", "{eye}"], ["verify", ""],
+    ["estimate", "wdc", "{eye}", "--json", ""]])
+def test_empty_names_and_places_that_cannot_be_written_are_refused(arguments, eye, capsys):
+    begun = time.process_time()
+    assert main([one.format(eye=eye) for one in arguments]) == 2
+    assert capsys.readouterr().err.startswith("wdccheck: ") and time.process_time() - begun < 5

@@ -154,7 +154,7 @@ def test_files_are_the_same_every_time(tmp_path, suffix):
 
 @pytest.mark.parametrize("name", ["x.gif", "x", "none/x.png"])
 def test_unusable_names(tmp_path, name):
-    with pytest.raises(wc.InvalidInput, match=r"a name that ends in|writable"):
+    with pytest.raises(wc.InvalidInput, match=r"a name that ends in|can be written"):
         plots.save(plots.figure(), tmp_path / name)
 
 

@@ -65,9 +65,12 @@ def test_what_cannot_be_read_leaves_no_folder(tmp_path, capsys):
 
 
 def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)  # a superuser may write anywhere
-    with pytest.raises(InvalidInput, match=r"report\.html can be written"):
-        folder(str(tmp_path))
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")  # a superuser may write anywhere
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(InvalidInput, match=r"report\.html': Permission denied"):
+        folder(str(tmp_path), "--out", "report.html")
 
 
 def test_nothing_half_written_is_left(tmp_path, monkeypatch):
@@ -78,9 +81,10 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "chmod", full)
-    with pytest.raises(InvalidInput, match="No space left"):
-        replace(report, seed=1).write(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(InvalidInput, match="No space left"):
+            replace(report, seed=1).write(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -105,7 +105,7 @@ def test_writing_is_atomic_and_leaves_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize("links", [True, False])
 def test_a_new_file_replaces_none(links, tmp_path, monkeypatch):
-    def refused(*_):
+    def refused(*_, **__):
         raise PermissionError("no links on this disk")
 
     if not links:

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -108,12 +110,12 @@ def test_a_few_things_are_remembered():
 
 def test_large_arrays_travel_as_files_that_go_with_their_owner():
     shared, thing = Shared(), {"large": np.arange(2.0**18), "small": np.ones(3)}
-    folder = Path(shared.sent(thing, False)._folder)
-    assert [file.stat().st_size for file in folder.iterdir()] == [2**21]
+    path = Path(next(one.filename for one in shared.sent(thing, False)._arrays if isinstance(one, np.memmap)))
+    assert path.stat().st_size == 2**21 and not path.resolve().exists()  # it has no name
     opened = pickle.loads(pickle.dumps(shared.sent(thing, False))).opened()
     assert all(np.array_equal(opened[name], thing[name]) for name in thing)
     del shared
-    assert not folder.exists()
+    assert not path.exists()
 
 
 def test_joblib_writes_no_files_of_its_own(monkeypatch, tmp_path):
@@ -136,6 +138,48 @@ def test_a_result_that_is_late_is_lost():
     for error in (TimeoutError, multiprocessing.TimeoutError):
         with pytest.raises(WorkersLost), parallel._lost_workers_named():
             raise error
+
+
+def end_once(mark, x):
+    if x == 5 and not mark.exists():
+        mark.touch()
+        end(x)
+    return x * x
+
+
+def test_a_lost_worker_costs_its_block_and_not_the_run(tmp_path):
+    assert list(parallel.ordered_map(partial(end_once, tmp_path / "ended"), range(9), 2)) == [
+        x * x for x in range(9)]
+    assert (tmp_path / "ended").exists()
+
+
+KILLED = """
+import os, signal, sys, time
+from wdccheck.running.parallel import ordered_map
+
+def wait(_):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    next(ordered_map(wait, range(4), 2))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+def test_workers_and_files_go_with_a_killed_parent(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED)
+    (tmp_path / "tmp").mkdir()
+    parent = subprocess.Popen([sys.executable, tmp_path / "killed.py"], stdout=subprocess.PIPE, text=True,
+                              env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, stderr=subprocess.DEVNULL)
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.communicate(timeout=60)
+    until = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_workers_that_are_gone():

@@ -15,6 +15,7 @@ from wdccheck.cli.outcome import STATUS, finish_row, writable
 from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, ScaleWarning
 from wdccheck.kinds import KINDS, Kind
+from wdccheck.running.signals import Held
 
 if TYPE_CHECKING:
     from wdccheck.protocol.condition import Condition
@@ -73,7 +74,8 @@ def _bracketed(
     from wdccheck.conditions.built import build
     from wdccheck.weights.files import read_matrix
 
-    writable(json_path)
+    writable("--json", json_path)
+    writable("--checkpoint", checkpoint)
     if eps is not None and ratio is not None:
         raise InvalidInput("--eps and --ratio", "one of them", "both")
     nets = networks(kind, paths.values(), layer, quiet or json_path != "-")  # the result says what they are
@@ -88,7 +90,8 @@ def _bracketed(
     row = certify_condition(
         condition, alpha=alpha, gap=gap, eps=eps, ratio=ratio, time_limit=time_limit, workers=workers,
         rng=seed, progress=not quiet, checkpoint=checkpoint)
-    return finish_row(row, eps, ratio, json_path, *nets)
+    with Held():  # what is known is delivered whole
+        return finish_row(row, eps, ratio, json_path, *nets)
 
 
 def _warn_of_scale(condition: Condition) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wdccheck.cli.options import run_options
-from wdccheck.cli.outcome import DONE, UNDECIDED, writable
+from wdccheck.cli.outcome import DONE, INTERRUPTED, UNDECIDED, or_printed, writable
 from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.kinds import KINDS, with_slug
 from wdccheck.rounded_text import WIDTH, wrapped
+from wdccheck.running.signals import Held
 
 if TYPE_CHECKING:
     from wdccheck.estimates import Estimate
@@ -57,19 +59,28 @@ def estimate(
     """
     from wdccheck import estimates
 
-    writable(json_path)
+    writable("--json", json_path)
     nets = _networks(kind, files, layer, measurements, alpha, quiet or json_path != "-")
     condition = _condition(kind, nets, layer, measurements, 1.0 if alpha is None else alpha)
     asked = [*((estimates.quantile, p) for p in quantiles), *((estimates.exceedance, x) for x in levels),
              *((estimates.extreme, p) for p in extremes)] or [(estimates.quantile, 0.99)]
     made: list[tuple[Estimate, tuple[str, ...]]] = []
+    interrupted = False
     for make, number in asked:
         try:
             made.append((make(condition, number, samples=samples, confidence=confidence, rng=seed,
                               workers=workers), ()))
         except PoorFit as error:
             made.append((error.estimate, error.reasons))
-    _deliver(condition, made, nets, json_path)
+        except KeyboardInterrupt:
+            if not made:
+                raise
+            interrupted = True
+            break
+    with Held():  # what is known is delivered whole
+        _deliver(condition, made, nets, json_path)
+    if interrupted:
+        return INTERRUPTED
     return UNDECIDED if any(reasons for _, reasons in made) else DONE
 
 
@@ -90,8 +101,6 @@ def _deliver(
     if path == "-":
         click.echo(result_files.text_of(data), nl=False)
         return
-    if path is not None:
-        result_files.write(path, data)
     for found, reasons in made:
         text = str(found)
         if reasons:
@@ -100,6 +109,8 @@ def _deliver(
         click.echo(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
     for line in (line for net in nets if net.origin is not None for line in net.origin.lines()):
         click.echo("\n".join(wrapped(line)))
+    if path is not None:
+        or_printed(partial(result_files.write, path, data), result_files.text_of(data))
 
 
 def _finite(data: dict[str, Any]) -> dict[str, Any]:

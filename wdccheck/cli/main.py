@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -22,16 +21,21 @@ from wdccheck.cli.outcome import (
     INTERRUPTED,
     PIPE_CLOSED,
     STATUS,
+    UNDECIDED,
+    UNSAVED,
     UNUSABLE,
     finish_report,
     folder,
+    or_printed,
     writable,
 )
+from wdccheck.cli.outlets import outlets
 from wdccheck.cli.sweep import plot_command, sweep_command
 from wdccheck.cli.verify import verify
 from wdccheck.cli.weight_files import network, no_file, weight_options
-from wdccheck.errors import InvalidInput, UnsoundBound, WdccheckError
-from wdccheck.result_files import printable
+from wdccheck.errors import InvalidInput, NotSaved, UnsoundBound, WdccheckError
+from wdccheck.result_files import printable, text_of
+from wdccheck.running.signals import Held, Interruptions, from_keyboard
 from wdccheck.version import VERSION
 
 __all__ = ["cli", "main"]
@@ -72,27 +76,31 @@ def certify(
     from wdccheck.data import generator
     from wdccheck.weights.files import read_matrix
 
-    writable(json_path)
-    if pair and (weights or measurements):
+    writable("--json", json_path)
+    if pair and not (weights is None is measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
-                           str(weights or measurements))
-    if not (pair or weights):
+                           str(measurements if weights is None else weights))
+    if not pair and weights is None:
         no_file()
     said = quiet or json_path != "-"  # the report says what was read
-    nets = [network(path, said) for path in pair or ([weights] if weights else [])] or [generator()]
+    nets = [network(path, said) for path in pair or ([] if weights is None else [weights])] or [generator()]
     A = None if measurements is None else read_matrix(measurements)
     if pair:
         check_pair(pair, *nets)
-    folder(out)
+    folder(out, "--out", "report.html", "report.json", "report.md")
+    folder(checkpoint, "--checkpoint", "wdc-1.json")
     if pair:
         report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
         report = certify_network(nets[0], A, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                                  workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
-    if out is not None:
-        report.write(out, shlex.join(["wdccheck", *(click.get_current_context().obj or ())]))
-    return finish_report(report, ratio, json_path)
+    with Held():  # what is known is delivered whole
+        status = finish_report(report, ratio, json_path)
+        if out is not None:
+            command = shlex.join(["wdccheck", *(click.get_current_context().obj or ())])
+            or_printed(partial(report.write, out, command), text_of(report.to_dict()))
+    return status
 
 
 for command in (bracket_group, estimate, sweep_command, plot_command, verify):
@@ -134,15 +142,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     wdccheck, version 0.1.0
     0
     """
+    with outlets() as (out, _), Interruptions() as heard, warnings.catch_warnings():
+        told = _Told()
+        warnings.simplefilter("always", NotSaved)
+        warnings.showwarning = told
+        status = _status(list(sys.argv[1:] if argv is None else argv), heard)
+        out.flush()
+        if isinstance(out.error, BrokenPipeError):
+            return PIPE_CLOSED
+        if out.error is not None and out.error.strerror:
+            click.echo(f"wdccheck: standard output: {out.error.strerror}", err=True)
+        return UNSAVED if told.not_saved and status != BUG else status
+
+
+def _status(arguments: list[str], heard: Interruptions) -> int:
+    """Run a command; its exit status."""
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            arguments = list(sys.argv[1:] if argv is None else argv)
-            # not cli.main: it would turn Ctrl-C and a closed pipe into exit status 1
-            with cli.make_context("wdccheck", [*arguments], obj=tuple(arguments)) as context:
-                status = cli.invoke(context)
-        sys.stdout.flush()
-        return int(status or DONE)
+        # not cli.main: it would turn Ctrl-C into exit status 1
+        with cli.make_context("wdccheck", [*arguments], obj=tuple(arguments)) as context:
+            status = int(cli.invoke(context) or DONE)
+        return heard.status if status == INTERRUPTED else status
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
@@ -152,16 +171,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo(f"wdccheck: {printable(str(error))}", err=True)
         return BUG if isinstance(error, UnsoundBound) else UNUSABLE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("wdccheck: interrupted", err=True)
-        return INTERRUPTED
-    except BrokenPipeError:
-        with contextlib.suppress(OSError, ValueError):  # else Python complains when it closes stdout
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    except Exception:  # else Python would exit with 1, which means "proved violated" here
+        return _interrupted(arguments, heard)
+    except Exception as error:  # else Python would exit with 1, which means "proved violated" here
+        if from_keyboard(error) or (heard.number and isinstance(error, ImportError)):  # amid an import
+            return _interrupted(arguments, heard)
         traceback.print_exc()
         return BUG
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"wdccheck: warning: {message}", err=True)
+def _interrupted(arguments: list[str], heard: Interruptions) -> int:
+    """What a command says that had nothing to deliver yet; `verify` has an answer of its own."""
+    if arguments[:1] == ["verify"]:
+        click.echo("not proved: interrupted")
+        return UNDECIDED
+    click.echo("wdccheck: interrupted", err=True)
+    return heard.status
+
+
+class _Told:
+    """Warnings as lines on standard error, and whether one was of a file that could not be written."""
+
+    def __init__(self) -> None:
+        self.not_saved = False
+
+    def __call__(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        self.not_saved |= issubclass(category, NotSaved)
+        click.echo(f"wdccheck: warning: {message}", err=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from wdccheck.weights.network import ReLUNetwork
 
 __all__ = [
-    "BUG", "DONE", "INTERRUPTED", "PIPE_CLOSED", "STATUS", "UNDECIDED", "UNUSABLE", "VIOLATED", "finish",
-    "finish_report", "finish_row", "folder", "writable",
+    "BUG", "DONE", "INTERRUPTED", "PIPE_CLOSED", "STATUS", "UNDECIDED", "UNSAVED", "UNUSABLE", "VIOLATED",
+    "finish", "finish_report", "finish_row", "folder", "or_printed", "writable",
 ]
 
-DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 130, 141
+DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, UNSAVED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 74, 130, 141
 STATUS = """\b
 Exit status:
   0    done; with --eps or --ratio: proved
@@ -32,7 +32,9 @@ Exit status:
   2    unusable input or arguments
   3    with --eps or --ratio: undecided
   70   an error of this program: please report it
-  130  interrupted; the bounds so far are printed, and saved with --json, --out or --checkpoint"""
+  74   a file could not be written: the result is printed
+  130  interrupted (143 by SIGTERM); the bounds so far are printed, and saved with --json, --out or
+       --checkpoint"""
 
 
 def finish(
@@ -41,15 +43,25 @@ def finish(
     """Deliver a result as text or as JSON; the exit status, that of its verdict if there is one."""
     from wdccheck import result_files
 
+    shown = result_files.text_of(data)
     if path == "-":
-        text = json.dumps({"schema": result_files.SCHEMA, **data}, indent=1, allow_nan=False)
-    elif path is not None:
-        result_files.write(path, data)
-    click.echo(text)
+        click.echo(shown, nl=False)
+    else:
+        click.echo(text)
+    if path is not None and path != "-":
+        or_printed(partial(result_files.write, path, data), shown)
     if interrupted:
         return INTERRUPTED
     statuses = {"holds": DONE, "violated": VIOLATED, "undecided": UNDECIDED}
     return DONE if verdict is None else statuses[verdict.value]
+
+
+def or_printed(save: Callable[[], None], text: str) -> None:
+    """Write a result; where that fails, print it. A `NotSaved` tells, also the exit status."""
+    from wdccheck import result_files
+
+    if not result_files.saved(save, "it is printed instead"):
+        click.echo(text, nl=False)
 
 
 def finish_report(report: Report, ratio: float | None, path: str | None) -> int:
@@ -85,24 +97,26 @@ def finish_row(
     return finish(text, data, verdict, path, row.bracket.interrupted)
 
 
-def writable(path: str | None) -> None:
+def writable(option: str, path: str | None) -> None:
     """Refuse a file that cannot be written before minutes are spent on its content."""
-    if path is None or path == "-":
-        return
-    target = Path(path)
-    if target.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
-        raise InvalidInput("--json", "a file in a writable folder, or -", path)
+    from wdccheck import result_files
+
+    if path is not None and path != "-":
+        result_files.check_target(path, option)
 
 
-def folder(path: str | None) -> None:
-    """Make the folder of a report, or refuse it before minutes are spent on the report."""
+def folder(path: str | None, option: str, *names: str) -> None:
+    """Make a folder in which files of these names can be written, or refuse it before the work."""
+    from wdccheck import result_files
+
     if path is None:
         return
     try:
+        if not path:
+            raise ValueError("an empty name")
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput("--out", "a folder", f"{path}: {reason}") from None
-    for name in ("report.html", "report.json", "report.md"):
-        if (Path(path) / name).is_dir() or not os.access(path, os.W_OK | os.X_OK):
-            raise InvalidInput("--out", f"a folder in which {name} can be written", path)
+        raise InvalidInput(option, "a folder", f"{path}: {reason}") from None
+    for name in names:
+        result_files.check_target(Path(path) / name, option)

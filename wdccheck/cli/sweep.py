@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wdccheck.cli.options import number, run_options
-from wdccheck.cli.outcome import BUG, DONE, UNDECIDED
+from wdccheck.cli.outcome import BUG, DONE, INTERRUPTED, UNDECIDED
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import KINDS
+from wdccheck.running.signals import Held
 
 if TYPE_CHECKING:
     from wdccheck.reports.row import Row
@@ -29,7 +31,8 @@ Exit status:
   2    unusable arguments, or a folder of another sweep
   3    some cells failed: the column `error` says why
   70   an error of this program: please report it
-  130  interrupted; with --out, the same command goes on from there"""
+  74   a file could not be written: the table is printed
+  130  interrupted (143 by SIGTERM): the rows so far; with --out, the same command goes on from there"""
 
 
 def _list(convert: Callable[[str], Any], word: str | None = None) -> Callable[[str], list[Any]]:
@@ -93,16 +96,26 @@ def sweep_command(
 
     if figure is not None:
         _drawable(figure)
-    try:
-        study = sweep(
-            condition, distribution=distribution, k=k, n=n, expansion=expansion, depth=depth, hidden=hidden,
-            m=m, l=l, alpha=alpha, repeat=repeat, gap=gap, rtol=rtol, budget=budget, time_limit=time_limit,
-            rng=seed, workers=workers, out=out, progress=not quiet)
-    except KeyboardInterrupt:
-        if out is not None:
-            click.echo(f"finished cells are kept in {out}: the same command goes on from there", err=True)
-        raise
-    if out is None:
+    study = sweep(
+        condition, distribution=distribution, k=k, n=n, expansion=expansion, depth=depth, hidden=hidden,
+        m=m, l=l, alpha=alpha, repeat=repeat, gap=gap, rtol=rtol, budget=budget, time_limit=time_limit,
+        rng=seed, workers=workers, out=out, progress=not quiet)
+    with Held():  # what is known is delivered whole
+        _deliver(study, out)
+    if study.interrupted:
+        return INTERRUPTED
+    if figure is not None and len(study.failed) < len(study.rows):
+        _draw(study, None, [], (figure,))
+    if any(str(row["error"]).startswith("UnsoundBound") for row in study.failed):
+        return BUG
+    return UNDECIDED if study.failed else DONE
+
+
+def _deliver(study: Study, out: str | None) -> None:
+    """Print the table, or say where it is, and which cells failed."""
+    if study.interrupted and out is not None:
+        click.echo(f"finished cells are kept in {out}: the same command goes on from there", err=True)
+    elif out is None or not _holds(Path(out) / "results.csv", study):
         click.echo(study.to_csv(), nl=False)
     else:
         click.echo(f"{len(study.rows)} cells, {len(study.failed)} failed: {Path(out) / 'results.csv'}")
@@ -110,11 +123,14 @@ def sweep_command(
         which = ", ".join(f"{name} {row[name]}" for name in ("condition", "distribution", "k", "n", "m", "l")
                           if row[name] is not None)
         click.echo(f"{which}: {row['error']}", err=True)
-    if figure is not None and len(study.failed) < len(study.rows):
-        _draw(study, None, [], (figure,))
-    if any(str(row["error"]).startswith("UnsoundBound") for row in study.failed):
-        return BUG
-    return UNDECIDED if study.failed else DONE
+
+
+def _holds(path: Path, study: Study) -> bool:
+    """Whether the file has the table: a full disk keeps another one, or none."""
+    try:
+        return path.read_text(encoding="utf-8") == study.to_csv()
+    except (OSError, ValueError):
+        return False
 
 
 @click.command(name="plot")
@@ -144,22 +160,22 @@ def plot_command(
     for file in files:
         _drawable(file)
     study = Study(tuple(row for table in tables for row in Study.load(table).rows))
-    _draw(study, "trained" if beside else kind, [] if beside is None else _layers(beside), files)
-    for file in files:
+    for file in _draw(study, "trained" if beside else kind, [] if beside is None else _layers(beside), files):
         click.echo(file)
     return DONE
 
 
-def _draw(study: Study, kind: str | None, layers: list[Row], files: tuple[str, ...]) -> None:
-    from wdccheck import plots
+def _draw(study: Study, kind: str | None, layers: list[Row], files: tuple[str, ...]) -> list[str]:
+    """Draw a study into files; those that could be written."""
+    from wdccheck import plots, result_files
 
     ax = plots.figure()
     if kind == "trained":
         plots.trained(study, layers, ax)
     else:
         plots.draw(study, kind, ax)
-    for file in files:
-        plots.save(ax, file)
+    return [file for file in files
+            if result_files.saved(partial(plots.save, ax, file), "the other files are written")]
 
 
 def _layers(path: str) -> list[Row]:

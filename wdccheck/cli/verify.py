@@ -11,6 +11,7 @@ from wdccheck.cli.options import number, run_options
 from wdccheck.cli.outcome import DONE, UNDECIDED, VIOLATED
 from wdccheck.cli.weight_files import network, weight_options
 from wdccheck.result_files import printable
+from wdccheck.running.signals import Held
 
 if TYPE_CHECKING:
     from wdccheck.checker import Check
@@ -36,7 +37,8 @@ def verify(
     Witnesses are evaluated again by independent code; a fresh run of the recorded engines with the
     recorded work has to prove the upper bounds. Every statement ends in one of four words: proved, here
     and now; refuted; not proved; recorded, which is not looked at. Exit status: 0 all bounds proved,
-    1 refuted, 2 unusable, 3 something was not proved, or not looked at because of --no-rerun.
+    1 refuted, 2 unusable, 3 something was not proved, or not looked at because of --no-rerun. Ctrl-C and
+    SIGTERM make it 3, too: what was proved by then is printed, the rest is not proved.
     """
     from wdccheck.verification.results import verify as verify_file
     from wdccheck.weights.files import read_matrix
@@ -44,8 +46,9 @@ def verify(
     A = None if measurements is None else read_matrix(measurements, complex_too=True)
     checks = verify_file(file, weights=[network(path, quiet) for path in weights] or None, measurements=A,
                          rerun=not no_rerun, workers=workers, time_limit=time_limit, progress=not quiet)
-    for check in checks:
-        click.echo(printable(f"{check.what}: {check.outcome} ({check.detail})"))
+    with Held():  # what is known is delivered whole
+        for check in checks:
+            click.echo(printable(f"{check.what}: {check.outcome} ({check.detail})"))
     return _status(checks)
 
 

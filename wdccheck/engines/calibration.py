@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -196,8 +197,8 @@ def kept_calibration(
         return Calibration(scales[0], float(stored["lower"]), stored["vacuous"], scales[1], tuple(again))
     chosen = calibration(condition, smallest=False, time_limit=limit, workers=workers, rng=rng)
     numbers = {name: value for name, value in vars(chosen).items() if name != "lines"}
-    result_files.write(path, {"sha256": sha256, **numbers,
-                              "witnesses": [encode_witness(line.point) for line in chosen.lines]})
+    data = {"sha256": sha256, **numbers, "witnesses": [encode_witness(line.point) for line in chosen.lines]}
+    result_files.saved(partial(result_files.write, path, data), "the work goes on")
     return chosen
 
 

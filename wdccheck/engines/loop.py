@@ -8,11 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from wdccheck import brackets
+from wdccheck import brackets, result_files
 from wdccheck.brackets import Bracket
 from wdccheck.engines.defaults import default_engines
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
@@ -24,7 +25,10 @@ from wdccheck.running.run import Engine, Run
 from wdccheck.seeds import seed_of
 from wdccheck.stops import Reason, Stop
 
-__all__ = ["Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
+__all__ = ["LOST", "Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
+
+LOST = "the workers were lost"
+"""How a stop begins whose workers were lost."""
 
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
@@ -119,8 +123,8 @@ def bracket(
 def cut_short(known: Bracket, error: BaseException, when: str = "") -> Bracket:
     """`known`, whose search ended with Ctrl-C, a lack of memory or of workers; `when` says at what."""
     reason = Reason.MEMORY if isinstance(error, MemoryError) else Reason.INTERRUPTED
-    detail = (f"the workers were lost: {error}" if isinstance(error, WorkersLost) else
-              "out of memory" if reason is Reason.MEMORY else "interrupted from the keyboard")
+    detail = (f"{LOST}: {error}" if isinstance(error, WorkersLost) else
+              "out of memory" if reason is Reason.MEMORY else "by Ctrl-C or SIGTERM")
     stop = Stop(reason, f"{detail} {when}".strip())
     return replace(known, stopped={"lower": stop, "upper": stop})
 
@@ -150,12 +154,16 @@ def _steps(
             known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
             yield known
             if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
-                known.save(checkpoint)
+                _keep(known, checkpoint)
                 saved = known
     known = _explained(known, run)
     if checkpoint is not None:
-        known.save(checkpoint)
+        _keep(known, checkpoint)
     yield known
+
+
+def _keep(known: Bracket, checkpoint: str | os.PathLike[str]) -> None:
+    result_files.saved(partial(known.save, checkpoint), "the work goes on")
 
 
 def _unreached(known: Bracket, engines: tuple[Engine, ...], why: Stop | None) -> Bracket:
@@ -210,7 +218,10 @@ def _resumed(condition: Condition, checkpoint: str | os.PathLike[str] | None, ne
     """What the file holds, without the reasons why that ended; a `new` bracket where there is none."""
     if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
         raise InvalidInput("checkpoint", "the name of a file", repr(checkpoint)[:60])
-    if checkpoint is None or not Path(checkpoint).exists():
+    if checkpoint is None:
+        return new
+    result_files.check_target(checkpoint)
+    if not Path(checkpoint).exists():
         return new
     return replace(recalled(condition, checkpoint), stopped={})
 

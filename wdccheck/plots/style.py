@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wdccheck import result_files
 from wdccheck.errors import InvalidInput
 
 __all__ = ["SUFFIXES", "axes", "check", "colors", "figure", "markers", "plain_ticks", "save"]
@@ -95,8 +97,7 @@ def check(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix not in SUFFIXES:
         raise InvalidInput(str(path), f"a name that ends in {', '.join(SUFFIXES)}", target.suffix or "none")
-    if target.is_dir() or not os.access(target.parent, os.W_OK):
-        raise InvalidInput(str(path), "a file in a writable folder", "none")
+    result_files.check_target(target)
 
 
 def save(ax: Any, path: str | os.PathLike[str]) -> None:
@@ -109,5 +110,7 @@ def save(ax: Any, path: str | os.PathLike[str]) -> None:
     """
     check(path)
     stamp = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    suffix, drawn = Path(path).suffix, io.BytesIO()
     with matplotlib().rc_context(dict(_STYLE)):
-        ax.figure.savefig(path, metadata=stamp[Path(path).suffix])
+        ax.figure.savefig(drawn, format=suffix[1:], metadata=stamp[suffix])
+    result_files.write_bytes(path, drawn.getvalue())

@@ -11,11 +11,10 @@ from wdccheck.result_files.files import (
     read,
     text_of,
     write,
-    write_all,
-    write_bytes,
 )
+from wdccheck.result_files.targets import check_target, saved, write_all, write_bytes
 
 __all__ = [
-    "LIMIT", "SCHEMA", "decode_float", "encode_float", "printable", "read", "text_of", "write", "write_all",
-    "write_bytes",
+    "LIMIT", "SCHEMA", "check_target", "decode_float", "encode_float", "printable", "read", "saved",
+    "text_of", "write", "write_all", "write_bytes",
 ]

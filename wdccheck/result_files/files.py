@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wdccheck.errors import InvalidInput
+from wdccheck.result_files.targets import write_all
 
-__all__ = [
-    "LIMIT", "SCHEMA", "decode_float", "encode_float", "printable", "read", "text_of", "write", "write_all",
-    "write_bytes",
-]
+__all__ = ["LIMIT", "SCHEMA", "decode_float", "encode_float", "printable", "read", "text_of", "write"]
 
 SCHEMA = 2
 _READABLE = (1, 2)
@@ -50,59 +47,6 @@ def write(path: str | os.PathLike[str], data: Mapping[str, Any], *, new: bool = 
     With `new`, a file that is there stays, also one that another process has just written.
     """
     write_all({Path(path): text_of(data).encode()}, new=new)
-
-
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` as a file, atomically."""
-    write_all({Path(path): data})
-
-
-def write_all(files: Mapping[Path, bytes], *, new: bool = False) -> None:
-    """Write several files: each atomically, and none before all of them are on the disk.
-
-    Raises
-    ------
-    InvalidInput
-        One cannot be written.
-    """
-    ready: dict[Path, str] = {}
-    mask = os.umask(0)
-    os.umask(mask)
-    try:
-        for target, data in files.items():
-            ready[target] = _temporary(target)
-            Path(ready[target]).write_bytes(data)
-            os.chmod(ready[target], 0o666 & ~mask)
-        for target in files:
-            if not (new and _linked(ready[target], target)):
-                os.replace(ready[target], target)
-                del ready[target]
-    except OSError as error:
-        raise InvalidInput(str(target), "a writable file", error.strerror or "") from None
-    finally:
-        for name in ready.values():
-            Path(name).unlink(missing_ok=True)
-
-
-def _linked(name: str, target: Path) -> bool:
-    """Make `target` another name of a file unless it is there; False where a file has one name only."""
-    try:
-        os.link(name, target)
-    except FileExistsError:
-        pass
-    except OSError:
-        return False
-    return True
-
-
-def _temporary(target: Path) -> str:
-    """An empty file beside `target`."""
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise InvalidInput(str(target), "a file in a writable folder", error.strerror or "") from None
-    os.close(handle)
-    return name
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

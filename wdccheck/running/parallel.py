@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from wdccheck.errors import InvalidInput, WorkersLost
 from wdccheck.running.parcels import Here, Shared
+from wdccheck.running.signals import Held, from_keyboard
 
 __all__ = ["Moment", "available", "cluster", "one_blas_thread", "ordered_map"]
 
@@ -28,6 +31,8 @@ Result = TypeVar("Result")
 _PATIENCE = 10  # seconds to wait for a scheduler
 _FEW = 64  # up to so many tasks are sent one by one
 _GRACE = 30  # seconds to wait for a result after the deadline
+_TRIES = 3  # new processes without a result from any of them
+_LOOK = 0.5  # seconds between two looks of a worker at its parent
 
 
 class Moment(float):
@@ -103,16 +108,35 @@ def ordered_map(
     The first argument of a `partial` goes to every worker once. The caller holds
     :func:`one_blas_thread`: with one BLAS thread everywhere the results are the same, bit for bit, for any
     number of workers and any joblib backend. Tasks watch the deadline themselves; a result that is missing
-    long after it counts as lost.
+    long after it counts as lost. Where a process is lost, new ones do again what it had begun.
 
     Raises
     ------
     WorkersLost
-        The processes or the cluster are gone for good.
+        The cluster is gone, or no new process lives to give a result.
     """
     if workers == 1 and _dask() is None:
         yield from map(function, items)
         return
+    done = tries = 0
+    while True:
+        try:
+            with closing(_mapped(function, items[done:], workers, shared, deadline)) as results:
+                for result in results:
+                    done, tries = done + 1, 0
+                    yield result
+            return
+        except WorkersLost as lost:
+            tries += 1
+            if tries == _TRIES or not isinstance(lost.__cause__, BrokenExecutor):
+                raise
+
+
+def _mapped(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, shared: Shared | None,
+    deadline: float,
+) -> Generator[Result]:
+    """:func:`ordered_map` by joblib, which ends where a process is lost."""
     from joblib import Parallel, delayed
     from joblib.parallel import get_active_backend
 
@@ -121,21 +145,58 @@ def ordered_map(
     dask, in_process = _dask(), getattr(backend, "supports_sharedmem", False)
     sent = (shared or Shared()).sent(task.args[0], in_process, None if dask is None else dask.client)
     calls = (delayed(_called)(sent, task.func, (*task.args[1:], item), task.keywords) for item in items)
-    lazily = backend.supports_return_generator
+    lazily, own = backend.supports_return_generator, type(backend).__name__ == "LokyBackend"
     patience = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0) + _GRACE
     with _lost_workers_named():
         run = Parallel(n_jobs=workers, return_as="generator" if lazily else "list", timeout=patience,
-                       batch_size=1 if len(items) <= _FEW else "auto")  # batches of long tasks end unevenly
-        results = run(calls)
+                       batch_size=1 if len(items) <= _FEW else "auto",  # batches of long tasks end unevenly
+                       max_nbytes=None, temp_folder=tempfile.gettempdir(),  # joblib makes no file, no folder
+                       **({"initializer": _follow, "initargs": (os.getpid(),)} if own else {}))
+        if not lazily:
+            yield from run(calls)
+            return
+        results: Any = ()
         try:
+            with Held(), _deaf() if own else nullcontext():  # joblib cannot be interrupted as it starts
+                results = run(calls)
             # not `yield from`: it would close the results before the filter below
             for result in results:  # noqa: UP028
                 yield result
         finally:  # a caller that stops early needs no warning that the rest is lost
-            with warnings.catch_warnings():
+            with Held(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if lazily:
+                if results:
                     results.close()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that are started in this context never hear Ctrl-C, which reaches all of a terminal."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    with suppress(ImportError):  # the trackers of what is shared would lift the mask as they start
+        from multiprocessing import resource_tracker as other
+
+        from joblib.externals.loky.backend import resource_tracker as one
+
+        one.ensure_running()
+        other.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _follow(parent: int) -> None:
+    """What a worker does first: it sees to it that it ends with its parent, whatever it is doing then."""
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _called(
@@ -153,14 +214,15 @@ def _applied(function: Callable[[Item], Result], item: Item) -> Result:
 
 @contextmanager
 def _lost_workers_named() -> Iterator[None]:
-    """One error for workers that are gone for good, whatever the backend calls it."""
+    """One error for workers that are gone, whatever the backend calls it; what Ctrl-C leads to is Ctrl-C."""
     try:
         yield
-    except (BrokenExecutor, CancelledError, TimeoutError) as error:
-        raise WorkersLost(_first_line(error)) from error
     except Exception as error:
-        # of distributed, if it is installed; of multiprocessing, which joblib raises for a late result
-        if type(error).__name__ in ("KilledWorker", "TimeoutError"):
+        if from_keyboard(error):
+            raise KeyboardInterrupt from error
+        # KilledWorker of distributed, if it is installed; joblib raises multiprocessing's own TimeoutError
+        if isinstance(error, BrokenExecutor | CancelledError | TimeoutError) or type(error).__name__ in (
+                "KilledWorker", "TimeoutError"):
             raise WorkersLost(_first_line(error)) from error
         raise
 

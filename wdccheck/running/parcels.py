@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import tempfile
 import weakref
 from typing import Any
@@ -77,21 +76,27 @@ class _Parcel(Here):
 
         buffers: list[Any] = []
         self._thing, self._key = thing, os.urandom(16).hex()
-        self._folder = ""  # removed with this object
         self._pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
         self._arrays = [self._mapped(np.frombuffer(buffer.raw(), np.uint8)) for buffer in buffers]
 
     def _mapped(self, array: np.ndarray) -> np.ndarray:
-        """The bytes (size,) themselves, or in a file of their own if they are many."""
+        """The bytes (size,) themselves, or in a file of their own if they are many and a disk has room.
+
+        On Linux the file has no name: nothing is left of it, however this process ends.
+        """
         if array.size < _LARGE:
             return array
-        if not self._folder:
-            self._folder = tempfile.mkdtemp(prefix="wdccheck-")
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        handle, path = tempfile.mkstemp(dir=self._folder)
-        with os.fdopen(handle, "wb") as file:
+        nameless = os.path.exists("/proc/self/fd")
+        try:
+            made = tempfile.TemporaryFile if nameless else tempfile.NamedTemporaryFile
+            file = made(prefix="wdccheck-")
+            weakref.finalize(self, file.close)  # and nothing is left of it
             array.tofile(file)
-        return np.memmap(path, np.uint8, mode="r")
+            file.flush()
+            path = f"/proc/{os.getpid()}/fd/{file.fileno()}" if nameless else file.name
+            return np.memmap(path, np.uint8, mode="r")
+        except OSError:
+            return array
 
     def _made(self) -> object:
         return pickle.loads(self._pickled, buffers=self._arrays)

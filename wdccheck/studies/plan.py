@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from wdccheck.running.run import Engine
 from wdccheck.studies.designs import Cell
 from wdccheck.version import VERSION, made_by
 
-__all__ = ["COLUMNS", "Plan", "measured"]
+__all__ = ["COLUMNS", "Plan", "failed", "measured"]
 
 COLUMNS = (
     "condition", "distribution", "k", "n", "depth", "hidden", "m", "l", "alpha", "calibrated", "repetition",
@@ -131,8 +132,15 @@ def measured(plan: Plan, cell: Cell) -> Mapping[str, Any] | None:
     if path is not None:
         upper = row["upper"]
         kept = {**row, "upper": None if upper is None else result_files.encode_float(upper)}
-        result_files.write(path, {**made_by(), **({} if known is None else known.to_dict()), "row": kept})
+        data = {**made_by(), **({} if known is None else known.to_dict()), "row": kept}
+        result_files.saved(partial(result_files.write, path, data), "the row stays in the table")
     return row
+
+
+def failed(plan: Plan, cell: Cell, error: Exception) -> Mapping[str, Any]:
+    """The row of a cell that was not computed."""
+    return {**dict.fromkeys(COLUMNS), **_begun(cell, cell.seed(plan.root)), "version": VERSION,
+            "error": f"{type(error).__name__}: {error}"}
 
 
 def _begun(cell: Cell, seed: int) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from typing import Any
 
 from wdccheck import result_files
 from wdccheck.certification.of_condition import Shown
-from wdccheck.errors import InvalidInput
+from wdccheck.errors import InvalidInput, WorkersLost
 from wdccheck.kinds import KINDS
 from wdccheck.reports.pandas_frame import frame
 from wdccheck.running import parallel
 from wdccheck.running.progress import Bar, Event, resolve
 from wdccheck.studies.designs import Cell, product
-from wdccheck.studies.plan import COLUMNS, INTEGERS, Plan, measured
+from wdccheck.studies.plan import COLUMNS, INTEGERS, Plan, failed, measured
 
 __all__ = ["COLUMNS", "Study", "sweep"]
 
@@ -32,7 +32,7 @@ class Study:
     """The table of a sweep, tidy: one mapping from ``COLUMNS`` to values per cell.
 
     `lower` and `upper` are proved bounds of epsilon (not of epsilon/alpha), None in a cell that
-    failed, whose `error` says why.
+    failed, whose `error` says why. Of a study that was `interrupted`, the rows are those finished by then.
 
     Examples
     --------
@@ -43,6 +43,7 @@ class Study:
     """
 
     rows: tuple[Mapping[str, Any], ...]
+    interrupted: bool = False
 
     @property
     def failed(self) -> tuple[Mapping[str, Any], ...]:
@@ -166,7 +167,8 @@ def sweep(
     Returns
     -------
     Study
-        In the order of the design. A cell that fails has an `error`; the others go on.
+        In the order of the design. A cell that fails, or whose workers are lost for good, has an `error`; the
+        others go on. Ctrl-C ends it early, with the cells that are finished.
 
     Raises
     ------
@@ -190,19 +192,23 @@ def sweep(
     todo = sorted((cell for cell in cells if cell not in rows),
                   key=lambda cell: (cell.repetition, cell.seed(plan.root), cell.name))
     shown = Bar("sweep") if progress is True else resolve(progress)
-    started = time.monotonic()
+    started, interrupted = time.monotonic(), False
     try:
         shown.update(_event(len(rows), len(cells), started))
         for cell, row in zip(todo, _computed(plan, todo, workers), strict=False):
             rows[cell] = row
             shown.update(_event(len(rows), len(cells), started))
+    except KeyboardInterrupt:
+        interrupted = True
+    except WorkersLost as error:
+        rows |= {cell: failed(plan, cell, error) for cell in cells if cell not in rows}
     finally:
         shown.close()
-    study = Study(tuple(rows[cell] for cell in cells))
-    if plan.folder is not None:
-        study.save(plan.folder / "results.csv")
-        if find_spec("pandas") and find_spec("pyarrow"):
-            study.save(plan.folder / "results.parquet")
+    study = Study(tuple(rows[cell] for cell in cells if cell in rows), interrupted)
+    if plan.folder is not None and not interrupted:
+        both = find_spec("pandas") and find_spec("pyarrow")
+        for name in ("results.csv", "results.parquet") if both else ("results.csv",):
+            result_files.saved(partial(study.save, plan.folder / name), "the table is returned")
     return study
 
 

@@ -14,7 +14,7 @@ from wdccheck import checker, kinds, result_files
 from wdccheck.brackets import Bracket, Work
 from wdccheck.checker import Check, Outcome
 from wdccheck.conditions.built import build
-from wdccheck.engines.loop import bracket
+from wdccheck.engines.loop import LOST, bracket
 from wdccheck.engines.recorded import engine_from_repr
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
@@ -202,7 +202,7 @@ def _recompute(known: Bracket, again: _Again, left: int) -> Check:
     if fresh.upper <= known.upper:
         return Check(what, Outcome.PROVED, f"{by} proves {fresh.upper!r}, recorded {known.upper!r}",
                      fresh.upper)
-    if fresh.interrupted:
+    if fresh.interrupted and not fresh.stopped["upper"].detail.startswith(LOST):
         raise KeyboardInterrupt
     return Check(what, Outcome.NOT_PROVED, f"{by} proves {fresh.upper!r} only, recorded {known.upper!r}; "
                  f"it ended by {fresh.stopped.get('upper', 'its end')}", fresh.upper)
