@@ -104,8 +104,7 @@ def pieces(
         Half an edge of the boxes to start from, at most.
     most : int
         Give up (None) when more boxes than this, or 16 MiB for their gates, are needed.
-    deadline : float
-        By the clock of `time.monotonic`.
+    deadline : float, by the clock of `time.monotonic`
 
     Raises
     ------
@@ -117,7 +116,7 @@ def pieces(
         cover = cover.split()
     found: Pieces | None = Pieces(cover.center[0].T, cover.half[0].T, ())
     most = min(most, _BYTES // max(1, sum(map(len, layers))))
-    for number in range(1, len(layers) + 1):
+    for number, _ in enumerate(layers, start=1):
         found = None if found is None else _with_layer(layers[:number], found, most, deadline)
     return found
 
