@@ -71,13 +71,11 @@ def bound(value: Any, thing: str, least: float = 0.0) -> None:
         raise refuse(thing, "a number >= 0", value)
 
 
-def integer(least: int, most: float = math.inf) -> Shape:
-    """An integer, not below `least` and not above `most`."""
-    required = f"an integer >= {least}" if math.isinf(most) else f"an integer from {least} to {most:,}"
-
+def integer(least: int) -> Shape:
+    """An integer, not below `least`."""
     def shape(value: Any, thing: str) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise refuse(thing, required, value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise refuse(thing, f"an integer >= {least}", value)
     return shape
 
 

@@ -92,7 +92,7 @@ class Proof:
         if not alive.any():
             return None
         cover, owner = cover.take(alive), np.unique(owner[alive], return_inverse=True)[1]
-        center, radius = _images(self.layers, cover, self.k)
+        center, radius = _all_images(self.layers, cover, self.k)
         middle, reach = _caps(center, radius, owner)
         _, first = np.unique(owner, return_index=True)
         chosen = cover.take(first)
@@ -173,6 +173,13 @@ def _weighted(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray((rows.T[None] * weights[:, None, :]) @ rows)
 
 
+def _all_images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Those of :func:`_images`, of a few boxes at a time."""
+    chunk = chunk_of(layers, k)
+    found = [_images(layers, cover.take(slice(i, i + chunk)), k) for i in range(0, len(cover), chunk)]
+    return np.concatenate([at for at, _ in found]), np.concatenate([angle for _, angle in found])
+
+
 def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Unit directions (B, n) and angles (B,): the images of the points of a box lie within the angle.
 
@@ -184,12 +191,6 @@ def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.nda
     factor 1 + _NEAR for the rest. The sine of the angle is at most |away|/|at|. What powers of two make
     subnormal, or squares lose, is below _NEAR of a length of about 1.
     """
-    chunk = chunk_of(layers, k)
-    found = [_images_of(layers, cover.take(slice(i, i + chunk)), k) for i in range(0, len(cover), chunk)]
-    return np.concatenate([at for at, _ in found]), np.concatenate([angle for _, angle in found])
-
-
-def _images_of(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.ndarray, np.ndarray]:
     depth = len(layers)
     packed = np.packbits(np.concatenate(cover.gates[:depth], axis=1), axis=1)
     _, first, owner = np.unique(packed, axis=0, return_index=True, return_inverse=True)
