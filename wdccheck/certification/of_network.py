@@ -16,6 +16,7 @@ from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.rric.definition import RRIC
 from wdccheck.conditions.wdc.definition import WDC
 from wdccheck.engines.loop import Rng
+from wdccheck.linalg.inputs import drawn_size
 from wdccheck.reports.report import Report, Weights
 from wdccheck.reports.row import Row
 from wdccheck.seeds import Seed, seed_of
@@ -124,6 +125,7 @@ def drawn_measurements(network: ReLUNetwork, rng: Seed) -> np.ndarray:
     """
     outputs = network.dims[-1]
     m = max(1, outputs // 2)
+    drawn_size("measurements", m, outputs, "give them: certify(net, A), or --measurements")
     return np.random.default_rng(rng).standard_normal((m, outputs)) / math.sqrt(m)
 
 

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from wdccheck.geometry.expectation import unit
+from wdccheck.geometry.spheres import pieces
 from wdccheck.linalg import matrices
 from wdccheck.linalg.lanczos import SMALL, extreme_pairs
 from wdccheck.linalg.matrices import Rows
@@ -16,6 +17,7 @@ from wdccheck.protocol.theorems import Start
 __all__ = ["mixed_pairs", "theorem_pairs"]
 
 _STEPS = 40  # of Lanczos, where singular vectors are not computed exactly
+_ENTRIES = 2**20  # of one temporary array
 _DELTA = 1e-8
 """How far an antipodal pair is moved off its flat: far above rounding, Q of order 1e-8."""
 
@@ -148,9 +150,18 @@ def _aligned(rows: Rows, r: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     smoothed at a random, wide width, which forgets the cells and sees the distribution.
     """
     u = unit(rng.standard_normal(r.shape))
-    r = unit((u @ rows.T) ** 2 @ rows)
     width = 1.4 * 10.0 ** rng.uniform(0.0, 0.7, (len(r), 1))
     inertia = rng.uniform(0.2, 1.0, (len(r), 1))
+    r = np.concatenate([_led(rows, u[part], width[part], inertia[part])
+                        for part in pieces(len(r), max(1, _ENTRIES // rows.shape[0]))])
+    lost = ~r.any(axis=-1)
+    r[lost] = unit(rng.standard_normal((np.count_nonzero(lost), r.shape[1])))
+    return r
+
+
+def _led(rows: Rows, u: np.ndarray, width: np.ndarray, inertia: np.ndarray) -> np.ndarray:
+    """Where the steps of :func:`_aligned` lead from u (B, k)."""
+    r = unit((u @ rows.T) ** 2 @ rows)
     for _ in range(10):
         along = r @ rows.T
         for _ in range(2):
@@ -158,6 +169,4 @@ def _aligned(rows: Rows, r: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         spread = width * np.sqrt(np.mean(along**2, axis=-1, keepdims=True)) + 1e-300
         weight = (u @ rows.T) ** 2 * np.exp(-0.5 * (along / spread) ** 2)
         r = unit(unit(weight @ rows) + inertia * r)
-    lost = ~r.any(axis=-1)
-    r[lost] = unit(rng.standard_normal((np.count_nonzero(lost), r.shape[1])))
     return r

@@ -55,6 +55,11 @@ class SecantPairs:
         """Two spheres in R^{2k}."""
         return dict.fromkeys(PAIRS, 2 * self.k)
 
+    @property
+    def width(self) -> int:
+        """The most coordinates of a value on the way through the range."""
+        return self.sides[0].width
+
     def vectors(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Unit u and v (B, n); 0 where the two codes of a pair have one image."""
         u, v = (side.vectors(points) for side in self.sides)

@@ -77,6 +77,11 @@ class Secants:
         """One sphere in R^{2k}."""
         return {self.block: 2 * self.k}
 
+    @property
+    def width(self) -> int:
+        """The most coordinates of a value on the way through the range."""
+        return max([2 * self.k, *(len(W) for W in self.layers)])
+
     def vectors(self, points: Points) -> np.ndarray:
         """Unit u (B, n); 0 where both codes have one image."""
         return unit(differences.secants(self.layers, *self._normal(points)))

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from wdccheck.brackets import Bracket
-from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
 from wdccheck.geometry.spheres import Points
+from wdccheck.linalg import inputs
 from wdccheck.protocol.condition import Condition, search_of
 from wdccheck.protocol.search import Frozen, Search
 from wdccheck.running.run import Run, raised
@@ -55,7 +55,7 @@ class Ascent:
     Raises
     ------
     InvalidInput
-        `starts` is not a positive integer.
+        `starts` is not an integer from 1 to 10**12.
 
     Examples
     --------
@@ -69,9 +69,8 @@ class Ascent:
     unit = "starts"
 
     def __post_init__(self) -> None:
-        starts = self.starts
-        if starts is not None and (isinstance(starts, bool) or not isinstance(starts, int) or starts < 1):
-            raise InvalidInput("starts", "an integer >= 1, or None", repr(starts))
+        if self.starts is not None:
+            object.__setattr__(self, "starts", inputs.count_value("starts", self.starts))
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield a bracket per block; `lower` rises, each time with a witness."""

@@ -9,16 +9,18 @@ from functools import partial
 import numpy as np
 
 from wdccheck.brackets import Bracket
-from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
+from wdccheck.linalg import inputs
 from wdccheck.protocol.condition import Condition, search_of
-from wdccheck.running.run import Run, raised
+from wdccheck.protocol.search import batch_size
+from wdccheck.running.run import Run, block_seed, raised
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["MonteCarlo"]
 
 _BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
-_ENTRIES = 2**21  # of the matrices of one batch of points, of order all dimensions together
+_ENTRIES = 2**21  # of the matrices of one block of points, of order all dimensions together
+_WORK = 2**22  # products of points and rows in one block: a fraction of a second
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class MonteCarlo:
     Raises
     ------
     InvalidInput
-        `samples` is not a positive integer.
+        `samples` is not an integer from 1 to 10**12.
 
     Examples
     --------
@@ -47,19 +49,16 @@ class MonteCarlo:
     unit = "samples"
 
     def __post_init__(self) -> None:
-        if isinstance(self.samples, bool) or not isinstance(self.samples, int) or self.samples < 1:
-            raise InvalidInput("samples", "an integer >= 1", repr(self.samples))
+        object.__setattr__(self, "samples", inputs.count_value("samples", self.samples))
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield a bracket per block."""
-        search_of(condition, "freeze")
-        dimension = sum(condition.spheres.values())
-        block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
+        dimension, size = sum(condition.spheres.values()), batch_size(search_of(condition, "freeze"), _WORK)
+        block = min(_BLOCK, max(16, _ENTRIES // dimension**2), size)
         blocks = -(-self.samples // block)
-        seeds = [run.block_seed(b) for b in range(blocks)]
         done = 0
         reason, detail = Reason.BUDGET, f"{blocks * block:,} samples drawn"
-        for value, witness in run.map(partial(_draw, condition, block), seeds):
+        for value, witness in run.map(partial(_draw, condition, block, run.seed), range(blocks)):
             done += block
             if value > known.lower or known.witness is None:
                 known = raised(known, condition, witness, value, repr(self))
@@ -74,9 +73,9 @@ class MonteCarlo:
 
 
 def _draw(
-    condition: Condition, block: int, seed: np.random.SeedSequence
+    condition: Condition, block: int, root: np.random.SeedSequence, number: int
 ) -> tuple[float, Mapping[str, np.ndarray]]:
-    points = spheres.sample(condition.spheres, np.random.default_rng(seed), block)
+    points = spheres.sample(condition.spheres, np.random.default_rng(block_seed(root, number)), block)
     best = int(np.argmax(search_of(condition).freeze(points).value))
     witness = {letter: value[best] for letter, value in points.items()}
     return condition.lower_bound(witness), witness

@@ -13,16 +13,19 @@ from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.estimates.tails import Fit, fit_tail, misfit
 from wdccheck.geometry import spheres
-from wdccheck.protocol.condition import Condition, checked
+from wdccheck.linalg import inputs
+from wdccheck.protocol.condition import Condition, checked, search_of
+from wdccheck.protocol.search import batch_size
 from wdccheck.rounded_text import down, up
 from wdccheck.running import parallel
-from wdccheck.running.run import Run
+from wdccheck.running.run import Run, block_seed
 from wdccheck.seeds import Seed, seed_of
 
 __all__ = ["Estimate", "exceedance", "extreme", "quantile"]
 
 _BLOCK = 1024  # directions per seed; fixed, so that results do not depend on workers
 _ENTRIES = 2**21  # of one batch of points, all dimensions together
+_MOST = 10**7  # samples: all deviations are kept
 _TAIL = 50  # fewer exceedances tell nothing
 
 
@@ -263,16 +266,23 @@ def _deviations(
     dimension = sum(checked(condition).spheres.values())
     run = Run(seed_sequence(rng), parallel.available(workers))
     block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
-    sizes = [min(block, samples - start) for start in range(0, samples, block)]
-    jobs = [(run.block_seed(number), size) for number, size in enumerate(sizes)]
+    found, blocks = np.empty(samples), range(-(-samples // block))
     with parallel.one_blas_thread():
-        found = np.concatenate(list(run.map(partial(_block, condition), jobs)))
-    return np.sort(found), run.seed
+        parts = run.map(partial(_block, condition, run.seed, samples, block), blocks)
+        for number, part in zip(blocks, parts, strict=True):
+            found[number * block:][:len(part)] = part
+    found.sort()
+    return found, run.seed
 
 
-def _block(condition: Condition, job: tuple[np.random.SeedSequence, int]) -> np.ndarray:
-    seed, size = job
-    return condition.deviation(spheres.sample(condition.spheres, np.random.default_rng(seed), size))
+def _block(
+    condition: Condition, root: np.random.SeedSequence, samples: int, block: int, number: int
+) -> np.ndarray:
+    """The deviations of one block, the last of which may be shorter, a few points at a time."""
+    rng, count = np.random.default_rng(block_seed(root, number)), min(block, samples - number * block)
+    points = spheres.sample(condition.spheres, rng, count)
+    return np.concatenate([condition.deviation({x: p[part] for x, p in points.items()})
+                           for part in spheres.pieces(count, batch_size(search_of(condition)))])
 
 
 def _inside(thing: str, value: float) -> float:
@@ -282,6 +292,4 @@ def _inside(thing: str, value: float) -> float:
 
 
 def _samples(value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InvalidInput("samples", "an integer >= 1", repr(value)[:60])
-    return int(value)
+    return inputs.count_value("samples", value, _MOST)

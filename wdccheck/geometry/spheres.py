@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 __all__ = [
-    "Block", "join", "sample", "split_block", "step",
+    "Block", "join", "pieces", "sample", "split_block", "step",
     "unit_tangent",
 ]
 
@@ -27,6 +27,11 @@ def sample(spheres: Mapping[Block, int], rng: np.random.Generator, n: int) -> di
         value[norm[:, 0] == 0] = 1.0
         points |= split_block(block, value / np.where(norm == 0, np.sqrt(dimension), norm))
     return points
+
+
+def pieces(count: int, size: int) -> list[slice]:
+    """A batch of `count` points cut into slices of at most `size`; one of an empty batch."""
+    return [slice(start, start + size) for start in range(0, max(count, 1), size)]
 
 
 def join(points: Mapping[str, np.ndarray], block: Block) -> np.ndarray:

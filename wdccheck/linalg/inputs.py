@@ -11,9 +11,15 @@ import numpy as np
 from wdccheck.errors import InvalidInput, TransposedWarning
 
 __all__ = [
-    "alpha_value", "direction", "limit_value",
+    "MOST", "MOST_DRAWN", "alpha_value", "count_value", "direction", "drawn_size", "limit_value",
     "matrix", "numbers", "real", "vectors", "warn_if_transposed", "weights",
 ]
+
+MOST = 10**12
+"""Samples, starts or nodes of one call: more than a machine does in years."""
+
+MOST_DRAWN = 2**27
+"""Entries (1 GiB) of a random matrix that is drawn here."""
 
 _LARGEST_INTEGER = 2**53
 
@@ -100,6 +106,19 @@ def limit_value(thing: str, value: Any, *, finite: bool = True) -> float:
     if limit != value:
         raise InvalidInput(thing, "a number that float64 holds exactly", repr(value)[:60])
     return limit
+
+
+def count_value(thing: str, value: Any, most: int = MOST) -> int:
+    """`value` as an integer from 1 to `most`: how much work is asked for."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
+        raise InvalidInput(thing, f"an integer from 1 to {most:,}", repr(value)[:60])
+    return int(value)
+
+
+def drawn_size(thing: str, n: int, k: int, instead: str) -> None:
+    """Refuse to draw a random matrix (n, k) that is too large; `instead` says what to do."""
+    if n * k > MOST_DRAWN:
+        raise InvalidInput(thing, f"at most 2**27 random entries; {instead}", f"{n} x {k}")
 
 
 def real(thing: str, value: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
+from wdccheck.ranges.chunks import chunk_of
 from wdccheck.ranges.cone_groups import Tree
 from wdccheck.ranges.cones import Pieces, linear_maps, pieces
 from wdccheck.ranges.spans import FEWEST, FOLLOWED, OUTPUTS, Facets, Gates, Span, pair_spans
@@ -23,7 +24,6 @@ LATENT = 3
 WAYS = (FEWEST, FOLLOWED, OUTPUTS)
 _SINGLE = 12  # columns of the other spans of single cones, at most
 _LARGEST = 44  # columns of a span, and no more than 3/4 of the outputs
-_CHUNK = 8192  # boxes looked at in one go
 _BOXES = 2_000_000
 _CONES = 60_000
 _WAYS: dict[int, list[tuple[int, ...]]] = {
@@ -99,6 +99,11 @@ class ConePairs:
         rows[leaves], error[leaves] = walls.rows[at], walls.error[at]
         return ConePairs(tuple(layers), k, tree, Facets(rows, error))
 
+    @staticmethod
+    def width(layers: Layers) -> int:
+        """Entries of the columns of one span, on the way through the layers."""
+        return _LARGEST * max(len(W) for W in layers)
+
     def spans(self, nodes: np.ndarray, way: str = FEWEST, most: int | None = None) -> list[Span]:
         """Spans of the differences between the groups of `nodes` (B, 2); owners are places in `nodes`.
 
@@ -138,14 +143,14 @@ def _inputs(layers: Layers, k: int, gates: Sequence[np.ndarray]) -> tuple[np.nda
 
 def _deepest(layers: Layers, k: int, cover: Pieces, owner: np.ndarray) -> np.ndarray:
     """For every cone, the box whose center is farthest from all walls."""
-    _, first = np.unique(owner, return_index=True)
-    rows, _ = _inputs(layers, k, [g[first] for g in cover.gates])
-    length = np.linalg.norm(rows, axis=2, keepdims=True)
-    rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
-    depth = []
-    for i in range(0, len(cover), _CHUNK):
-        near = np.einsum("bmk,bk->bm", rows[owner[i: i + _CHUNK]], cover.center[i: i + _CHUNK])
-        depth.append(np.where(length[owner[i: i + _CHUNK], :, 0] > 0, near, np.inf).min(axis=1))
+    depth, chunk = [], chunk_of(layers, k)
+    for i in range(0, len(cover), chunk):
+        part = cover.take(slice(i, i + chunk))
+        rows, _ = _inputs(layers, k, part.gates)
+        length = np.linalg.norm(rows, axis=2, keepdims=True)
+        rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+        near = np.einsum("bmk,bk->bm", rows, part.center)
+        depth.append(np.where(length[:, :, 0] > 0, near, np.inf).min(axis=1))
     order = np.lexsort((-np.concatenate(depth), owner))
     _, deepest = np.unique(owner[order], return_index=True)
     return np.asarray(order[deepest])
@@ -153,6 +158,12 @@ def _deepest(layers: Layers, k: int, cover: Pieces, owner: np.ndarray) -> np.nda
 
 def _walls(layers: Layers, k: int, chosen: Pieces) -> Facets:
     """For every cone the inputs of a few units: the walls first met from a point inside, in several ways."""
+    chunk = chunk_of(layers, k)
+    found = [_walls_of(layers, k, chosen.take(slice(i, i + chunk))) for i in range(0, len(chosen), chunk)]
+    return Facets(np.concatenate([one.rows for one in found]), np.concatenate([one.error for one in found]))
+
+
+def _walls_of(layers: Layers, k: int, chosen: Pieces) -> Facets:
     every, lost = _inputs(layers, k, chosen.gates)
     middle = np.einsum("bmk,bk->bm", every, chosen.center)
     found = []

@@ -14,14 +14,14 @@ from wdccheck.errors import OutOfTime
 from wdccheck.geometry.arrangements import group_by_line
 from wdccheck.geometry.boxes import Boxes
 from wdccheck.linalg import rounding
+from wdccheck.ranges.chunks import chunk_of
 
 __all__ = ["Pieces", "linear_maps", "pieces"]
 
-_CHUNK = 8192  # boxes looked at in one go
+_BYTES = 2**24  # of the gates of all pieces
 _SMALLEST = 2.0**-26  # half an edge below which no box is cut
 _TOGETHER = 6  # lines that may stay undecided in such a box
 _SIGNS = (1, -1, 0)
-
 Layers = Sequence[np.ndarray]
 
 
@@ -103,9 +103,8 @@ def pieces(
     width : float
         Half an edge of the boxes to start from, at most.
     most : int
-        Give up (None) when more boxes than this are needed.
-    deadline : float
-        By the clock of `time.monotonic`.
+        Give up (None) when more boxes than this, or 16 MiB for their gates, are needed.
+    deadline : float, by the clock of `time.monotonic`
 
     Raises
     ------
@@ -116,7 +115,8 @@ def pieces(
     while k > 1 and cover.half[0].max() > width:
         cover = cover.split()
     found: Pieces | None = Pieces(cover.center[0].T, cover.half[0].T, ())
-    for number in range(1, len(layers) + 1):
+    most = min(most, _BYTES // max(1, sum(map(len, layers))))
+    for number, _ in enumerate(layers, start=1):
         found = None if found is None else _with_layer(layers[:number], found, most, deadline)
     return found
 
@@ -145,15 +145,15 @@ def _product(W: np.ndarray, value: np.ndarray, error: np.ndarray) -> tuple[np.nd
 
 def _with_layer(layers: Layers, known: Pieces, most: int, deadline: float) -> Pieces | None:
     """The pieces of the layers before, cut and multiplied by the gates of the last layer."""
-    lines = [_Lines.of(W) for W in layers]
+    lines, chunk = [_Lines.of(W) for W in layers], chunk_of(layers, known.center.shape[1])
     none = np.zeros((0, len(lines[-1].first)), dtype=np.int8)
     todo, done = [known], [_expanded(lines[-1], known.take(slice(0)), none)[0]]
     while todo:
         if time.monotonic() > deadline:
             raise OutOfTime("the cones of the network were not all found in time")
         part = todo.pop()
-        if len(part) > _CHUNK:
-            todo += [part.take(slice(i, i + _CHUNK)) for i in range(0, len(part), _CHUNK)]
+        if len(part) > chunk:
+            todo += [part.take(slice(i, i + chunk)) for i in range(0, len(part), chunk)]
             continue
         possible, crossed = _possible(layers[:-1], lines, part)
         part, crossed = part.take(possible), crossed[possible]

@@ -19,7 +19,7 @@ from wdccheck.running.progress import Event, Progress, Silent
 from wdccheck.seeds import seed_of
 from wdccheck.stops import Reason, Stop
 
-__all__ = ["Engine", "Run", "raised"]
+__all__ = ["Engine", "Run", "block_seed", "raised"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -98,8 +98,7 @@ class Run:
 
     def block_seed(self, *block: int) -> np.random.SeedSequence:
         """The seed of one block of work: a function of the root and the block's number alone."""
-        key = (*self.seed.spawn_key, *block)
-        return np.random.SeedSequence(self.seed.entropy, spawn_key=key)
+        return block_seed(self.seed, *block)
 
     def map(
         self, function: Callable[[Item], Result], items: Sequence[Item], *, short: bool = False
@@ -127,6 +126,11 @@ class Run:
     def with_(self, **changes: Any) -> Run:
         """A copy with some attributes changed."""
         return replace(self, **changes)
+
+
+def block_seed(root: np.random.SeedSequence, *block: int) -> np.random.SeedSequence:
+    """See :meth:`Run.block_seed`."""
+    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, *block))
 
 
 def raised(

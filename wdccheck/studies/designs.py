@@ -15,7 +15,7 @@ import numpy as np
 from wdccheck.conditions.built import build
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import KINDS, Kind, with_slug
-from wdccheck.linalg.inputs import alpha_value
+from wdccheck.linalg.inputs import alpha_value, count_value
 from wdccheck.protocol.condition import Condition
 from wdccheck.studies.ensembles import DISTRIBUTIONS, draw
 
@@ -25,6 +25,8 @@ CONDITIONS = tuple(kind.slug for kind in KINDS)
 """Names of the conditions, as a design has them."""
 
 Value = TypeVar("Value")
+
+_CELLS = 10**6  # of a study
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def product(
         "expansion": listed("expansion", expansion, _expansion),
         "depth": listed("depth", depth, _size), "hidden": listed("hidden", hidden, _size),
         "m": listed("m", m, _size), "l": listed("l", l, _size), "alpha": listed("alpha", alpha, _alpha),
-        "repetition": list(range(listed("repeat", repeat, _size)[0])),
+        "repetition": list(range(count_value("repeat", listed("repeat", repeat, _size)[0], _CELLS))),
     }
     for kind in kinds:
         about = with_slug(kind)
@@ -126,6 +128,8 @@ def product(
                 raise InvalidInput("n or expansion" if name == "n" else name,
                                    f"at least one value for {kind}", "none")
     axes: list[list[Any]] = [values or [None] for values in lists.values()]
+    if (count := len(kinds) * math.prod(map(len, axes))) > _CELLS:
+        raise InvalidInput("the lists", f"at most {_CELLS:,} combinations", f"{count:,}")
     found: dict[Cell, None] = {}  # what does not apply is dropped, so some cells come twice
     for kind in kinds:
         for values in itertools.product(*axes):

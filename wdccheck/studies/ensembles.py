@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import gammainc
 
 from wdccheck.errors import InvalidInput
+from wdccheck.linalg.inputs import drawn_size
 
 __all__ = ["DENSITY", "DISTRIBUTIONS", "draw"]
 
@@ -44,6 +45,7 @@ def draw(distribution: str, n: int, k: int, rng: np.random.Generator) -> np.ndar
     """
     if distribution not in DISTRIBUTIONS:
         raise InvalidInput("distribution", f"one of {', '.join(DISTRIBUTIONS)}", repr(distribution)[:60])
+    drawn_size("weights", n, k, "ask for fewer rows or columns")
     return DISTRIBUTIONS[distribution](rng, n, k)
 
 

@@ -21,6 +21,7 @@ from wdccheck.engines.loop import bracket, recalled
 from wdccheck.engines.monte_carlo import MonteCarlo
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput
+from wdccheck.linalg.inputs import count_value
 from wdccheck.protocol.condition import Scaled
 from wdccheck.running.run import Engine
 from wdccheck.studies.designs import Cell
@@ -54,8 +55,8 @@ class Plan:
     def of(gap: float, rtol: float, budget: int | None, time_limit: float | None, rng: int,
            out: str | os.PathLike[str] | None) -> Plan:
         """Arguments of a sweep, checked."""
-        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
-            raise InvalidInput("budget", "an integer >= 1", repr(budget)[:60])
+        if budget is not None:
+            budget = count_value("budget", budget)
         if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < math.inf):
             raise InvalidInput("time_limit", "a number of seconds > 0", repr(time_limit)[:60])
         if isinstance(rng, bool) or not isinstance(rng, int) or rng < 0:

@@ -232,4 +232,5 @@ def _with_budget(work: Work) -> Any:
     engine = engine_from_repr(work.engine)
     if work.work < 1 or work.unit not in {f.name for f in fields(engine)}:
         return engine
-    return replace(engine, **{work.unit: 2 * work.work + 10_000 if work.unit == "nodes" else work.work})
+    again = min(2 * work.work + 10_000, max(work.work, inputs.MOST)) if work.unit == "nodes" else work.work
+    return replace(engine, **{work.unit: again})  # which refuses what no run can have done

@@ -56,6 +56,11 @@ class Proof:
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
         return Proof(layers, k, np.ascontiguousarray(U.parts[:, :, chosen]))
 
+    @property
+    def width(self) -> int:
+        """Numbers that one region takes in the largest temporary array."""
+        return ConePairs.width(self.layers)
+
     @cached_property
     def _pairs(self) -> ConePairs | None:
         return ConePairs.of(self.layers, self.k)

@@ -14,7 +14,7 @@ from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.expectation import unit
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg.isometries import Isometry, moduli
-from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.search import Frozen, in_pieces
 from wdccheck.ranges import differences
 
 __all__ = ["Search"]
@@ -27,6 +27,12 @@ class Search:
     secants: Secants
     U: Isometry
 
+    @property
+    def width(self) -> int:
+        """Numbers of one point in the largest temporary array."""
+        return max(len(self.U.parts) * self.U.shape[0], self.secants.width)
+
+    @in_pieces
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Unit u, and z as v. Both signs are one: exchanging the codes turns u around."""
         u = self.secants.vectors(points)

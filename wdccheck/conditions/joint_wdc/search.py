@@ -17,7 +17,7 @@ from wdccheck.geometry.circle_steps import expected_on_circle
 from wdccheck.geometry.circle_waves import best_of_wave
 from wdccheck.geometry.expectation import angle, expected_apply, expected_inner, unit
 from wdccheck.geometry.spheres import Block, Points
-from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.search import Frozen, in_pieces
 
 __all__ = ["Search", "circle_of", "coefficients_of", "together"]
 
@@ -31,6 +31,12 @@ class Search:
 
     both: Inequalities
 
+    @property
+    def width(self) -> int:
+        """Numbers of one point in the largest temporary array."""
+        return max(*self.both.B.shape, self.both.C.shape[1])
+
+    @in_pieces
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """The extreme eigenvector of the larger part, padded with zeros where the other part's would be."""
         n = self.both.B.shape[1]

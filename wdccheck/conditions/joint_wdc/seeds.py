@@ -6,9 +6,11 @@ import numpy as np
 
 from wdccheck.conditions.gated_pairs import mixed_pairs
 from wdccheck.geometry.expectation import unit
+from wdccheck.geometry.spheres import pieces
 
 __all__ = ["joint_seeds"]
 
+_ENTRIES = 2**20  # of one temporary array
 
 
 def joint_seeds(B: np.ndarray, C: np.ndarray, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
@@ -50,6 +52,16 @@ def _led(
     u = unit(normal + noise * unit(rng.standard_normal(t.shape)))
     z = unit(unit(others[near]) + noise * unit(rng.standard_normal((n, others.shape[1]))))
     t = unit(t - np.sum(t * normal, axis=1, keepdims=True) * normal) * 10.0 ** rng.uniform(-1, 1, (n, 1))
+    led = [_stepped(rows, others, u[part], z[part], t[part])
+           for part in pieces(n, max(1, _ENTRIES // len(rows)))]
+    u, z = (np.concatenate(both) for both in zip(*led, strict=True))
+    return unit(u + t), unit(u - t), z, z
+
+
+def _stepped(
+    rows: np.ndarray, others: np.ndarray, u: np.ndarray, z: np.ndarray, t: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """u and z after the power steps of :func:`_led`."""
     walls = np.abs(t @ rows.T)
     for _ in range(3):
         d, p = u @ rows.T, np.maximum(z @ others.T, 0.0)
@@ -57,4 +69,4 @@ def _led(
         moved = unit((weight * p) @ rows), unit((weight * d) @ others)
         some = np.all([x.any(axis=1, keepdims=True) for x in moved], axis=0)  # rows are open
         u, z = (np.where(some, new, old) for new, old in zip(moved, (u, z), strict=True))
-    return unit(u + t), unit(u - t), z, z
+    return u, z

@@ -17,6 +17,7 @@ from wdccheck.geometry.expectation import angle, expected_gram, expected_turn, u
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
+from wdccheck.ranges.chunks import chunk_of
 from wdccheck.ranges.cone_groups import Groups, Tree
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, kept, one_per_pattern, pencil
 from wdccheck.ranges.cones import Pieces, linear_maps
@@ -25,6 +26,7 @@ from wdccheck.stops import CONES_EXHAUSTED
 __all__ = ["Proof"]
 
 _CELLS = {1: 1.0, 2: 0.03125, 3: 0.125}  # half an edge of the boxes that bound the images of a cone
+_LARGEST = 1024  # inputs of the layer
 _NEAR = 1e-9
 """Exceeds the rounding of an angle and of its sum with a radius (`cone_groups._NEAR`), of an arcsine
 (9 u), and what a stored unit direction is off (1.1 u). As a factor, 1 + 1e-9 exceeds that of sums over k,
@@ -61,10 +63,17 @@ class Proof:
 
     @staticmethod
     def of(gated: GatedRange, k: int, exponent: int) -> Proof | None:
-        """The proof for a layer behind a network; None behind none, and beyond latent dimension 3."""
-        if not gated.layers or k > LATENT:
+        """The proof for a layer behind a network; None behind none, beyond latent dimension 3, and for more
+        inputs than majorants pay for: one takes seconds, and several n x n matrices.
+        """
+        if not gated.layers or k > LATENT or gated.rows.shape[1] > _LARGEST:
             return None
         return Proof(gated.layers, gated.rows, gated.alpha, math.ldexp(1.0, exponent), k)
+
+    @property
+    def width(self) -> int:
+        """Numbers that one region takes in the largest temporary array."""
+        return max(self.rows.shape[1] ** 2, ConePairs.width(self.layers))
 
     @cached_property
     def _trees(self) -> tuple[Tree, ConePairs, np.ndarray, np.ndarray] | None:
@@ -83,7 +92,7 @@ class Proof:
         if not alive.any():
             return None
         cover, owner = cover.take(alive), np.unique(owner[alive], return_inverse=True)[1]
-        center, radius = _images(self.layers, cover, self.k)
+        center, radius = _all_images(self.layers, cover, self.k)
         middle, reach = _caps(center, radius, owner)
         _, first = np.unique(owner, return_index=True)
         chosen = cover.take(first)
@@ -162,6 +171,13 @@ class Proof:
 def _weighted(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """sum_i weights[b, i] w_i w_i^T: (B, n, n)."""
     return np.asarray((rows.T[None] * weights[:, None, :]) @ rows)
+
+
+def _all_images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Those of :func:`_images`, of a few boxes at a time."""
+    chunk = chunk_of(layers, k)
+    found = [_images(layers, cover.take(slice(i, i + chunk)), k) for i in range(0, len(cover), chunk)]
+    return np.concatenate([at for at, _ in found]), np.concatenate([angle for _, angle in found])
 
 
 def _images(layers: Sequence[np.ndarray], cover: Pieces, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from wdccheck.geometry import tangents
 from wdccheck.geometry.circle_profiles import Best, Profile, gathered
 from wdccheck.geometry.expectation import expected_apply, unit
 from wdccheck.geometry.spheres import Block, Points
-from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.search import Frozen, in_pieces
 from wdccheck.ranges import differences
 from wdccheck.ranges.arcs import Arcs, Values, few, in_chunks, profile, sampled
 
@@ -29,6 +29,12 @@ class Search:
     gated: GatedRange
     exponent: int
 
+    @property
+    def width(self) -> int:
+        """Numbers of one point in the largest temporary array."""
+        return max(*self.gated.rows.shape, self.pairs.width)
+
+    @in_pieces
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Unit u and v, and their form; value 0 where a gate is within rounding."""
         r, s, both, sure = self.gated.both(points)

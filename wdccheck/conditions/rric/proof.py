@@ -58,6 +58,11 @@ class Proof:
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
         return Proof(layers, k, np.ascontiguousarray(columns))
 
+    @property
+    def width(self) -> int:
+        """Numbers that one region takes in the largest temporary array."""
+        return 2 * ConePairs.width(self.layers)
+
     @cached_property
     def _pairs(self) -> ConePairs | None:
         return ConePairs.of(self.layers, self.k)

@@ -12,7 +12,7 @@ from wdccheck.conditions.secant_pairs import PAIRS, SecantPairs
 from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg.measurements import Measurements
-from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.search import Frozen, in_pieces
 
 __all__ = ["Search"]
 
@@ -24,6 +24,12 @@ class Search:
     pairs: SecantPairs
     A: Measurements
 
+    @property
+    def width(self) -> int:
+        """Numbers of one point in the largest temporary array."""
+        return max(*self.A.shape, self.pairs.width)
+
+    @in_pieces
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Unit u and v, and their form: nothing is left to maximize."""
         u, v = self.pairs.vectors(points)

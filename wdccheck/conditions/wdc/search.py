@@ -16,7 +16,7 @@ from wdccheck.geometry.circle_profiles import Best
 from wdccheck.geometry.expectation import unit
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import rounding
-from wdccheck.protocol.search import Frozen
+from wdccheck.protocol.search import Frozen, in_pieces
 
 __all__ = ["Search"]
 
@@ -27,6 +27,12 @@ class Search:
 
     layer: Layer
 
+    @property
+    def width(self) -> int:
+        """Numbers of one point in the largest temporary array."""
+        return int(max(self.layer.rows.shape))
+
+    @in_pieces
     def freeze(self, points: Points, near: Frozen | None = None, sign: float | None = None) -> Frozen:
         """Extreme eigenvector of A - alpha Q; value 0 where a gate is within rounding."""
         layer = self.layer

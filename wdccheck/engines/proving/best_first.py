@@ -16,9 +16,11 @@ from wdccheck.engines.proving.depth_first import attempt
 from wdccheck.engines.proving.goals import ended, stopped
 from wdccheck.engines.proving.multipliers import Tighten, tightened
 from wdccheck.engines.proving.relax import proved_bound
+from wdccheck.geometry.spheres import pieces
 from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Bounded, GroupProof
+from wdccheck.protocol.search import batch_size
 from wdccheck.running.run import Engine, Run, raised
 from wdccheck.stops import Reason, Stop
 
@@ -30,6 +32,7 @@ _TASK = 8192  # regions a task may bound before it hands back what is left
 _STEP = 0.97  # of the upper bound: every region above that is worked on before a new look
 _BITS = 43  # of a float left out: bounds that agree to 1/1024 or 1/512 count as equal
 _EVERY = 8  # batches between two looks for a larger deviation
+_OPEN = 2**21  # regions not split yet that are kept: each takes some 50 bytes
 _TIGHT = 128  # regions whose constraints are used in one go
 
 
@@ -52,12 +55,14 @@ class _Frontier:
 
     efforts: int
     ended: float = 0.0
+    count: int = 0
     bins: defaultdict[int, list[Bounded]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, regions: Bounded) -> None:
         going = regions.splittable() | self.ripe(regions)
         self.ended = max(self.ended, float(regions.bound[~going].max(initial=0.0)))
         regions = regions.take(going)
+        self.count += len(regions)
         keys = np.maximum(regions.bound, 0.0).view(np.int64) >> _BITS  # monotone, exactly; inf comes last
         for key in np.unique(keys):
             self.bins[int(key)].append(regions.take(keys == key))
@@ -76,6 +81,7 @@ class _Frontier:
         while self.bins and sum(map(len, parts)) < count and self.largest() > above:
             parts += self.bins.pop(max(self.bins))
         regions = parts[0].join(parts)
+        self.count -= len(regions)
         if len(regions) > count:
             self.add(regions.take(slice(count, None)))
         return regions.take(slice(count))
@@ -99,7 +105,7 @@ def best_first(
         known = replace(known, engines=(run.work(limits.engine, visited),))
         run.report(type(limits.engine).__name__, known, visited, limits.nodes, limits.engine.unit)
         yield known
-        stop = _ended(known, run, limits, visited)
+        stop = _ended(known, run, limits, visited, frontier.count)
         if stop is None and frontier.largest() <= frontier.ended:
             finer = roots.finer()
             if finer is not None:
@@ -156,18 +162,22 @@ def _bounded(condition: Condition, prove: Callable[[RangeForm], np.ndarray], reg
     """The regions with the least bound that one of their sets of forms proves."""
     bound, proof = np.full(len(regions), np.inf), cast(GroupProof, proof_of(condition))
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond the range of floats proves nothing
-        for owners, forms in proof.forms(regions):
-            worst = np.zeros(len(regions))
-            for form in forms:
-                assert isinstance(form, RangeForm)
-                np.maximum.at(worst, owners, prove(form))
-            bound[owners] = np.minimum(bound[owners], worst[owners])
+        for part in pieces(len(regions), batch_size(proof)):
+            least = bound[part]
+            for owners, forms in proof.forms(regions.take(part)):
+                worst = np.zeros(len(least))
+                for form in forms:
+                    assert isinstance(form, RangeForm)
+                    np.maximum.at(worst, owners, prove(form))
+                least[owners] = np.minimum(least[owners], worst[owners])
     return regions.bounded(bound)
 
 
-def _ended(known: Bracket, run: Run, limits: Limits, visited: int) -> Stop | None:
+def _ended(known: Bracket, run: Run, limits: Limits, visited: int, open_regions: int) -> Stop | None:
     if run.decided(known) or known.upper <= limits.goal(known):
         return ended(known, run, visited)
     if visited >= limits.nodes:
         return Stop(Reason.NODES, f"{visited:,} nodes")
+    if open_regions > _OPEN:
+        return Stop(Reason.NODES, f"{visited:,} nodes; {open_regions:,} regions are open, more than are kept")
     return Stop(Reason.TIME, f"{visited:,} nodes") if run.expired() else None

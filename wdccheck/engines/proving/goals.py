@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput, OutOfTime
-from wdccheck.linalg.inputs import limit_value
+from wdccheck.linalg.inputs import MOST, limit_value
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.protocol.theorems import Cap
@@ -26,8 +26,8 @@ def check_budget(gap: float, rtol: float, nodes: float | None) -> dict[str, floa
     found = {"gap": limit_value("gap", gap, finite=False), "rtol": limit_value("rtol", rtol)}
     if not found["rtol"] < 1:
         raise InvalidInput("rtol", "a number in [0, 1)", repr(rtol)[:60])
-    if nodes is not None and not nodes >= 1:
-        raise InvalidInput("nodes", "an integer >= 1, or None", repr(nodes)[:60])
+    if nodes is not None and not 1 <= nodes <= MOST:
+        raise InvalidInput("nodes", f"an integer from 1 to {MOST:,}, or None", repr(nodes)[:60])
     return found
 
 

@@ -59,8 +59,16 @@ class Archive:
         """Bytes that a member claims to hold."""
         return self._members[name].file_size
 
-    def read(self, name: str) -> bytes:
-        """All bytes of a member."""
+    def read(self, name: str, most: int = limits.LIMIT) -> bytes:
+        """All bytes of a member, if it claims at most so many: nothing is inflated before.
+
+        Raises
+        ------
+        InvalidInput
+            It claims more, or as for :meth:`use`.
+        """
+        if name in self._members and self.size(name) > most:
+            raise InvalidInput(self._thing(name), f"at most {most} bytes", f"{self.size(name)} bytes")
         return self.use(name, lambda stream, size: stream.read(size))
 
     def use(self, name: str, reader: Callable[[IO[bytes], int], T]) -> T:

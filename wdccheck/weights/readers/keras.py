@@ -12,7 +12,7 @@ from wdccheck.weights.readers import hdf5
 from wdccheck.weights.readers.archive import Archive
 from wdccheck.weights.readers.chain import Activation, Chain, Relabel, Step, dense, norm
 from wdccheck.weights.readers.selection import Selection, listed
-from wdccheck.weights.readers.source import Bounded, json_object, kind, one_line, shown, word
+from wdccheck.weights.readers.source import JSON, Bounded, json_object, kind, one_line, shown, word
 
 __all__ = ["read_h5", "read_keras"]
 
@@ -36,7 +36,7 @@ def read_keras(source: str, stream: Bounded, size: int, choice: Selection) -> Ch
     if not magic.startswith(b"PK"):
         raise InvalidInput(source, "the zip archive that model.save('....keras') writes", kind(magic))
     archive = Archive(source, stream, lambda name: f"{source}: member {shown(name)}", "member")
-    config = json_object(f"{source}: config.json", archive.read("config.json"))
+    config = json_object(f"{source}: config.json", archive.read("config.json", JSON))
     tree = hdf5.read_tree(source, archive.read("model.weights.h5"), "layers")
     return _chain(source, config, _Saved(source, tree), choice)
 

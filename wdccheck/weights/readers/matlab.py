@@ -9,6 +9,8 @@ import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -24,6 +26,7 @@ _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13
 _OTHERS = {1: "a cell array", 2: "a struct", 3: "an object", 4: "text", 5: "a sparse matrix"}
 _MATRIX, _COMPRESSED = 14, 15
 _ELEMENTS = 1024
+_HEAD = 4096  # bytes: flags, dimensions and name of an array take less than 300
 
 
 def read_mat(source: str, stream: Bounded, size: int) -> Arrays:
@@ -38,16 +41,11 @@ def read_mat(source: str, stream: Bounded, size: int) -> Arrays:
     data = stream.read(size - 128)
     room = Room()
     found: dict[str, Callable[[], np.ndarray]] = {}
-    left = room.left  # bytes that may still be inflated
     for number, (code, body) in enumerate(_elements(source, data, order), 1):
         if number > _ELEMENTS:
             raise InvalidInput(source, f"at most {_ELEMENTS} arrays", "more")
-        if code == _COMPRESSED:
-            code, body = _inflated(source, body, order, left)
-            left -= len(body)
-        if code != _MATRIX:
-            raise InvalidInput(source, "matrices only", f"an element of type {code}")
-        name, read = _matrix(source, body, order, room)
+        claim = _claim(source, code, body, order)
+        name, read = _matrix(source, claim, order, room)
         if name in found:
             raise InvalidInput(f"{source}: array {shown(name)}", "one array of this name", "two")
         found[name] = read
@@ -76,47 +74,79 @@ def _elements(thing: str, data: bytes, order: str) -> Iterator[tuple[int, bytes]
         at = until
 
 
-def _inflated(source: str, body: bytes, order: str, left: int) -> tuple[int, bytes]:
+@dataclass(frozen=True)
+class _Claim:
+    """A matrix element: its first bytes, how long it says it is, and what gives it whole."""
+
+    head: bytes
+    length: int
+    whole: Callable[[], bytes]
+
+
+def _claim(source: str, code: int, body: bytes, order: str) -> _Claim:
+    """An element, or the one in a compressed element, of which only the head is inflated here."""
+    claim = _Claim(body[:_HEAD], len(body), lambda: body)
+    if code == _COMPRESSED:
+        try:
+            inflated = zlib.decompressobj().decompress(body, 8 + _HEAD)
+            code, length = struct.unpack(f"{order}II", inflated[:8])
+        except (zlib.error, struct.error) as error:
+            raise InvalidInput(source, "an undamaged compressed element", limits.one_line(error)) from None
+        if length > limits.LIMIT + _HEAD:
+            raise InvalidInput(source, f"arrays of at most {limits.LIMIT} bytes together",
+                               f"an element that claims {length} bytes")
+        claim = _Claim(inflated[8:8 + length], length, lambda: _inflated(source, body, length))
+    if code != _MATRIX:
+        raise InvalidInput(source, "matrices only", f"an element of type {code}")
+    return claim
+
+
+def _inflated(source: str, body: bytes, length: int) -> bytes:
     """The one element that a compressed element holds; no more than it claims is inflated."""
     stream = zlib.decompressobj()
     try:
-        head = stream.decompress(body, 8)
-        code, length = struct.unpack(f"{order}II", head)
-        if length > min(left + 4096, limits.LIMIT):
-            raise InvalidInput(source, f"arrays of at most {limits.LIMIT} bytes together",
-                               f"an element that claims {length} bytes")
+        stream.decompress(body, 8)
         data = stream.decompress(stream.unconsumed_tail, length) if length else b""
         rest = stream.decompress(stream.unconsumed_tail, 8) + stream.unused_data
-    except (zlib.error, struct.error) as error:
+    except zlib.error as error:
         raise InvalidInput(source, "an undamaged compressed element", limits.one_line(error)) from None
     if len(data) != length or rest.strip(b"\0") or not stream.eof:
         raise InvalidInput(source, f"a compressed element of {length} bytes", "fewer or more")
-    return code, data
+    return data
 
 
-def _matrix(source: str, body: bytes, order: str, room: Room) -> tuple[str, Callable[[], np.ndarray]]:
+def _matrix(source: str, claim: _Claim, order: str, room: Room) -> tuple[str, Callable[[], np.ndarray]]:
     """The name of an array, and what reads it."""
-    parts = list(_elements(source, body, order))
-    if len(parts) < 3 or [code for code, _ in parts[:3]] != [6, 5, 1] or len(parts[0][1]) != 8:
+    parts = list(islice(_elements(source, claim.head, order), 3))
+    if [code for code, _ in parts] != [6, 5, 1] or len(parts[0][1]) != 8:
         raise InvalidInput(source, "flags, dimensions and a name in every array", "others")
     name = parts[2][1].decode("latin1")
     thing = f"{source}: array {shown(name)}"
-    return name, lambda: _entries(thing, parts, order, room)
+    return name, lambda: _entries(thing, parts, claim, order, room)
 
 
-def _entries(thing: str, parts: list[tuple[int, bytes]], order: str, room: Room) -> np.ndarray:
+def _entries(
+    thing: str, parts: list[tuple[int, bytes]], claim: _Claim, order: str, room: Room
+) -> np.ndarray:
+    """The numbers of an array, whose head and size are looked at before the rest is inflated."""
     (flags,) = struct.unpack(f"{order}I", parts[0][1][:4])
     sort = flags & 0xFF
     if sort not in _CLASSES or flags & 0x0A00:  # complex, logical
         raise InvalidInput(thing, "a full array of real numbers",
                            _OTHERS.get(sort, "another kind, complex or logical"))
-    if len(parts) != 4 or parts[3][0] not in _NUMBERS or len(parts[1][1]) % 4:
+    if len(parts[1][1]) % 4:
         raise InvalidInput(thing, "dimensions and one block of numbers", "others")
     shape = tuple(int(n) for n in np.frombuffer(parts[1][1], f"{order}i4"))
     if not 2 <= len(shape) <= 32 or min(shape) < 1:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                            f"shape {shown(shape)}")
     room.take(thing, shape)
+    if claim.length > _HEAD + 8 * math.prod(shape):
+        raise InvalidInput(thing, f"at most {8 * math.prod(shape)} bytes of data for shape {shape}",
+                           f"an element of {claim.length} bytes")
+    parts = list(islice(_elements(thing, claim.whole(), order), 5))
+    if len(parts) != 4 or parts[3][0] not in _NUMBERS:
+        raise InvalidInput(thing, "dimensions and one block of numbers", "others")
     stored = np.dtype(order + _NUMBERS[parts[3][0]])  # integers are stored in fewer bytes where they fit
     if math.prod(shape) * stored.itemsize != len(parts[3][1]):
         raise InvalidInput(thing, f"{math.prod(shape) * stored.itemsize} bytes of data for shape {shape}",

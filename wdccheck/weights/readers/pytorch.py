@@ -13,7 +13,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.archive import Archive
 from wdccheck.weights.readers.selection import Arrays, Selection, listed
 from wdccheck.weights.readers.source import Bounded, Room, decoded, kind, shown
-from wdccheck.weights.readers.unpickler import Global, plain_data
+from wdccheck.weights.readers.unpickler import PICKLE, Global, plain_data
 
 __all__ = ["read_torch"]
 
@@ -74,9 +74,10 @@ def read_torch(source: str, stream: Bounded, choice: Selection) -> Arrays:
     if len(pickles) != 1:
         raise InvalidInput(source, "one data.pkl in the archive", f"{len(pickles)}")
     top = pickles[0].removesuffix("data.pkl")
-    order = ">" if top + "byteorder" in archive.names and archive.read(top + "byteorder") == b"big" else "<"
-    data = plain_data(f"{source}: member {shown(pickles[0])}", archive.read(pickles[0]), _understood,
-                      _reduced, _stored)
+    written = archive.read(top + "byteorder", 16) if top + "byteorder" in archive.names else b""
+    order = ">" if written == b"big" else "<"
+    data = plain_data(f"{source}: member {shown(pickles[0])}", archive.read(pickles[0], PICKLE),
+                      _understood, _reduced, _stored)
     if isinstance(data, _Tensor):
         data = {"": data}
     held = _held(source, data)
@@ -180,12 +181,11 @@ def _block(source: str, archive: Archive, top: str, order: str, storage: _Storag
         raise InvalidInput(source, f"storages of {', '.join(_STORAGES)}", shown(storage.code))
     code, itemsize = _STORAGES[storage.code]
     name = f"{top}data/{storage.key}"
-    data = archive.read(name)
-    if len(data) != itemsize * storage.count:
+    if name in archive.names and archive.size(name) != itemsize * storage.count:
         raise InvalidInput(f"{source}: member {shown(name)}",
                            f"{shown(itemsize * storage.count)} bytes for {shown(storage.count)} entries of "
-                           f"{storage.code}", f"{len(data)} bytes")
-    return decoded(data, code, order)
+                           f"{storage.code}", f"{archive.size(name)} bytes")
+    return decoded(archive.read(name), code, order)
 
 
 def _strided(thing: str, tensor: _Tensor, load: Any, room: Room) -> np.ndarray:

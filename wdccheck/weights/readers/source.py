@@ -17,14 +17,15 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "LIMIT", "Bounded", "Room", "decoded", "json_object", "kind", "natural", "one_line", "regular_file",
-    "shown", "word",
+    "JSON", "LIMIT", "Bounded", "Room", "decoded", "json_object", "kind", "natural", "one_line",
+    "regular_file", "shown", "word",
 ]
 
 LIMIT = 2**30
 """Bytes: what a file, its arrays together, or these as float64 may occupy."""
 
-_JSON = 2**22  # bytes of a description of a network
+JSON = 2**22
+"""Bytes of a description of a network."""
 
 
 class Bounded(io.FileIO):
@@ -118,8 +119,8 @@ def json_object(thing: str, text: bytes | str) -> dict[str, Any]:
             raise InvalidInput(thing, "every name once", f"{shown(twice)} twice")
         return found
 
-    if len(text) > _JSON:
-        raise InvalidInput(thing, f"at most {_JSON} bytes of JSON", f"{len(text)} bytes")
+    if len(text) > JSON:
+        raise InvalidInput(thing, f"at most {JSON} bytes of JSON", f"{len(text)} bytes")
     try:
         found = json.loads(text, object_pairs_hook=unique)
     except InvalidInput:

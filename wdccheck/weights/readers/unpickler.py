@@ -13,9 +13,11 @@ from typing import Any
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.source import one_line, shown
 
-__all__ = ["Global", "plain_data"]
+__all__ = ["PICKLE", "Global", "plain_data"]
 
-_PICKLE = 2**24  # bytes
+PICKLE = 2**24
+"""Bytes of a pickle."""
+
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
            "SHORT_BINSTRING", "BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
@@ -58,8 +60,8 @@ def plain_data(
     InvalidInput
         Anything but plain data and these globals.
     """
-    if len(data) > _PICKLE:
-        raise InvalidInput(thing, f"at most {_PICKLE} bytes", f"{len(data)}")
+    if len(data) > PICKLE:
+        raise InvalidInput(thing, f"at most {PICKLE} bytes", f"{len(data)}")
     machine = _Machine(thing, understood, reduce, tensor)
     try:
         for opcode, argument, _ in pickletools.genops(data):
