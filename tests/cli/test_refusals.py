@@ -103,11 +103,11 @@ def test_incomplete_commands(arguments, capsys):
 
 
 def test_an_unwritable_json_is_refused_before_the_work(eye, tmp_path, capsys):
-    begun = time.monotonic()
+    begun = time.process_time()
     for path in (tmp_path, tmp_path / "nowhere" / "report.json"):
         assert main(["certify", eye, "--json", str(path)]) == 2
         assert "--json" in capsys.readouterr().err
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_checkpoint_of_other_weights(eye, net, tmp_path, capsys):
