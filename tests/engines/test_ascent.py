@@ -10,7 +10,7 @@ import pytest
 import wdccheck as wc
 from examples.matrices import gaussian
 from examples.toys import Bilinear, Quadratic
-from wdccheck.engines import ascent
+from wdccheck.engines import ascent, climbs
 from wdccheck.geometry import spheres, tangents
 from wdccheck.geometry.expectation import expected_gram, unit
 from wdccheck.running.run import Run
@@ -103,7 +103,7 @@ def test_a_sweep_never_lowers_the_deviation():
     frozen = condition.search.freeze(points)
     for sweep in range(6):
         before = condition.deviation(points)
-        points, frozen = ascent._sweep(condition, points, frozen, rng, None, free=sweep % 2 == 0)
+        points, frozen = climbs.sweep(condition, points, frozen, rng, None, free=sweep % 2 == 0)
         after = condition.deviation(points)
         assert (after >= before * (1 - 1e-12)).all()
         np.testing.assert_allclose(after, frozen.value, rtol=1e-9)
