@@ -34,7 +34,7 @@ _HOPS = {False: 0.5, True: 0.25}  # of the islands that start anew, around the b
 _REPLACED = 2  # one in so many
 _MANY = 64  # points of an island at most, where work allows; twice as many climb apart
 _LOW = 16  # dimensions of all spheres up to which they do
-_SHARE = 0.25  # of points that climb apart and still rise, up to which their island has stopped rising
+_SHARE = 0.2  # of points that climb apart and still rise, up to which their island has stopped rising
 _HOPELESS = 0.9  # of the best: an island that climbs apart and is below ends
 _RISE = 1e-4  # relative rise of an island's best that counts
 _BEHIND = 16  # blocks like the last one within which an island has to catch up with the best
@@ -89,7 +89,7 @@ class Ascent:
             rounds = plan.rounds
         total = None if rounds is None else rounds * size * _ISLANDS
         dimensions = sum(condition.spheres.values())
-        patience = 1 + (dimensions**2 // 20 if plan.apart else dimensions // 4)
+        patience = 1 + (dimensions**2 // 10 if plan.apart else dimensions // 4)
         pool = _Pool.of(condition, known)
         islands: list[_Island | None] = [None] * _ISLANDS
         done, idle, level, number = 0, 0, known.lower, 0
@@ -191,10 +191,9 @@ def _plan(condition: Condition, run: Run) -> _Plan:
     apart = dimensions <= _LOW and _MANY * work <= _BLOCK
     most, least = 2 * _MANY if apart else _MANY, 8 if 8 * work <= _LARGE else 4
     size = int(np.clip(_BLOCK // work, least, most))
-    sweeps = int(np.clip(_WORK / (work * size), 2, min(32, 2 * dimensions)))
+    sweeps = int(np.clip(_WORK / (work * size), 2, min(32, dimensions if apart else 2 * dimensions)))
     large = min(1.0, _LARGE / (work * size))
-    rounds = int(_ROUNDS * large) * _MANY // max(_MANY, size)
-    return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, rounds), apart)
+    return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, int(_ROUNDS * large)), apart)
 
 
 def _stop(run: Run, known: Bracket, done: int, calm: bool, spent: bool) -> Stop | None:
