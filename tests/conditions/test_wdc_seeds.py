@@ -84,3 +84,16 @@ def test_pairs_of_any_matrix_are_directions(rows):
 def test_numbers_beyond_single_precision_leave_directions(scale, alpha):
     pairs = seeds.annealed_pairs(scale * gaussian(5, 30), alpha, np.random.default_rng(0), 70)
     assert all(np.allclose(np.linalg.norm(pairs[x], axis=1), 1) for x in "rs")
+
+
+def test_spread_pairs_are_at_all_angles():
+    pairs = seeds.spread_pairs(5, np.random.default_rng(0), 400)
+    theta = np.arccos(np.clip(np.sum(pairs["r"] * pairs["s"], axis=1), -1, 1))
+    assert theta.min() < 0.3 and theta.max() > 3.0 and (np.diff(theta[::10]) > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(pairs["s"], axis=1), 1)
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 40])
+def test_few_columns_have_as_many_seeds_as_asked_for(n):
+    pairs = wc.WDC(gaussian(4, 30)).search.seeds(np.random.default_rng(0), n)
+    assert all(p.shape == (n, 4) for p in pairs.values())

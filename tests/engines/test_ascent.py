@@ -10,7 +10,7 @@ import pytest
 import wdccheck as wc
 from examples.matrices import gaussian
 from examples.toys import Bilinear, Quadratic
-from wdccheck.engines import ascent
+from wdccheck.engines import ascent, climbs
 from wdccheck.geometry import spheres, tangents
 from wdccheck.geometry.expectation import expected_gram, unit
 from wdccheck.running.run import Run
@@ -59,6 +59,12 @@ def test_known_values(k, n, least):
     assert search(wc.WDC(gaussian(n, k)), 600).lower >= least * (1 - 1e-3)
 
 
+@pytest.mark.parametrize("seed", [3, 4])
+def test_no_seed_ends_at_the_second_best_maximum(seed):
+    W = np.random.default_rng(31342).standard_normal((100, 5)) / 10  # 0.60699 is the second best
+    assert search(wc.WDC(W), 10**5, rng=seed, target=0.6181).lower > 0.6181
+
+
 @pytest.mark.parametrize("k", [2, 3])
 def test_identity_in_any_rotation(k):
     U = np.linalg.qr(gaussian(k, k))[0]
@@ -91,7 +97,7 @@ def test_bounds_only_rise_and_more_starts_never_lower_them():
     condition = wc.WDC(gaussian(20, 2))
     known = wc.bracket(condition, wc.Spectral())
     seen = [known.lower for known in wc.Ascent(600).improve(condition, known, Run())]
-    assert len(seen) > 16
+    assert len(seen) > 8
     assert seen == sorted(seen)
     assert search(condition, 1).lower <= search(condition, 600).lower
 
@@ -103,7 +109,7 @@ def test_a_sweep_never_lowers_the_deviation():
     frozen = condition.search.freeze(points)
     for sweep in range(6):
         before = condition.deviation(points)
-        points, frozen = ascent._sweep(condition, points, frozen, rng, None, free=sweep % 2 == 0)
+        points, frozen = climbs.sweep(condition, points, frozen, rng, None, free=sweep % 2 == 0)
         after = condition.deviation(points)
         assert (after >= before * (1 - 1e-12)).all()
         np.testing.assert_allclose(after, frozen.value, rtol=1e-9)

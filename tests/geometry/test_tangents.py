@@ -30,3 +30,20 @@ def test_off_walls_is_finite_and_shaped_like_its_aim(seed, kind, k):
     r, toward = unit(rng.standard_normal((5, k))), rng.standard_normal((5, k))
     t = tangents.off_walls(W, r @ W.T, toward, rng)
     assert t.shape == (5, k) and np.isfinite(t).all()
+
+
+@given(SEEDS, KINDS, st.integers(1, 5))
+def test_edges_are_finite_and_shaped_like_their_aim(seed, kind, k):
+    rng = np.random.default_rng(seed)
+    W = MATRICES[kind](rng, k)
+    r, toward = unit(rng.standard_normal((5, k))), rng.standard_normal((5, k))
+    t = tangents.along_edges(W, r @ W.T, toward, rng)
+    assert t.shape == (5, k) and np.isfinite(t).all()
+
+
+def test_every_edge_at_a_vertex_is_taken():
+    W, rng = np.random.default_rng(0).standard_normal((20, 4)), np.random.default_rng(1)
+    vertex = np.linalg.svd(W[:3])[2][3]
+    t = tangents.along_edges(W, np.tile(vertex, (60, 1)) @ W.T, rng.standard_normal((60, 4)), rng)
+    left = np.abs(t @ W[:3].T) > 1e-6
+    assert (left.sum(axis=1) == 1).all() and left.any(axis=0).all()

@@ -41,7 +41,7 @@ def test_proof(tmp_path):
     assert len(lines) == 2 + 8 + 2 + 1 and not any("given up" in line for line in lines)
 
 
-@pytest.mark.parametrize("name", ["brackets", "cones", "proof", "rival", "search"])
+@pytest.mark.parametrize("name", ["brackets", "cones", "low_dimension", "proof", "rival", "search"])
 def test_they_start(name):
     done = subprocess.run([sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, timeout=60)
     assert done.returncode == 0

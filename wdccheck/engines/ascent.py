@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from wdccheck.brackets import Bracket
+from wdccheck.engines import climbs
 from wdccheck.geometry import spheres
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg import inputs
 from wdccheck.protocol.condition import Condition, search_of
-from wdccheck.protocol.search import Frozen, Search
 from wdccheck.running.run import Run, raised
 from wdccheck.stops import Reason, Stop
 
@@ -26,11 +26,16 @@ _ISLANDS = 8  # blocks of one round: fixed, so that results do not depend on wor
 _SIGNS = (None, 1.0, -1.0, None, None, 1.0, -1.0, None)  # what an island climbs; None: the larger side
 _ROUNDS = 12  # of a search without a budget of its own or a time limit
 _WORK = 1.25e6  # breakpoints to sort and the like, per block: a fraction of a second
+_BLOCK = 2**17  # work of one sweep of an island, where it holds many points
 _LARGE = 2.0**21  # work of one sweep of an island from which fewer seeds and rounds are planned
 _SCREEN = 24  # seeds looked at for each one that climbs
 _CALM = 2  # blocks without a rise after which an island starts anew
-_HOPS = 0.5  # of the islands that start anew, around the best points
+_HOPS = {False: 0.5, True: 0.25}  # of the islands that start anew, around the best points; apart or not
 _REPLACED = 2  # one in so many
+_MANY = 64  # points of an island at most, where work allows; twice as many climb apart
+_LOW = 16  # dimensions of all spheres up to which they do
+_SHARE = 0.2  # of points that climb apart and still rise, up to which their island has stopped rising
+_HOPELESS = 0.9  # of the best: an island that climbs apart and is below ends
 _RISE = 1e-4  # relative rise of an island's best that counts
 _BEHIND = 16  # blocks like the last one within which an island has to catch up with the best
 _PAYS = 1e-6  # relative rise of the lower bound for which the whole search goes on
@@ -42,7 +47,8 @@ class Ascent:
 
     Islands of a few points each climb side by side: a point moves to the best place of a whole
     great circle, the eigenvector follows, and nothing is lost on the way. After each block of
-    sweeps the better half of an island replaces the worse; an island that has stopped rising
+    sweeps the better half of an island replaces the worse, except in low dimension, where maxima
+    are few and the best one may be that of a slow climb; an island that has stopped rising
     starts anew, from fresh seeds or around the best points of all islands. The search ends by
     itself when some rounds, more in high dimension, have raised nothing.
 
@@ -81,7 +87,8 @@ class Ascent:
         if rounds is None and not np.isfinite(run.deadline):
             rounds = plan.rounds
         total = None if rounds is None else rounds * size * _ISLANDS
-        patience = 1 + sum(condition.spheres.values()) // 4
+        dimensions = sum(condition.spheres.values())
+        patience = 1 + (dimensions**2 // 10 if plan.apart else dimensions // 4)
         pool = _Pool.of(condition, known)
         islands: list[_Island | None] = [None] * _ISLANDS
         done, idle, level, number = 0, 0, known.lower, 0
@@ -145,16 +152,20 @@ class _Pool:
         ordered = values[order]
         new = np.append(True, ordered[1:] < ordered[:-1] * (1 - _PAYS))
         kept = order[new][:_ISLANDS]
-        return _Pool(_take(points, kept), values[kept])
+        return _Pool(climbs.take(points, kept), values[kept])
 
 
 class _Plan(NamedTuple):
-    """Points of an island, seeds looked at for each, sweeps of a block, rounds without a limit."""
+    """Points of an island, seeds looked at for each, sweeps of a block, rounds without a limit.
+
+    And whether the points of an island climb apart, none replaced by another.
+    """
 
     size: int
     screen: int
     sweeps: int
     rounds: int
+    apart: bool = False
 
 
 def _plan(condition: Condition, run: Run) -> _Plan:
@@ -175,10 +186,13 @@ def _plan(condition: Condition, run: Run) -> _Plan:
             found = search.circle(points, block, tangent, frozen)
             breaks += max(found.breaks * (1 + dimension / 50), found.work)
     work = 200 + breaks
-    size = int(np.clip(2**17 // work, 8 if 8 * work <= _LARGE else 4, 64))
-    sweeps = int(np.clip(_WORK / (work * size), 2, min(32, 2 * sum(condition.spheres.values()))))
+    dimensions = sum(condition.spheres.values())
+    apart = dimensions <= _LOW and _MANY * work <= _BLOCK
+    most, least = 2 * _MANY if apart else _MANY, 8 if 8 * work <= _LARGE else 4
+    size = int(np.clip(_BLOCK // work, least, most))
+    sweeps = int(np.clip(_WORK / (work * size), 2, min(32, dimensions if apart else 2 * dimensions)))
     large = min(1.0, _LARGE / (work * size))
-    return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, int(_ROUNDS * large)))
+    return _Plan(size, max(2, int(_SCREEN * large)), sweeps, max(2, int(_ROUNDS * large)), apart)
 
 
 def _stop(run: Run, known: Bracket, done: int, calm: bool, spent: bool) -> Stop | None:
@@ -211,28 +225,55 @@ def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> 
     seed, sign, island, pool = item
     search = search_of(condition)
     deadline = deadline if len(pool.values) else math.inf
-    size = plan.size
     rng = np.random.default_rng(seed)
-    before, calm = -np.inf, 0
+    before, calm = np.full(plan.size, -np.inf), 0
     if island is not None and _rising(island):
-        before, calm, sign = float(island.values[0]), island.calm, island.sign
-        points = _take(island.points, _survivors(size))
-    elif len(pool.values) and rng.random() < _HOPS:
-        points, sign = search.seeds(rng, size, _shaken(condition, pool, size, rng), deadline), None
+        before, calm, sign = island.values, island.calm, island.sign
+        points = island.points if plan.apart else climbs.take(island.points, _survivors(plan.size))
     else:
-        points = search.seeds(rng, plan.screen * size, None, deadline)
-        values = search.freeze(points, sign=sign).value
-        points = _take(points, np.argsort(-values, kind="stable")[:size])
+        points, sign = _set_out(condition, plan, rng, deadline, item)
     frozen = search.freeze(points, sign=sign)
     for sweep in range(plan.sweeps):
         if time.monotonic() > deadline:
             return None
-        points, frozen = _sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
+        points, frozen = climbs.sweep(condition, points, frozen, rng, sign, free=sweep % 2 == 0)
     order = np.argsort(-frozen.value, kind="stable")
-    values = frozen.value[order]
-    best = max(float(pool.values[0]), values[0]) if len(pool.values) else values[0]
-    pays = values[0] - before > max(_RISE * before, (best - values[0]) / _BEHIND)
-    return _Island(_take(points, order), values, sign, 0 if pays else calm + 1)
+    calm = 0 if _pays(plan, before, frozen.value, pool) else _CALM if plan.apart else calm + 1
+    return _Island(climbs.take(points, order), frozen.value[order], sign, calm)
+
+
+def _set_out(
+    condition: Condition, plan: _Plan, rng: np.random.Generator, deadline: float, item: _Item
+) -> tuple[Points, float | None]:
+    """New members of an island, and what they climb: around the best points, or the best of fresh seeds."""
+    _, sign, island, pool = item
+    search, size = search_of(condition), plan.size
+    if len(pool.values) and rng.random() < _HOPS[plan.apart]:
+        chosen = np.where(rng.random(size) < 0.5, 0, rng.integers(len(pool.values), size=size))
+        return search.seeds(rng, size, climbs.around(condition, pool.points, chosen, rng), deadline), None
+    if plan.apart and island is not None and _hopeless(island.values[0], pool):
+        sign = None
+    points = search.seeds(rng, plan.screen * size, None, deadline)
+    values = search.freeze(points, sign=sign).value
+    best = np.argsort(-values, kind="stable")[:size]
+    if plan.apart:  # the best of each few in turn: those of all are often of one kind
+        best = np.arange(size) * plan.screen + np.argmax(values.reshape(size, -1), axis=1)
+    return climbs.take(points, best), sign
+
+
+def _pays(plan: _Plan, before: np.ndarray, values: np.ndarray, pool: _Pool) -> bool:
+    """Whether a block has raised the best of an island; where points climb apart, or many of them."""
+    top = float(values.max())
+    if plan.apart:
+        many = bool(np.mean(values > before * (1 + _RISE)) > _SHARE)
+        return not _hopeless(top, pool) and (many or top > before[0] * (1 + _RISE))
+    best = max(float(pool.values[0]), top) if len(pool.values) else top
+    return bool(top - before[0] > max(_RISE * before[0], (best - top) / _BEHIND))
+
+
+def _hopeless(value: float, pool: _Pool) -> bool:
+    """Whether a value is far below the best."""
+    return bool(len(pool.values) and value < _HOPELESS * pool.values[0])
 
 
 def _rising(island: _Island | None) -> bool:
@@ -245,53 +286,3 @@ def _survivors(size: int) -> np.ndarray:
     index = np.arange(size)
     index[size - size // _REPLACED:] = index[: size // _REPLACED]
     return index
-
-
-def _shaken(condition: Condition, pool: _Pool, size: int, rng: np.random.Generator) -> Points:
-    """Points around those of the pool, most of them around the best."""
-    chosen = np.where(rng.random(size) < 0.5, 0, rng.integers(len(pool.values), size=size))
-    points = dict(_take(pool.points, chosen))
-    for block, dimension in condition.spheres.items():
-        base = spheres.join(points, block)
-        tangent = spheres.unit_tangent(base, rng.standard_normal(base.shape))
-        angle = 10.0 ** rng.uniform(-3.0, -0.3, size) * (dimension > 1)
-        points |= spheres.split_block(block, spheres.step(base, tangent, angle))
-    return points
-
-
-def _sweep(
-    condition: Condition, points: Points, frozen: Frozen, rng: np.random.Generator, sign: float | None,
-    free: bool,
-) -> tuple[Points, Frozen]:
-    """A circle step in every block; the step of Fact 17 if `free`."""
-    search = search_of(condition)
-    for block, dimension in condition.spheres.items():
-        if dimension == 1:  # S^0 has no circles
-            continue
-        base = spheres.join(points, block)
-        toward = np.stack([*search.tangents(points, block, frozen, rng), base[rng.permutation(len(base))]])
-        member = np.arange(len(base))
-        tangent = spheres.unit_tangent(base, toward[rng.integers(len(toward), size=len(base)), member])
-        found = search.circle(points, block, tangent, frozen)
-        angle = np.where(found.value >= frozen.value, found.angle, 0.0)
-        moved = {**points, **spheres.split_block(block, spheres.step(base, tangent, angle))}
-        points, frozen = _better(search, points, frozen, moved, sign)
-    if free:
-        points, frozen = _better(search, points, frozen, search.free_step(points, frozen), sign)
-    return points, frozen
-
-
-def _better(
-    search: Search, points: Points, frozen: Frozen, moved: Points, sign: float | None
-) -> tuple[Points, Frozen]:
-    """The moved points where they are no worse, the old ones elsewhere."""
-    new = search.freeze(moved, frozen, sign)
-    up = new.value >= frozen.value
-    u = np.where(up[:, None], new.u, frozen.u)
-    v = u if new.v is new.u else np.where(up[:, None], new.v, frozen.v)
-    kept = Frozen(u, v, np.where(up, new.sign, frozen.sign), np.where(up, new.value, frozen.value))
-    return {x: np.where(up[:, None], moved[x], p) for x, p in points.items()}, kept
-
-
-def _take(points: Points, index: np.ndarray) -> Points:
-    return {x: p[index] for x, p in points.items()}

@@ -20,6 +20,9 @@ from wdccheck.protocol.search import Frozen, in_pieces
 
 __all__ = ["Search"]
 
+_FEW = 8  # columns up to which climbs end at vertices, and pairs at all angles are worth a look
+_ASIDE = 0.3  # of two tangents in three, that are not along edges
+
 
 @dataclass(frozen=True, eq=False)
 class Search:
@@ -61,6 +64,10 @@ class Search:
         coefficients = (held > 0) * (frozen.u @ rows.T) ** 2
         soft = tangents.soft_gradient(rows, along, coefficients, rng)
         choice = rng.random((len(base), 1))
+        if base.shape[1] <= _FEW:
+            mixed = np.where(choice < 0.5, soft, rng.standard_normal(base.shape))
+            edges = tangents.along_edges(rows, along, mixed, rng)
+            return np.where(choice < _ASIDE, soft, edges), edges, np.where(choice > 1 - _ASIDE, other, edges)
         mixed = np.where(choice < 0.5, soft, np.where(choice < 0.75, other, rng.standard_normal(base.shape)))
         return soft, tangents.off_walls(rows, along, mixed, rng), other
 
@@ -77,8 +84,13 @@ class Search:
 
     def seeds(self, rng: np.random.Generator, n: int, near: Points | None = None,
               deadline: float = math.inf) -> Points:
-        """Pairs of mixed_pairs, some of them annealed."""
-        return seeds.annealed_pairs(self.layer.rows, self.layer.alpha, rng, n, near, deadline)
+        """Pairs of mixed_pairs, some of them annealed; of few columns most at angles of all sizes."""
+        rows, alpha = self.layer.rows, self.layer.alpha
+        if near is not None or not 1 < rows.shape[1] <= _FEW:
+            return seeds.annealed_pairs(rows, alpha, rng, n, near, deadline)
+        spread = seeds.spread_pairs(rows.shape[1], rng, n - n // 8)
+        mixed = seeds.annealed_pairs(rows, alpha, rng, n // 8, None, deadline) if n >= 8 else {}
+        return {x: np.concatenate([p, mixed.get(x, p[:0])]) for x, p in spread.items()}
 
 
 def _held(points: Points, block: Block) -> tuple[np.ndarray, np.ndarray]:

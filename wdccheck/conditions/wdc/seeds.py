@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from wdccheck.conditions.gated_pairs import mixed_pairs
+from wdccheck.geometry import spheres
 from wdccheck.geometry.expectation import expected_apply, unit
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg import matrices
 from wdccheck.linalg.lanczos import extreme_pairs
 from wdccheck.linalg.matrices import Rows
 
-__all__ = ["annealed_pairs"]
+__all__ = ["annealed_pairs", "spread_pairs"]
 
 _EVERY = 32  # one pair in so many climbs: it costs as much as hundreds of the others
 _HEATS = tuple(np.geomspace(1.0, 0.01, 8).tolist())  # widths of the gates, in typical values of |w.r|
@@ -69,6 +70,16 @@ def annealed_pairs(
         x = _directions(found, x)
         pairs["r"][chosen], pairs["s"][chosen] = x
     return pairs
+
+
+def spread_pairs(k: int, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """n pairs of directions, uniform but for the angle between them, which grows from 0 to pi.
+
+    Of uniform pairs few are far from orthogonal, and the largest values at the start are at some angles
+    only, while the maximum may be at any.
+    """
+    r, theta = unit(rng.standard_normal((n, k))), np.pi * np.sqrt((np.arange(n) + rng.random(n)) / n)
+    return {"r": r, "s": spheres.step(r, spheres.unit_tangent(r, rng.standard_normal((n, k))), theta)}
 
 
 def _steps(rows: Rows) -> tuple[int, int]:
