@@ -60,7 +60,8 @@ class Task:
         """A bracket by the default engines; by closed formulas alone where the question is `decided`."""
         goal = goal_of(scale, self.eps, self.ratio)
         proof = BranchAndBound(rtol=CLOSED) if self.gap is None else BranchAndBound(self.gap, 0.0)
-        engines: tuple[Engine, ...] = default_engines(condition, proof, goal)
+        limited = self.time_limit is not None
+        engines: tuple[Engine, ...] = default_engines(condition, proof, goal, limited)
         return bracket(condition, *(engines[:1] if decided else engines), rng=self.rng, workers=self.workers,
                        time_limit=self.time_limit, target=goal, checkpoint=self.checkpoint,
                        progress=self.shown)

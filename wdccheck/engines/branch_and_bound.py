@@ -81,7 +81,7 @@ class BranchAndBound:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
-        known = yield from latest(capped(condition, known), known)
+        known = yield from latest(capped(condition, known, run), known)
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):
             yield from self._by_halving(condition, proof, known, run)
@@ -117,7 +117,9 @@ class BranchAndBound:
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
                 yield _stopped(known, Reason.EXHAUSTED, proof.limit)
                 return
-            for state in _round(condition, proof, roots, t, run, limit - visited):
+            promising = bool(finished) or run.target is not None
+            own = run if promising else run.with_(deadline=min(run.deadline, run.patience))
+            for state in _round(condition, proof, roots, t, own, limit - visited):
                 run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
                 yield replace(known, engines=(run.work(self, visited + state.visited),))
             visited += state.visited
@@ -131,7 +133,6 @@ class BranchAndBound:
                 stuck = t
             else:
                 reason = Reason.TIME if state.outcome == "time" else Reason.NODES
-                promising = bool(finished) or run.target is not None
                 yield _stopped(known, reason, _shortfall(condition, promising, t, visited))
                 return
             yield known

@@ -6,8 +6,8 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from wdccheck import brackets
 from wdccheck.brackets import Bracket
 from wdccheck.engines.defaults import default_engines
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
+from wdccheck.linalg import cost
 from wdccheck.linalg.inputs import limit_value
-from wdccheck.protocol.condition import Condition, Scaled, checked
+from wdccheck.protocol.condition import Condition, Scaled, checked, entries_of
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
@@ -25,6 +26,7 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
 
+_CALM, _RISE = 1.0, 1e-3  # seconds within which a search has to rise by this part, where a proof waits
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
 _WIDER = 2.0**-40
@@ -102,7 +104,7 @@ def bracket(
     try:
         try:
             known = _resumed(condition, checkpoint, known)
-            chosen = engines or default_engines(condition, target=target)
+            chosen = engines or default_engines(condition, target=target, limited=time_limit is not None)
             with parallel.one_blas_thread():
                 for found in _steps(condition, chosen, known, run, checkpoint):
                     known = found
@@ -137,10 +139,11 @@ def _steps(
         if position and run.expired():  # the first engine always runs: it may have a bound at hand
             known = _unreached(known, engines[position:])
             break
-        begun = time.monotonic()
-        share = run.remaining() / (len(engines) - position)
-        own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
-        before = known.engines
+        if position and (late := _late(condition, engine, run)):
+            known = replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
+            continue
+        own = share(engines, position, run)
+        before, plateau = known.engines, Plateau(known.lower, own.began)
         for found in engine.improve(condition, known, own):
             known = _merged(known, found, exact)
             known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
@@ -148,10 +151,75 @@ def _steps(
             if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
                 known.save(checkpoint)
                 saved = known
+            plateau = plateau.after(known.lower, time.monotonic())
+            if _proof_follows(engines, position, run) and plateau.long(time.monotonic()):
+                known = replace(known, stopped={**known.stopped, "lower": plateau.stop(known)})
+                break
     known = _explained(known, run)
     if checkpoint is not None:
         known.save(checkpoint)
     yield known
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The lower bound from which a rise is counted, and since when there was none that counts."""
+
+    level: float
+    since: float
+
+    def after(self, lower: float, now: float) -> Plateau:
+        """With what is known at a moment."""
+        return Plateau(lower, now) if lower > self.level * (1 + _RISE) else self
+
+    def long(self, now: float) -> bool:
+        """Whether a search should end, so that a proof gets the time."""
+        return now - self.since >= _CALM
+
+    def stop(self, known: Bracket) -> Stop:
+        """The reason for the lower bound."""
+        done = f"{known.engines[-1].work:,} {known.engines[-1].unit}; " if known.engines else ""
+        return Stop(Reason.BUDGET, f"{done}no rise by 0.1 % within a second; the proof gets the time")
+
+
+def share(engines: Sequence[Engine], position: int, run: Run) -> Run:
+    """The run of one engine: an equal share for a search, all that is left for formulas and for a proof.
+
+    Where others follow it, a proof has to lower the upper bound in half of that.
+
+    Examples
+    --------
+    >>> import time
+    >>> from wdccheck import Ascent, BranchAndBound
+    >>> from wdccheck.engines.loop import share
+    >>> from wdccheck.running.run import Run
+    >>> engines, run = (Ascent(), BranchAndBound(), Ascent()), Run(deadline=time.monotonic() + 60)
+    >>> [round(share(engines, i, run).deadline - run.deadline) for i in range(3)]
+    [-30, 0, 0]
+    """
+    begun, left = time.monotonic(), run.remaining()
+    later = engines[position + 1:]
+    if engines[position].unit == "nodes" and all(one.unit != "nodes" for one in later):
+        patience = begun + left / 2 if later else math.inf
+        return run.with_(seed=run.block_seed(position), began=begun, patience=patience)
+    if engines[position].unit == "formulas":
+        return run.with_(seed=run.block_seed(position), began=begun)
+    proofs = [i for i, one in enumerate(later, 1) if one.unit == "nodes"]
+    share = left / (proofs[-1] + 1 if proofs else len(later) + 1)  # what comes after the last proof is spare
+    return run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
+
+
+def _proof_follows(engines: Sequence[Engine], position: int, run: Run) -> bool:
+    """Whether a proof can use the time that this search does not need."""
+    search = engines[position].unit != "nodes"
+    return search and run.deadline < math.inf and any(e.unit == "nodes" for e in engines[position + 1:])
+
+
+def _late(condition: Condition, engine: Engine, run: Run) -> str:
+    """Why a search is left out: it could not evaluate one witness; "" where there is time for more."""
+    if engine.unit == "nodes":
+        return ""
+    return cost.left_out(type(engine).__name__, cost.evaluation(entries_of(condition)), run.deadline)
 
 
 def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:

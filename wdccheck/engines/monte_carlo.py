@@ -11,13 +11,15 @@ import numpy as np
 from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
-from wdccheck.protocol.condition import Condition, search_of
+from wdccheck.linalg import cost
+from wdccheck.protocol.condition import Condition, entries_of, search_of
 from wdccheck.running.run import Run, raised
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["MonteCarlo"]
 
 _BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
+_OPERATIONS = 20  # for each weight and sample
 _ENTRIES = 2**21  # of the matrices of one batch of points, of order all dimensions together
 
 
@@ -56,6 +58,10 @@ class MonteCarlo:
         dimension = sum(condition.spheres.values())
         block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
         blocks = -(-self.samples // block)
+        seconds = cost.products(_OPERATIONS * block * entries_of(condition))
+        if late := cost.left_out(f"{block:,} samples", seconds, run.deadline):
+            yield replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
+            return
         seeds = [run.block_seed(b) for b in range(blocks)]
         done = 0
         reason, detail = Reason.BUDGET, f"{blocks * block:,} samples drawn"

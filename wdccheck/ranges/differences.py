@@ -6,7 +6,6 @@ The layers (n_1, k), ..., (n_j, n_{j-1}) may be none: the range is then R^k itse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -123,7 +122,8 @@ def sharpened(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarra
     for b in np.flatnonzero(~good):
         codes = _integers(np.stack([x1[b], x2[b]]))
         for W in layers:
-            codes = np.maximum(codes @ _integers(W).T, 0)
+            open_at_one = (codes != 0).any(axis=0)
+            codes = np.maximum(codes[:, open_at_one] @ _integers(W[:, open_at_one]).T, 0)
         difference = codes[0] - codes[1]
         unit = 1 << max(abs(x) for x in difference).bit_length()
         value[b] = [x / unit for x in difference]  # rounded once
@@ -193,11 +193,13 @@ def exactly_open(layers: Layers, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def integers(array: np.ndarray) -> tuple[np.ndarray, int]:
     """`array` times a power of two that makes all entries integers, which are exact, and that power."""
-    exact = [Fraction(float(x)) for x in array.ravel()]
-    common = max((x.denominator for x in exact), default=1)
-    result = np.empty(array.size, dtype=object)
-    result[:] = [x.numerator * (common // x.denominator) for x in exact]
-    return result.reshape(array.shape), common
+    part, power = np.frexp(array)
+    whole, power = np.ldexp(part, 53).astype(np.int64), power.astype(np.int64) - 53  # whole * 2**power
+    lowest = power + np.frexp((whole & -whole).astype(np.float64))[1] - 1  # of the last bit that is set
+    common = max(0, -int(lowest[whole != 0].min(initial=0)))
+    shift = np.where(whole != 0, power + common, 0)
+    whole = whole >> np.maximum(-shift, 0)  # zeros alone are lost
+    return whole.astype(object) << np.maximum(shift, 0).astype(object), 1 << common
 
 
 def _integers(array: np.ndarray) -> np.ndarray:

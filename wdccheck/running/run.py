@@ -55,6 +55,8 @@ class Run:
         Beginning of the whole call, same clock as `deadline`.
     began : float
         Beginning of this engine's share.
+    patience : float
+        Deadline of a proof that has lowered nothing yet, where others can use the time.
     shared : Shared
         What the workers have already.
     """
@@ -66,6 +68,7 @@ class Run:
     progress: Progress = field(default_factory=Silent)
     started: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
+    patience: float = math.inf
     shared: Shared = field(default_factory=Shared, repr=False)
 
     def __post_init__(self) -> None:

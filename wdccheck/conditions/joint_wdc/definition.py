@@ -126,6 +126,11 @@ class JointWDC:
         return Proof.of(self.units)
 
     @property
+    def entries(self) -> int:
+        """Numbers in B and C."""
+        return self.B.size + self.C.size
+
+    @property
     def natural_alpha(self) -> float:
         """trace(B^T B)/n times trace(C^T C)/p."""
         with np.errstate(over="ignore"):  # then it is not usable

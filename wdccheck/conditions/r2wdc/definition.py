@@ -176,6 +176,11 @@ class R2WDC:
             yield self._whole
 
     @property
+    def entries(self) -> int:
+        """Weights up to the layer."""
+        return sum(W.size for W in self.net.layers[: self.layer])
+
+    @property
     def natural_alpha(self) -> float:
         """That of the layer itself."""
         return self._whole.natural_alpha

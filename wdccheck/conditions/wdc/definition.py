@@ -119,6 +119,11 @@ class WDC:
         return terms(on, r, s, maximizer(on, r, s, self.units.alpha), self.units.scale)
 
     @property
+    def entries(self) -> int:
+        """Numbers stored in W."""
+        return matrices.entries(self.W)
+
+    @property
     def natural_alpha(self) -> float:
         """trace(W^T W)/k."""
         return float(np.sum(np.square(matrices.stored(self.W))) / self.W.shape[1])
