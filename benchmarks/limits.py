@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def gaussian(n: int, k: int, seed: int = 0) -> np.ndarray:
 
 
 def network(*dims: int) -> wc.ReLUNetwork:
-    return wc.ReLUNetwork([gaussian(n, k, i) for i, (k, n) in enumerate(zip(dims, dims[1:], strict=False))])
+    return wc.ReLUNetwork([gaussian(n, k, i) for i, (k, n) in enumerate(pairwise(dims))])
 
 
 def narrow(column: str) -> np.ndarray:
@@ -95,17 +96,17 @@ def main() -> int:
     if options.alone:
         return alone(options.cases[0], options.limits[0], options.workers)
     print(f"load average {os.getloadavg()[0]:.2f}, {options.workers} workers\n")
-    print("| case | limit, s | took, s | beyond, s | processor, s | peak, MB | rows |\n|---|---|---|---|---|---|---|")
+    print("| case | limit, s | took, s | beyond, s | processor, s | peak, MB | rows |\n" + 7 * "|---" + "|")
     late = 0
     for name in options.cases or CASES:
         for limit in options.limits:
             found = measured(name, limit, options.workers)
             over = found["seconds"] - limit
             late += over > ALLOWED
-            rows = "; ".join(found["rows"])
-            print(f"| {name} | {limit:g} | {found['seconds']:.1f} | {max(over, 0):.1f}"
-                  f"{' **late**' if over > ALLOWED else ''} | {found['processor']:.1f} | {found['peak']:.0f} | {rows} |",
-                  flush=True)
+            row = (name, f"{limit:g}", f"{found['seconds']:.1f}",
+                   f"{max(over, 0):.1f}{' **late**' if over > ALLOWED else ''}",
+                   f"{found['processor']:.1f}", f"{found['peak']:.0f}", "; ".join(found["rows"]))
+            print(f"| {' | '.join(row)} |", flush=True)
     return int(options.check and late > 0)
 
 

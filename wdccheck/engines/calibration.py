@@ -130,9 +130,11 @@ def calibration(
 def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) -> Calibration:
     """Add the line of a higher witness at the present beta until there is none."""
     found = first_lines(condition, run, _ROUNDS)
-    at = lowest(found, condition.vacuous)
+    at, once = lowest(found, condition.vacuous), cost.evaluation(entries_of(condition))
     for number in range(_ROUNDS):
-        if _over(condition, run) or blocks <= 0 or not 0 < at.beta < math.inf or (at.vacuous and not smallest):
+        if blocks <= 0 or not 0 < at.beta < math.inf or (at.vacuous and not smallest):
+            break
+        if run.expired() or cost.left_out("another line", 2 * once, run.deadline):
             break
         level = condition.vacuous if at.vacuous else at.value
         heights = [abs(at.beta * m.gram - m.expectation) for _, m in found]
@@ -149,12 +151,6 @@ def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) 
     vacuous = lower >= condition.vacuous * (1 - NEARLY)
     return Calibration(alpha, lower, vacuous, _safe(condition, alpha, run) if vacuous else alpha,
                        () if pair is None else pair)
-
-
-def _over(condition: Scaled, run: Run) -> bool:
-    """Whether the time left does not suffice for two witnesses, the one climbed from and the one found."""
-    seconds = 2 * cost.evaluation(entries_of(condition))
-    return run.expired() or bool(cost.left_out("another line", seconds, run.deadline))
 
 
 def _safe(condition: Scaled, alpha: float, run: Run) -> float:

@@ -6,8 +6,8 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ import numpy as np
 from wdccheck import brackets
 from wdccheck.brackets import Bracket
 from wdccheck.engines.defaults import default_engines
+from wdccheck.engines.shares import Plateau, proof_follows, share, unaffordable
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
-from wdccheck.linalg import cost
-from wdccheck.linalg.inputs import limit_value
-from wdccheck.protocol.condition import Condition, Scaled, checked, entries_of
+from wdccheck.linalg.inputs import limit_value, positive
+from wdccheck.protocol.condition import Condition, Scaled, checked
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
 from wdccheck.running.run import Engine, Run
@@ -26,7 +26,6 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["Rng", "bracket", "cut_short", "recalled", "seed_sequence"]
 
-_CALM, _RISE = 1.0, 1e-3  # seconds within which a search has to rise by this part, where a proof waits
 _SAME = 1e-9  # relative: what a lower bound may lose on another machine
 
 _WIDER = 2.0**-40
@@ -93,7 +92,7 @@ def bracket(
     True
     """
     condition, started = checked(condition), time.monotonic()
-    deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
+    deadline = math.inf if time_limit is None else started + positive("time_limit", time_limit)
     target = None if target is None else limit_value("target", target)
     display = resolve(progress)
     for engine in engines:
@@ -139,7 +138,7 @@ def _steps(
         if position and run.expired():  # the first engine always runs: it may have a bound at hand
             known = _unreached(known, engines[position:])
             break
-        if position and (late := _late(condition, engine, run)):
+        if position and (late := unaffordable(condition, engine, run)):
             known = replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
             continue
         own = share(engines, position, run)
@@ -152,74 +151,13 @@ def _steps(
                 known.save(checkpoint)
                 saved = known
             plateau = plateau.after(known.lower, time.monotonic())
-            if _proof_follows(engines, position, run) and plateau.long(time.monotonic()):
+            if proof_follows(engines, position, run) and plateau.long(time.monotonic()):
                 known = replace(known, stopped={**known.stopped, "lower": plateau.stop(known)})
                 break
     known = _explained(known, run)
     if checkpoint is not None:
         known.save(checkpoint)
     yield known
-
-
-@dataclass(frozen=True)
-class Plateau:
-    """The lower bound from which a rise is counted, and since when there was none that counts."""
-
-    level: float
-    since: float
-
-    def after(self, lower: float, now: float) -> Plateau:
-        """With what is known at a moment."""
-        return Plateau(lower, now) if lower > self.level * (1 + _RISE) else self
-
-    def long(self, now: float) -> bool:
-        """Whether a search should end, so that a proof gets the time."""
-        return now - self.since >= _CALM
-
-    def stop(self, known: Bracket) -> Stop:
-        """The reason for the lower bound."""
-        done = f"{known.engines[-1].work:,} {known.engines[-1].unit}; " if known.engines else ""
-        return Stop(Reason.BUDGET, f"{done}no rise by 0.1 % within a second; the proof gets the time")
-
-
-def share(engines: Sequence[Engine], position: int, run: Run) -> Run:
-    """The run of one engine: an equal share for a search, all that is left for formulas and for a proof.
-
-    Where others follow it, a proof has to lower the upper bound in half of that.
-
-    Examples
-    --------
-    >>> import time
-    >>> from wdccheck import Ascent, BranchAndBound
-    >>> from wdccheck.engines.loop import share
-    >>> from wdccheck.running.run import Run
-    >>> engines, run = (Ascent(), BranchAndBound(), Ascent()), Run(deadline=time.monotonic() + 60)
-    >>> [round(share(engines, i, run).deadline - run.deadline) for i in range(3)]
-    [-30, 0, 0]
-    """
-    begun, left = time.monotonic(), run.remaining()
-    later = engines[position + 1:]
-    if engines[position].unit == "nodes" and all(one.unit != "nodes" for one in later):
-        patience = begun + left / 2 if later else math.inf
-        return run.with_(seed=run.block_seed(position), began=begun, patience=patience)
-    if engines[position].unit == "formulas":
-        return run.with_(seed=run.block_seed(position), began=begun)
-    proofs = [i for i, one in enumerate(later, 1) if one.unit == "nodes"]
-    share = left / (proofs[-1] + 1 if proofs else len(later) + 1)  # what comes after the last proof is spare
-    return run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
-
-
-def _proof_follows(engines: Sequence[Engine], position: int, run: Run) -> bool:
-    """Whether a proof can use the time that this search does not need."""
-    search = engines[position].unit != "nodes"
-    return search and run.deadline < math.inf and any(e.unit == "nodes" for e in engines[position + 1:])
-
-
-def _late(condition: Condition, engine: Engine, run: Run) -> str:
-    """Why a search is left out: it could not evaluate one witness; "" where there is time for more."""
-    if engine.unit == "nodes":
-        return ""
-    return cost.left_out(type(engine).__name__, cost.evaluation(entries_of(condition)), run.deadline)
 
 
 def _unreached(known: Bracket, engines: tuple[Engine, ...]) -> Bracket:
@@ -321,9 +259,3 @@ def seed_sequence(rng: Rng) -> np.random.SeedSequence:
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
         raise InvalidInput("rng", "an integer >= 0, a SeedSequence or a Generator", repr(rng)[:60])
     return np.random.SeedSequence(int(rng))
-
-
-def _positive(thing: str, value: float) -> float:
-    if isinstance(value, bool | str) or not (math.isfinite(value) and value > 0):
-        raise InvalidInput(thing, "a positive finite number", repr(value)[:60])
-    return float(value)

@@ -49,7 +49,8 @@ def norm_in_time(rows: Rows, deadline: float) -> tuple[float, str, str]:
 
     As of :func:`squared_norm`: the bound, how it was found, and what was left out.
     """
-    late = cost.left_out("||W||", cost.proved_norm(*rows.shape, matrices.entries(rows)), deadline)
+    n, k = rows.shape
+    late = cost.left_out("||W||", cost.proved_norm(n, k, matrices.entries(rows)), deadline)
     if late:
         return squared_frobenius(rows), ", ||W|| bounded by ||W||_F", late
     return proved_norm(rows), "", ""

@@ -170,6 +170,9 @@ class R2WDC:
         chosen = self.theorems.live
         if not chosen.any():
             return
+        if chosen.all():
+            yield self._whole
+            return
         try:
             yield WDC(self._whole.W[:, chosen], self.alpha, self.layer)
         except InvalidInput:  # the living part is beyond the scales of a WDC, the whole is not
