@@ -145,7 +145,8 @@ def _steps(
         before, plateau = known.engines, Plateau(known.lower, own.began)
         for found in engine.improve(condition, known, own):
             known = _merged(known, found, exact)
-            known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
+            if found.engines != before:  # else it has done nothing yet
+                known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
             yield known
             if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
                 known.save(checkpoint)

@@ -19,7 +19,7 @@ from wdccheck.stops import Reason, Stop
 __all__ = ["MonteCarlo"]
 
 _BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
-_OPERATIONS = 20  # for each weight and sample
+_OPERATIONS = 200  # for each weight and sample
 _ENTRIES = 2**21  # of the matrices of one batch of points, of order all dimensions together
 
 

@@ -17,7 +17,7 @@ from wdccheck.linalg import rounding
 
 __all__ = ["Pieces", "linear_maps", "pieces"]
 
-_CHUNK = 8192  # boxes looked at in one go
+_CHUNK, _ENTRIES = 8192, 2**21  # boxes looked at in one go; fewer where their rows have more entries
 _SMALLEST = 2.0**-26  # half an edge below which no box is cut
 _TOGETHER = 6  # lines that may stay undecided in such a box
 _SIGNS = (1, -1, 0)
@@ -147,13 +147,14 @@ def _with_layer(layers: Layers, known: Pieces, most: int, deadline: float) -> Pi
     """The pieces of the layers before, cut and multiplied by the gates of the last layer."""
     lines = [_Lines.of(W) for W in layers]
     none = np.zeros((0, len(lines[-1].first)), dtype=np.int8)
+    chunk = max(16, min(_CHUNK, _ENTRIES // max(1, sum(map(len, layers)) * known.center.shape[1])))
     todo, done = [known], [_expanded(lines[-1], known.take(slice(0)), none)[0]]
     while todo:
         if time.monotonic() > deadline:
             raise OutOfTime("the cones of the network were not all found in time")
         part = todo.pop()
-        if len(part) > _CHUNK:
-            todo += [part.take(slice(i, i + _CHUNK)) for i in range(0, len(part), _CHUNK)]
+        if len(part) > chunk:
+            todo += [part.take(slice(i, i + chunk)) for i in range(0, len(part), chunk)]
             continue
         possible, crossed = _possible(layers[:-1], lines, part)
         part, crossed = part.take(possible), crossed[possible]
@@ -230,8 +231,8 @@ def _rows(layers: Layers, part: Pieces, first: np.ndarray) -> tuple[np.ndarray, 
     if not before:
         shape = (len(part), *W.shape)
         return np.broadcast_to(W, shape), np.broadcast_to(np.zeros(W.shape), shape)
-    packed = np.packbits(np.concatenate(before, axis=1), axis=1)
-    _, one, owner = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    keys = np.packbits(np.concatenate(before, axis=1), axis=1)
+    _, one, owner = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     value, error = _product(W, *linear_maps(layers[:-1], [g[one] for g in before], k))
     return value[owner.ravel()], error[owner.ravel()]
 
