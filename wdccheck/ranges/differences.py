@@ -13,7 +13,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.linalg import rounding
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix",
+    "ascent_direction", "enclosed", "exactly_open", "image", "jacobian", "live", "normal_matrix",
     "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened",
 ]
 
@@ -191,19 +191,8 @@ def exactly_open(layers: Layers, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return gates
 
 
-def integers(array: np.ndarray) -> tuple[np.ndarray, int]:
-    """`array` times a power of two that makes all entries integers, which are exact, and that power."""
-    part, power = np.frexp(array)
-    whole, power = np.ldexp(part, 53).astype(np.int64), power.astype(np.int64) - 53  # whole * 2**power
-    lowest = power + np.frexp((whole & -whole).astype(np.float64))[1] - 1  # of the last bit that is set
-    common = max(0, -int(lowest[whole != 0].min(initial=0)))
-    shift = np.where(whole != 0, power + common, 0)
-    whole = whole >> np.maximum(-shift, 0)  # zeros alone are lost
-    return whole.astype(object) << np.maximum(shift, 0).astype(object), 1 << common
-
-
 def _integers(array: np.ndarray) -> np.ndarray:
-    return integers(array)[0]
+    return rounding.integers(array)[0]
 
 
 # -- cones ---------------------------------------------------------------------------------------
