@@ -68,11 +68,11 @@ def sampled(monkeypatch):
     from wdccheck.estimates import sampling
 
     def use(draw):
-        def deviations(condition, samples, rng, workers):
+        def deviations(condition, samples, rng, workers, time_limit):
             seed = np.random.SeedSequence(rng)
             return np.sort(draw(np.random.default_rng(seed), samples)), seed
 
-        monkeypatch.setattr(sampling, "_deviations", deviations)
+        monkeypatch.setattr(sampling, "deviations", deviations)
 
     return use
 

@@ -96,7 +96,7 @@ class Table(Toy):
     def f(self, points):
         return self.values[np.argmax(points["x"], axis=-1)]
 
-    def caps(self):
+    def caps(self, deadline=np.inf):
         yield from ()
 
     def groups(self, deadline=np.inf):

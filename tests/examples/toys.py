@@ -78,7 +78,7 @@ class Toy:
     def starts(self):
         yield from ()
 
-    def caps(self):
+    def caps(self, deadline=math.inf):
         yield Cap(2 * self.maximum, "twice the maximum")
 
     def boxes(self):

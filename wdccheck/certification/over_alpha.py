@@ -21,8 +21,9 @@ from wdccheck.engines.loop import Rng, bracket, cut_short, seed_sequence
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import InvalidInput, WorkersLost
 from wdccheck.kinds import named
+from wdccheck.linalg import cost
 from wdccheck.linalg.inputs import alpha_value
-from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.protocol.condition import Condition, Scaled, entries_of
 from wdccheck.protocol.limit import Limit
 from wdccheck.reports.closeness import CLOSED, meet
 from wdccheck.reports.row import Row
@@ -34,6 +35,7 @@ from wdccheck.stops import Reason, Stop
 __all__ = ["Task", "goal_of", "scaled_row"]
 
 _FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
+_MEASURED, _WITNESSES = 0.25, 5  # of that time at most, to measure so many witnesses again
 _AGAIN = 6  # further values of alpha, where the bracket at one closes before the minimum does
 _ASKED = 3  # of these that ask for the ratio first: what refutes it at one alpha may be far from the highest
 _FAR = 64.0  # a next alpha that is further away comes of lines that are too few
@@ -64,10 +66,18 @@ class Task:
         """A bracket by the default engines; by closed formulas alone where the question is `decided`."""
         goal = goal_of(scale, self.eps, self.ratio)
         proof = BranchAndBound(rtol=CLOSED) if self.gap is None else BranchAndBound(self.gap, 0.0)
-        engines: tuple[Engine, ...] = default_engines(condition, proof, goal)
+        limited = self.time_limit is not None
+        engines: tuple[Engine, ...] = default_engines(condition, proof, goal, limited)
+        limit = None if self.time_limit is None else (
+            self.time_limit - min(_measuring(condition), _MEASURED * self.time_limit))
         return bracket(condition, *(engines[:1] if decided else engines), rng=self.rng, workers=self.workers,
-                       time_limit=self.time_limit, target=goal, checkpoint=self.checkpoint,
-                       progress=self.shown)
+                       time_limit=limit, target=goal, checkpoint=self.checkpoint, progress=self.shown)
+
+    def brief(self, condition: Condition) -> bool:
+        """Whether the time left does not suffice to measure a few witnesses again."""
+        if self.time_limit is None:
+            return False
+        return bool(cost.left_out("", _measuring(condition), time.monotonic() + self.time_limit))
 
     def refuted_by(self, known: Bracket) -> bool:
         """Whether a bracket ended as epsilon/alpha exceeds `ratio` there, which the minimum need not."""
@@ -96,8 +106,9 @@ def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | N
     except _ENDS as error:
         task.shown.close()
         return _closed_formulas(condition, alpha, task.rng, above, error)
-    row, found = _better(None, condition, known, found, above, chosen)
     refuted = task.refuted_by(known)
+    brief = task.after(begun).brief(condition)
+    row, found = _better(None, condition, known, found, above, chosen, brief)
     for number in range(_AGAIN if chosen is not None else 0):
         left = replace(task.after(begun), checkpoint=None)  # the file is of the first alpha
         again = _next(condition, row, found, left, refuted)
@@ -109,11 +120,16 @@ def scaled_row(condition: Scaled, alpha: float | str, task: Task, above: Row | N
             condition, known = again, left.bracket(again, again.alpha)
         except _ENDS as error:
             return replace(row, bracket=cut_short(row.bracket, error))
-        row, found = _better(row, condition, known, found, above, chosen)
+        row, found = _better(row, condition, known, found, above, chosen, task.after(begun).brief(condition))
         refuted = left.refuted_by(known)
         if known.cut_short:  # also where the row keeps the bracket before it
             return replace(row, bracket=replace(row.bracket, stopped=known.stopped))
     return _answered(row, task)
+
+
+def _measuring(condition: Condition) -> float:
+    """Seconds for the witnesses that bound the minimum over alpha; none where there is no alpha."""
+    return _WITNESSES * cost.evaluation(entries_of(condition)) if isinstance(condition, Scaled) else 0.0
 
 
 def _answered(row: Row, task: Task) -> Row:
@@ -190,19 +206,23 @@ def _decided(condition: Scaled, task: Task, chosen: Calibration | None, above: R
 
 def _better(
     before: Row | None, condition: Scaled, known: Bracket, found: Sequence[Line], above: Row | None,
-    chosen: Calibration | None,
+    chosen: Calibration | None, brief: bool = False,
 ) -> tuple[Row, Sequence[Line]]:
-    """The row of a bracket, or the one before it if that is lower, with all that bounds the minimum."""
+    """The row of a bracket, or the one before it if that is lower, with all that bounds the minimum.
+
+    `brief`: by lines that are measured already.
+    """
     others = [] if before is None or before.least is None else [(before.least.upper, before.least.upper_by)]
     if above is not None:
         known = dominance.bounded(known, above.bracket)
         if above.least is not None:
             others.append((above.least.upper, f"{above.name}, at the same alpha (Fact 12)"))
     try:
-        if known.witness is not None:
+        if known.witness is not None and not brief:
             found = [*found, *lines(condition, [known.witness])]
-        least = least_ratio(condition, known, found, others)
-        for point in least.witnesses:  # found at another alpha, they may be the highest at this one
+        least = least_ratio(condition, known, found, others, brief)
+        # found at another alpha, they may be the highest at this one
+        for point in () if brief else least.witnesses:
             if (value := condition.lower_bound(point)) > known.lower:
                 own = raised(Bracket(known.condition), condition, point, value, "a witness of the minimum")
                 known = brackets.merge(known, own)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
+import time
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wdccheck.cli.options import run_options
+from wdccheck.cli.options import number, run_options
 from wdccheck.cli.outcome import DONE, INTERRUPTED, UNDECIDED, or_printed, writable
 from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
@@ -42,6 +43,8 @@ _SLUGS = [kind.slug for kind in KINDS]
               help="A quantile beyond the sample, or with 1 where the distribution ends.")
 @click.option("--samples", type=click.IntRange(min=1), default=20_000, show_default=True)
 @click.option("--confidence", type=float, default=0.95, show_default=True)
+@click.option("--time-limit", type=number(True), metavar="SECONDS", default="180", show_default=True,
+              help="For everything together; fewer samples if it does not suffice.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--json", "json_path", metavar="FILE|-",
               help="Write the estimates as JSON too; to standard output alone if '-'.")
@@ -50,7 +53,7 @@ _SLUGS = [kind.slug for kind in KINDS]
 def estimate(
     kind: str, files: tuple[str, ...], layer: int | None, measurements: str | None, alpha: float | None,
     quantiles: tuple[float, ...], levels: tuple[float, ...], extremes: tuple[float, ...], samples: int,
-    confidence: float, seed: int, json_path: str | None, workers: int, quiet: bool,
+    confidence: float, time_limit: float, seed: int, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """Estimate the deviation at uniform random directions: no bound on epsilon.
 
@@ -59,6 +62,7 @@ def estimate(
     """
     from wdccheck import estimates
 
+    begun = time.monotonic()
     writable("--json", json_path)
     nets = _networks(kind, files, layer, measurements, alpha, quiet or json_path != "-")
     condition = _condition(kind, nets, layer, measurements, 1.0 if alpha is None else alpha)
@@ -66,10 +70,11 @@ def estimate(
              *((estimates.extreme, p) for p in extremes)] or [(estimates.quantile, 0.99)]
     made: list[tuple[Estimate, tuple[str, ...]]] = []
     interrupted = False
-    for make, number in asked:
+    for done, (make, value) in enumerate(asked):
+        left = max(time_limit - (time.monotonic() - begun), 0.01) / (len(asked) - done)
         try:
-            made.append((make(condition, number, samples=samples, confidence=confidence, rng=seed,
-                              workers=workers), ()))
+            made.append((make(condition, value, samples=samples, confidence=confidence, rng=seed,
+                              workers=workers, time_limit=left), ()))
         except PoorFit as error:
             made.append((error.estimate, error.reasons))
         except KeyboardInterrupt:

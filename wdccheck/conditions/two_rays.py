@@ -12,7 +12,6 @@ import numpy as np
 from wdccheck.geometry.expectation import expected_gram, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.theorems import Cap
-from wdccheck.ranges import differences
 
 __all__ = ["Plane", "Rays"]
 
@@ -136,14 +135,14 @@ class Rays:
         """The rays of the layers (n_1, 1), ...; None where they and the `others` are too large."""
         if sum(W.size for W in (*layers, *others)) > _ENTRIES:
             return None
-        images = differences.integers(np.array([[1.0], [-1.0]]))[0]
+        images = rounding.integers(np.array([[1.0], [-1.0]]))[0]
         for W in layers:
-            images = np.maximum(images @ differences.integers(W)[0].T, 0)
+            images = np.maximum(images @ rounding.integers(W)[0].T, 0)
         return Rays(images)
 
     def measured(self, A: np.ndarray) -> Plane:
         """D = A^T A - I for A (m, n)."""
-        matrix, whole = differences.integers(A)
+        matrix, whole = rounding.integers(A)
         F = self._columns
         S = whole * whole * (F @ F.T)
         seen = F @ matrix.T
@@ -151,7 +150,7 @@ class Rays:
 
     def seen(self, parts: np.ndarray) -> Iterator[Plane]:
         """D = sum_c a_c a_c^T for each row a_1, ..., a_c of `parts` (c, m, n)."""
-        matrix, whole = differences.integers(parts.reshape(-1, parts.shape[2]))
+        matrix, whole = rounding.integers(parts.reshape(-1, parts.shape[2]))
         F = self._columns
         S, products = whole * whole * (F @ F.T), (F @ matrix.T).reshape(2, *parts.shape[:2])
         for row in range(parts.shape[1]):
@@ -163,7 +162,7 @@ class Rays:
         Q_{r,r} = I/2; otherwise Q is computed from directions rounded
         to within a relative u, which turns them by less than 1.1 u and moves Q by less than u (Fact 2).
         """
-        matrix, whole = differences.integers(W)
+        matrix, whole = rounding.integers(W)
         opened, F = self.images @ matrix.T > 0, self._columns
         n, d = alpha.as_integer_ratio()
         gram = 2 * (F @ F.T)
@@ -175,7 +174,7 @@ class Rays:
             seen = (F @ matrix.T) * (opened[i] & opened[j])
             Q, scale, error = gram, 4, 0.0
             if i != j:
-                computed, scale = differences.integers(expected_gram(*self._directions()))
+                computed, scale = rounding.integers(expected_gram(*self._directions()))
                 half = F @ computed @ F.T
                 Q, scale = half + half.T, 2 * scale  # the symmetric part is no farther from Q
                 error = alpha * (rounding.expectation_error(len(self.images[0])) + 2 * rounding.UNIT)

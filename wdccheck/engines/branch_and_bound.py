@@ -82,7 +82,7 @@ class BranchAndBound:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
-        known = yield from latest(capped(condition, known), known)
+        known = yield from latest(capped(condition, known, run), known)
         if (stop := known.stopped.get("upper")) is not None and stop.reason is Reason.EXACT:
             yield known  # no region lowers epsilon itself
             return
@@ -122,7 +122,9 @@ class BranchAndBound:
             if stuck >= t or known.upper - stuck <= max(self.gap, self.rtol * known.upper):
                 yield _stopped(known, Reason.EXHAUSTED, proof.limit)
                 return
-            for state in _round(condition, proof, roots, t, run, limit - visited):
+            promising = bool(finished) or run.target is not None
+            own = run if promising else run.with_(deadline=min(run.deadline, run.patience))
+            for state in _round(condition, proof, roots, t, own, limit - visited):
                 run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
                 yield replace(known, engines=(run.work(self, visited + state.visited),))
             visited += state.visited
@@ -136,7 +138,6 @@ class BranchAndBound:
                 stuck = t
             else:
                 reason = Reason.TIME if state.outcome == "time" else Reason.NODES
-                promising = bool(finished) or run.target is not None
                 yield _stopped(known, reason, _shortfall(condition, promising, t, visited))
                 return
             yield known

@@ -20,7 +20,8 @@ from wdccheck.engines.lines import NEARLY, Line, first_lines, lines, lowest, pro
 from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import CertificateMismatch, InvalidInput, VacuousWarning
 from wdccheck.geometry.spheres import Points
-from wdccheck.protocol.condition import Scaled, theorems_of
+from wdccheck.linalg import cost
+from wdccheck.protocol.condition import Scaled, entries_of, theorems_of
 from wdccheck.result_files import schema
 from wdccheck.rounded_text import up
 from wdccheck.running import parallel
@@ -130,9 +131,11 @@ def calibration(
 def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) -> Calibration:
     """Add the line of a higher witness at the present beta until there is none."""
     found = first_lines(condition, run, _ROUNDS)
-    at = lowest(found, condition.vacuous)
+    at, once = lowest(found, condition.vacuous), cost.evaluation(entries_of(condition))
     for number in range(_ROUNDS):
-        if run.expired() or blocks <= 0 or not 0 < at.beta < math.inf or (at.vacuous and not smallest):
+        if blocks <= 0 or not 0 < at.beta < math.inf or (at.vacuous and not smallest):
+            break
+        if run.expired() or cost.left_out("another line", 2 * once, run.deadline):
             break
         level = condition.vacuous if at.vacuous else at.value
         heights = [abs(at.beta * m.gram - m.expectation) for _, m in found]
@@ -147,14 +150,14 @@ def _cutting_planes(condition: Scaled, smallest: bool, run: Run, blocks: float) 
     alpha = float(1 / at.beta) if 0 < at.beta < math.inf else condition.alpha
     lower, pair = proved(found)
     vacuous = lower >= condition.vacuous * (1 - NEARLY)
-    return Calibration(alpha, lower, vacuous, _safe(condition, alpha) if vacuous else alpha,
+    return Calibration(alpha, lower, vacuous, _safe(condition, alpha, run) if vacuous else alpha,
                        () if pair is None else pair)
 
 
-def _safe(condition: Scaled, alpha: float) -> float:
+def _safe(condition: Scaled, alpha: float, run: Run) -> float:
     """An alpha where the cap is vacuous: a cap is max(something, vacuous * alpha) (Fact 9)."""
     theorems = theorems_of(condition.with_alpha(alpha))
-    caps = [] if theorems is None else [cap.value for cap in theorems.caps()]
+    caps = [] if theorems is None else [cap.value for cap in theorems.caps(run.deadline)]
     return max(alpha, min(caps, default=0.0) / condition.vacuous)
 
 

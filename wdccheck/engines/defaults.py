@@ -19,12 +19,14 @@ _NUMBERS = 2**19  # drawn by default: fewer samples in more than 128 dimensions,
 
 
 def default_engines(
-    condition: Condition, proof: BranchAndBound | None = None, target: float | None = None
+    condition: Condition, proof: BranchAndBound | None = None, target: float | None = None,
+    limited: bool = False,
 ) -> tuple[Engine, ...]:
     """Closed formulas, sampling, ascent, and branch and bound, as far as the condition has what they ask for.
 
     With a target, a short branch and bound comes before the ascent: proving a bound that is
-    not tight takes less than looking for the maximum. `proof` replaces the last engine.
+    not tight takes less than looking for the maximum. `proof` replaces the last engine. In a `limited` time
+    the ascent goes on where the proof leaves some.
     """
     samples = max(64, min(MonteCarlo().samples, _NUMBERS // sum(condition.spheres.values())))
     formulas: tuple[Engine, ...] = () if theorems_of(condition) is None else (Spectral(),)
@@ -33,7 +35,8 @@ def default_engines(
     if not any(map(_provable, (condition, *dominating(condition)))):
         return (*first, *climb)
     early = () if target is None else (BranchAndBound(nodes=300_000),)
-    return (*first, *early, *climb, BranchAndBound() if proof is None else proof)
+    later = climb if limited else ()
+    return (*first, *early, *climb, BranchAndBound() if proof is None else proof, *later)
 
 
 def _provable(condition: Condition) -> bool:

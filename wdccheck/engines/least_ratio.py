@@ -68,7 +68,8 @@ class LeastRatio:
 
 
 def least_ratio(
-    condition: Scaled, known: Bracket, found: Sequence[Line], others: Sequence[tuple[float, str]] = ()
+    condition: Scaled, known: Bracket, found: Sequence[Line], others: Sequence[tuple[float, str]] = (),
+    brief: bool = False,
 ) -> LeastRatio:
     """What lines, a bracket at the alpha of `condition`, and a dominating condition say of the minimum.
 
@@ -85,6 +86,8 @@ def least_ratio(
         Those of its witness among them.
     others : sequence of (float, str)
         Upper bounds on the minimum from elsewhere, and what gives them.
+    brief : bool
+        Nothing is measured again.
 
     Raises
     ------
@@ -98,7 +101,8 @@ def least_ratio(
     points = tuple({id(line.point): line.point for line in pair}.values())
     beta = lowest(pair, condition.vacuous).beta
     alpha = 1 / beta if 0 < beta < math.inf and 0 < 1 / beta < math.inf else condition.alpha
-    lower = max(lower, proved(lines(condition.with_alpha(alpha), points))[0])
+    if not brief:
+        lower = max(lower, proved(lines(condition.with_alpha(alpha), points))[0])
     if lower > upper:
         raise UnsoundBound(f"{condition!r}: eps/alpha >= {lower!r} at every alpha, and <= {upper!r} by {by}; "
                            "please report this", known, known)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from wdccheck.geometry.spheres import Points
-from wdccheck.protocol.condition import Measured, Scaled, search_of, theorems_of
+from wdccheck.linalg import cost
+from wdccheck.protocol.condition import Measured, Scaled, entries_of, search_of, theorems_of
 from wdccheck.running.run import Run
 
 __all__ = ["NEARLY", "Line", "Lowest", "first_lines", "lines", "lowest", "proved"]
@@ -24,6 +25,8 @@ NEARLY = 1e-6
 tells the two apart."""
 
 _SEEDS = 256
+_FEWEST = 8  # seeds that are worth drawing
+_OPERATIONS = 150  # for each weight and seed
 
 
 class Line(NamedTuple):
@@ -49,22 +52,29 @@ def lines(condition: Scaled, points: Iterable[Points]) -> list[Line]:
 def first_lines(condition: Scaled, run: Run, block: int) -> list[Line]:
     """Points of theorems, and the highest of many seeds at alphas around the scale they give.
 
-    `block` numbers the random numbers of `run` that the seeds are drawn from.
+    `block` numbers the random numbers of `run` that the seeds are drawn from. With little time there are
+    fewer of them, or none.
     """
     found: list[Line] = []
     theorems = theorems_of(condition)
+    once = cost.evaluation(entries_of(condition))
     for start in () if theorems is None else theorems.starts():
-        found += lines(condition, [start.point])
-        if run.expired():
+        if (found and run.expired()) or cost.left_out("a line", once, run.deadline):
             return found
+        found += lines(condition, [start.point])
     scale = max((line.terms.gram for line in found), default=0.0)
     if not scale > 0:  # no theorem sees a row: seeds may
         scale = condition.natural_alpha()
     if not (scale > 0 and math.isfinite(4 * scale)):
         return found
-    seeds = search_of(condition, "seeds").seeds(np.random.default_rng(run.block_seed(block)), _SEEDS)
+    whole = cost.products(_SEEDS * _OPERATIONS * entries_of(condition))
+    count = _SEEDS if whole <= run.remaining() else int(_SEEDS * max(run.remaining(), 0.0) / whole)
+    if count < _FEWEST:
+        return found
+    rng = np.random.default_rng(run.block_seed(block))
+    seeds = search_of(condition, "seeds").seeds(rng, count, None, run.deadline)
     for factor in (0.25, 1.0, 4.0):
-        if run.expired():
+        if run.expired() or cost.left_out("a line", 2 * once, run.deadline):
             break
         frozen = search_of(condition.with_alpha(scale * factor), "freeze").freeze(seeds)
         for sign in (1.0, -1.0):

@@ -16,8 +16,9 @@ import numpy as np
 from wdccheck import brackets, result_files
 from wdccheck.brackets import Bracket
 from wdccheck.engines.defaults import default_engines
+from wdccheck.engines.shares import Plateau, proof_follows, share, unaffordable
 from wdccheck.errors import CertificateMismatch, InvalidInput, UnsoundBound, WorkersLost
-from wdccheck.linalg.inputs import limit_value
+from wdccheck.linalg.inputs import limit_value, positive
 from wdccheck.protocol.condition import Condition, Scaled, checked
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, resolve
@@ -98,7 +99,7 @@ def bracket(
     True
     """
     condition, started = checked(condition), time.monotonic()
-    deadline = math.inf if time_limit is None else started + _positive("time_limit", time_limit)
+    deadline = math.inf if time_limit is None else started + positive("time_limit", time_limit)
     target = None if target is None else limit_value("target", target)
     display = resolve(progress)
     for engine in engines:
@@ -109,7 +110,7 @@ def bracket(
     try:
         try:
             known = _resumed(condition, checkpoint, known)
-            chosen = engines or default_engines(condition, target=target)
+            chosen = engines or default_engines(condition, target=target, limited=time_limit is not None)
             with parallel.one_blas_thread():
                 for found in _steps(condition, chosen, known, run, checkpoint):
                     known = found
@@ -145,17 +146,23 @@ def _steps(
         if position and run.expired():  # the first engine always runs: it may have a bound at hand
             known = _unreached(known, engines[position:], _LATE)
             break
-        begun = time.monotonic()
-        share = run.remaining() / (len(engines) - position)
-        own = run.with_(seed=run.block_seed(position), deadline=begun + share, began=begun)
-        before = known.engines
+        if position and (late := unaffordable(condition, engine, run)):
+            known = replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
+            continue
+        own = share(engines, position, run)
+        before, plateau = known.engines, Plateau(known.lower, own.began)
         for found in engine.improve(condition, known, own):
             known = _merged(known, found, exact)
-            known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
+            if found.engines != before:  # else it has done nothing yet
+                known = replace(known, engines=before + found.engines[len(found.engines) - 1:])
             yield known
             if checkpoint is not None and (known.lower, known.upper) != (saved.lower, saved.upper):
                 _keep(known, checkpoint)
                 saved = known
+            plateau = plateau.after(known.lower, time.monotonic())
+            if proof_follows(engines, position, run) and plateau.long(time.monotonic()):
+                known = replace(known, stopped={**known.stopped, "lower": plateau.stop(known)})
+                break
     known = _explained(known, run)
     if checkpoint is not None:
         _keep(known, checkpoint)
@@ -268,9 +275,3 @@ def seed_sequence(rng: Rng) -> np.random.SeedSequence:
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
         raise InvalidInput("rng", "an integer >= 0, a SeedSequence or a Generator", repr(rng)[:60])
     return np.random.SeedSequence(int(rng))
-
-
-def _positive(thing: str, value: float) -> float:
-    if isinstance(value, bool | str) or not (math.isfinite(value) and value > 0):
-        raise InvalidInput(thing, "a positive finite number", repr(value)[:60])
-    return float(value)

@@ -10,8 +10,8 @@ import numpy as np
 
 from wdccheck.brackets import Bracket
 from wdccheck.geometry import spheres
-from wdccheck.linalg import inputs
-from wdccheck.protocol.condition import Condition, search_of
+from wdccheck.linalg import cost, inputs
+from wdccheck.protocol.condition import Condition, entries_of, search_of
 from wdccheck.protocol.search import batch_size
 from wdccheck.running.run import Run, block_seed, raised
 from wdccheck.stops import Reason, Stop
@@ -19,6 +19,7 @@ from wdccheck.stops import Reason, Stop
 __all__ = ["MonteCarlo"]
 
 _BLOCK = 4096  # points per seed; fixed, so that results do not depend on workers
+_OPERATIONS = 200  # for each weight and sample
 _ENTRIES = 2**21  # of the matrices of one block of points, of order all dimensions together
 _WORK = 2**22  # products of points and rows in one block: a fraction of a second
 
@@ -56,6 +57,10 @@ class MonteCarlo:
         dimension, size = sum(condition.spheres.values()), batch_size(search_of(condition, "freeze"), _WORK)
         block = min(_BLOCK, max(16, _ENTRIES // dimension**2), size)
         blocks = -(-self.samples // block)
+        seconds = cost.products(_OPERATIONS * block * entries_of(condition))
+        if late := cost.left_out(f"{block:,} samples", seconds, run.deadline):
+            yield replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
+            return
         done = 0
         reason, detail = Reason.BUDGET, f"{blocks * block:,} samples drawn"
         for value, witness in run.map(partial(_draw, condition, block, run.seed), range(blocks)):

@@ -86,7 +86,7 @@ class SDP:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`."""
-        known = yield from latest(capped(condition, known), known)
+        known = yield from latest(capped(condition, known, run), known)
         proof = proof_of(condition)
         groups = groups_in_time(proof, run) if isinstance(proof, GroupProof) else None
         if groups is None or isinstance(groups, Stop):

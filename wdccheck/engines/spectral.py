@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from wdccheck.brackets import Bracket
 from wdccheck.engines.proving.goals import exact
 from wdccheck.errors import InvalidInput
-from wdccheck.protocol.condition import Condition, theorems_of
+from wdccheck.linalg import cost
+from wdccheck.protocol.condition import Condition, entries_of, theorems_of
 from wdccheck.running.run import Run, raised
 from wdccheck.stops import Reason, Stop
 
@@ -18,6 +20,8 @@ __all__ = ["Spectral"]
 @dataclass(frozen=True)
 class Spectral:
     """Evaluates a condition's starts and caps (for the WDC: Facts 5 to 9).
+
+    Formulas that take longer than the time left are left out; the bound of a cheaper one remains.
 
     Examples
     --------
@@ -34,9 +38,10 @@ class Spectral:
         theorems = theorems_of(condition)
         if theorems is None:
             raise InvalidInput(type(condition).__name__, "theorems", "none: Spectral has nothing to evaluate")
-        done = 0
-        for cap in theorems.caps():
+        done, late, longest = 0, "", cost.evaluation(entries_of(condition))
+        for cap in theorems.caps(run.deadline):
             done += 1
+            late = cap.left_out or late
             if cap.empty:
                 nothing = Stop(Reason.EMPTY, cap.reason)
                 yield replace(known, upper=0.0, upper_by=cap.reason, lower_by=cap.reason,
@@ -47,9 +52,15 @@ class Spectral:
             if cap.value == known.upper:  # also where a run is resumed
                 stop = exact(cap) if cap.exact else Stop(Reason.CAP_ONLY, "a closed formula, not searched")
                 known = replace(known, stopped={**known.stopped, "upper": stop})
+        if late:
+            known = replace(known, stopped={**known.stopped, "upper": Stop(Reason.TIME, late)})
         for start in theorems.starts():
-            done += 1
+            if late := cost.left_out("witnesses of theorems", longest, run.deadline):
+                known = replace(known, stopped={**known.stopped, "lower": Stop(Reason.TIME, late)})
+                break
+            done, begun = done + 1, time.monotonic()
             value = condition.lower_bound(start.point)
+            longest = max(longest, time.monotonic() - begun)
             if value > known.lower or known.witness is None:
                 known = raised(known, condition, start.point, value, start.reason)
             if run.expired():

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import stats
 
 from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import InvalidInput, PoorFit
+from wdccheck.estimates.drawing import deviations
 from wdccheck.estimates.tails import Fit, fit_tail, misfit
-from wdccheck.geometry import spheres
 from wdccheck.linalg import inputs
-from wdccheck.protocol.condition import Condition, checked, search_of
-from wdccheck.protocol.search import batch_size
+from wdccheck.protocol.condition import Condition
 from wdccheck.rounded_text import down, up
-from wdccheck.running import parallel
-from wdccheck.running.run import Run, block_seed
+from wdccheck.running.run import Run
 from wdccheck.seeds import Seed, seed_of
 
 __all__ = ["Estimate", "exceedance", "extreme", "quantile"]
 
-_BLOCK = 1024  # directions per seed; fixed, so that results do not depend on workers
-_ENTRIES = 2**21  # of one batch of points, all dimensions together
 _MOST = 10**7  # samples: all deviations are kept
 _TAIL = 50  # fewer exceedances tell nothing
 
@@ -86,7 +81,7 @@ class Estimate:
 
 def quantile(
     condition: Condition, probability: float, *, samples: int = 10_000, confidence: float = 0.95,
-    rng: Rng = 0, workers: int = 1,
+    rng: Rng = 0, workers: int = 1, time_limit: float | None = None,
 ) -> Estimate:
     """Estimate a quantile of the deviation over uniform random directions, by order statistics.
 
@@ -107,6 +102,8 @@ def quantile(
         The same seed gives the same estimate for any number of workers.
     workers : int
         Processes; -1 for every core.
+    time_limit : float, optional
+        Seconds; what is drawn until then is the sample.
 
     Returns
     -------
@@ -130,20 +127,29 @@ def quantile(
     True
     """
     p, confidence = _inside("probability", probability), _inside("confidence", confidence)
-    n, tail = _samples(samples), (1 - confidence) / 2
-    # P(fewer than `first` samples are at most the quantile) and P(at least `last` are below it) <= tail
-    first, last = int(stats.binom.ppf(tail, n, p)), int(stats.binom.isf(tail, n, p)) + 1
-    if first < 1 or last > n:
-        needed = math.ceil(math.log(tail) / math.log(max(p, 1 - p)))
-        raise InvalidInput("samples", f"at least {needed} for an interval of this quantile", str(n))
-    values, seed = _deviations(condition, n, rng, workers)
+    _check_interval(p, confidence, _samples(samples), samples)
+    values, seed = deviations(condition, _samples(samples), rng, workers, time_limit)
+    n = len(values)
+    first, last = _check_interval(p, confidence, n, samples)
     value, low, high = (float(values[i - 1]) for i in (math.ceil(n * p), first, last))
     return _estimate(condition, f"{p:.12g} quantile of the deviation", value, low, high, confidence, n, seed)
 
 
+def _check_interval(p: float, confidence: float, n: int, asked: int) -> tuple[int, int]:
+    """The order statistics, counted from 1, between which the quantile is; refused where n are too few."""
+    tail = (1 - confidence) / 2
+    # P(fewer than `first` samples are at most the quantile) and P(at least `last` are below it) <= tail
+    first, last = int(stats.binom.ppf(tail, n, p)), int(stats.binom.isf(tail, n, p)) + 1
+    if first < 1 or last > n:
+        needed = math.ceil(math.log(tail) / math.log(max(p, 1 - p)))
+        raise InvalidInput("samples", f"at least {needed} for an interval of this quantile",
+                           _count(n, asked))
+    return first, last
+
+
 def exceedance(
     condition: Condition, level: float, *, samples: int = 10_000, confidence: float = 0.95, rng: Rng = 0,
-    workers: int = 1,
+    workers: int = 1, time_limit: float | None = None,
 ) -> Estimate:
     """Estimate the probability that uniform random directions have a deviation above `level`.
 
@@ -151,7 +157,7 @@ def exceedance(
     ----------
     level : float
         On the scale of epsilon.
-    condition, samples, confidence, rng, workers
+    condition, samples, confidence, rng, workers, time_limit
         As of :func:`quantile`.
 
     Returns
@@ -180,7 +186,8 @@ def exceedance(
     confidence, n = _inside("confidence", confidence), _samples(samples)
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not level >= 0:
         raise InvalidInput("level", "a number >= 0", repr(level)[:60])
-    values, seed = _deviations(condition, n, rng, workers)
+    values, seed = deviations(condition, n, rng, workers, time_limit)
+    n = len(values)
     above = int(np.count_nonzero(values > level))
     interval = stats.binomtest(above, n).proportion_ci(confidence, method="exact")
     return _estimate(condition, f"probability of a deviation above {float(level)!r}", above / n,
@@ -189,7 +196,7 @@ def exceedance(
 
 def extreme(
     condition: Condition, probability: float = 1.0, *, samples: int = 20_000, fraction: float = 0.02,
-    confidence: float = 0.95, rng: Rng = 0, workers: int = 1,
+    confidence: float = 0.95, rng: Rng = 0, workers: int = 1, time_limit: float | None = None,
 ) -> Estimate:
     """Extrapolate the deviation beyond a sample: a far quantile, or where its distribution ends.
 
@@ -203,7 +210,7 @@ def extreme(
         A quantile beyond ``1 - fraction``; 1: the end of the distribution.
     fraction : float
         The part of the sample that counts as its tail.
-    condition, samples, confidence, rng, workers
+    condition, samples, confidence, rng, workers, time_limit
         As of :func:`quantile`.
 
     Returns
@@ -232,15 +239,13 @@ def extreme(
     >>> found.low <= found.value <= found.high, found.fit.shape < 0
     (True, True)
     """
-    confidence, n = _inside("confidence", confidence), _samples(samples)
-    m = int(n * _inside("fraction", fraction))
-    if m < _TAIL or m >= n:
-        raise InvalidInput("samples", f"at least {math.ceil(_TAIL / fraction)} with fraction = {fraction!r}",
-                           str(n))
-    p = 1.0 if probability == 1 else _inside("probability", probability)
-    if p <= 1 - m / n:
-        raise InvalidInput("probability", f"above {1 - m / n:.6g}; for a smaller one use quantile", repr(p))
-    values, seed = _deviations(condition, n, rng, workers)
+    confidence, p = _inside("confidence", confidence), 1.0
+    if probability != 1:
+        p = _inside("probability", probability)
+    _check_tail(p, fraction, _samples(samples), samples)
+    values, seed = deviations(condition, _samples(samples), rng, workers, time_limit)
+    n = len(values)
+    m = _check_tail(p, fraction, n, samples)
     resampling = np.random.default_rng(Run(seed_sequence(seed)).block_seed(n))
     value, low, high, fit = fit_tail(values, m, p, confidence, resampling)
     name = "end of the distribution" if p == 1 else f"{p:.12g} quantile"
@@ -250,6 +255,21 @@ def extreme(
     return found
 
 
+def _check_tail(p: float, fraction: float, n: int, asked: int) -> int:
+    """How many of n samples are the tail; refused where they are too few, or p is not beyond them."""
+    m = int(n * _inside("fraction", fraction))
+    if m < _TAIL or m >= n:
+        raise InvalidInput("samples", f"at least {math.ceil(_TAIL / fraction)} with fraction = {fraction!r}",
+                           _count(n, asked))
+    if p <= 1 - m / n:
+        raise InvalidInput("probability", f"above {1 - m / n:.6g}; for a smaller one use quantile", repr(p))
+    return m
+
+
+def _count(n: int, asked: int) -> str:
+    return str(n) if n == asked else f"{n} of {asked} within the time limit"
+
+
 def _estimate(
     condition: Condition, of: str, value: float, low: float, high: float, confidence: float, samples: int,
     seed: np.random.SeedSequence, fit: Fit | None = None,
@@ -257,32 +277,6 @@ def _estimate(
     letters = ", ".join(f"({', '.join(b)})" if len(b) > 1 else b[0] for b in condition.spheres)
     return Estimate(of, value, low, high, confidence, samples, repr(condition),
                     f"independent uniform directions {letters}", seed_of(seed), fit)
-
-
-def _deviations(
-    condition: Condition, samples: int, rng: Rng, workers: int
-) -> tuple[np.ndarray, np.random.SeedSequence]:
-    """Deviations at uniform random directions, ascending, and the root of their seeds."""
-    dimension = sum(checked(condition).spheres.values())
-    run = Run(seed_sequence(rng), parallel.available(workers))
-    block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
-    found, blocks = np.empty(samples), range(-(-samples // block))
-    with parallel.one_blas_thread():
-        parts = run.map(partial(_block, condition, run.seed, samples, block), blocks)
-        for number, part in zip(blocks, parts, strict=True):
-            found[number * block:][:len(part)] = part
-    found.sort()
-    return found, run.seed
-
-
-def _block(
-    condition: Condition, root: np.random.SeedSequence, samples: int, block: int, number: int
-) -> np.ndarray:
-    """The deviations of one block, the last of which may be shorter, a few points at a time."""
-    rng, count = np.random.default_rng(block_seed(root, number)), min(block, samples - number * block)
-    points = spheres.sample(condition.spheres, rng, count)
-    return np.concatenate([condition.deviation({x: p[part] for x, p in points.items()})
-                           for part in spheres.pieces(count, batch_size(search_of(condition)))])
 
 
 def _inside(thing: str, value: float) -> float:

@@ -68,8 +68,8 @@ def group_by_line(W: np.ndarray) -> Lines:
         owner[nonzero[group]], ratio[nonzero[group]] = j, ratios[j]
     return Lines(
         rows,
-        np.array([float(np.sum(r[r > 0] ** 2)) for r in ratios]),
-        np.array([float(np.sum(r[r < 0] ** 2)) for r in ratios]),
+        np.array([float(np.sum(r[r > 0] ** 2)) if len(r) > 1 else 1.0 for r in ratios]),
+        np.array([float(np.sum(r[r < 0] ** 2)) if len(r) > 1 else 0.0 for r in ratios]),
         owner, ratio,
     )
 

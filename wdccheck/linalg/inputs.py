@@ -12,7 +12,7 @@ from wdccheck.errors import InvalidInput, TransposedWarning
 
 __all__ = [
     "MOST", "MOST_DRAWN", "alpha_value", "count_value", "direction", "drawn_size", "limit_value",
-    "matrix", "numbers", "real", "vectors", "warn_if_transposed", "weights",
+    "matrix", "numbers", "positive", "real", "vectors", "warn_if_transposed", "weights",
 ]
 
 MOST = 10**12
@@ -152,3 +152,10 @@ def _converted(thing: str, array: np.ndarray, to: type[np.float64] | type[np.com
     if array.dtype.itemsize > converted.dtype.itemsize and not (converted == array).all():
         raise InvalidInput(thing, f"numbers that {converted.dtype} holds exactly", f"dtype {array.dtype}")
     return converted
+
+
+def positive(thing: str, value: float) -> float:
+    """`value`, refused where it is no positive finite number."""
+    if isinstance(value, bool | str) or not (math.isfinite(value) and value > 0):
+        raise InvalidInput(thing, "a positive finite number", repr(value)[:60])
+    return float(value)

@@ -50,6 +50,12 @@ class Measurements:
         """(m, n)."""
         return (int(self.source.shape[0]), int(self.source.shape[1]))
 
+    @property
+    def entries(self) -> int:
+        """Numbers that a product reads, as far as they are known."""
+        stored = getattr(self.source, "nnz", getattr(self.source, "size", None))
+        return sum(self.shape) if stored is None else int(stored)
+
     def apply(self, x: np.ndarray) -> np.ndarray:
         """A x for x of shape (..., n): (..., m)."""
         return self._checked(self.source, x)

@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
-from wdccheck.linalg import matrices, rounding
+from wdccheck.linalg import cost, matrices, rounding
 from wdccheck.linalg.lanczos import SMALL, top_vector
 from wdccheck.linalg.matrices import Rows
 
-__all__ = ["block_norm", "majorized_norm", "proved_norm", "proved_smallest", "squared_norm"]
+__all__ = [
+    "block_norm", "majorized_norm", "norm_in_time", "proved_norm", "proved_smallest", "squared_frobenius",
+    "squared_norm",
+]
 
 _FACTORED = 8192  # order up to which a dense Gram matrix (512 MiB) is factored
 _PRODUCTS = 2**36  # of entries, for the blocks of a Gram matrix; a minute or so
+_BLOCKS = 2e9  # of those entries per second
 _POWER_STEPS = 30
+_IN_PLACE = 2048  # order from which a Gram matrix is not copied to be factored
 _THIN = 4  # columns up to which a Frobenius norm stands for a spectral one
 
 
-def squared_norm(rows: Rows) -> tuple[float, str]:
-    """A proved upper bound on ||rows||_2^2 for rows (n, k), and how it was found, if not the usual way.
+def squared_norm(rows: Rows, deadline: float = math.inf) -> tuple[float, str, str]:
+    """A proved upper bound on ||rows||_2^2 for rows (n, k), how it was found, if not the usual way, and
+    what was left out.
 
     Up to order 8192 by :func:`proved_norm`; beyond, the smaller one of :func:`block_norm`, where it is
-    affordable, and :func:`majorized_norm`.
+    affordable, and :func:`majorized_norm`. What does not fit before the deadline is left out.
     """
     if min(rows.shape) <= _FACTORED:
-        return proved_norm(rows), ""
+        return norm_in_time(rows, deadline)
     found = majorized_norm(rows)
     if not matrices.is_sparse(rows):
-        return found, ", ||W|| bounded by |W|"
+        return found, ", ||W|| bounded by |W|", ""
     thin = rows if rows.shape[0] >= rows.shape[1] else rows.T.tocsr()
     work = float(np.sum(np.square(np.diff(thin.indptr), dtype=np.float64)))
-    by_blocks = block_norm(thin) if work <= _PRODUCTS and thin.shape[1] <= 2**16 else np.inf
-    return min(found, by_blocks), f", ||W|| bounded by {'blocks' if by_blocks < found else '|W|'}"
+    affordable = work <= _PRODUCTS and thin.shape[1] <= 2**16
+    late = cost.left_out("the norm by blocks", work / _BLOCKS, deadline) if affordable else ""
+    by_blocks = block_norm(thin) if affordable and not late else np.inf
+    return min(found, by_blocks), f", ||W|| bounded by {'blocks' if by_blocks < found else '|W|'}", late
+
+
+def norm_in_time(rows: Rows, deadline: float) -> tuple[float, str, str]:
+    """:func:`proved_norm`, or :func:`squared_frobenius` where it does not fit before the deadline.
+
+    As of :func:`squared_norm`: the bound, how it was found, and what was left out.
+    """
+    n, k = rows.shape
+    late = cost.left_out("||W||", cost.proved_norm(n, k, matrices.entries(rows)), deadline)
+    if late:
+        return squared_frobenius(rows), ", ||W|| bounded by ||W||_F", late
+    return proved_norm(rows), "", ""
+
+
+def squared_frobenius(rows: Rows) -> float:
+    """A proved upper bound on ||rows||_F^2; what underflows is below 1e-50 of at most 2**40 entries."""
+    entries = matrices.stored(rows)
+    total = float(np.sum(np.square(entries))) * (1 + rounding.gamma(entries.size + 8))
+    return rounding.round_up(total + 1e-50, 4)
 
 
 def majorized_norm(rows: Rows) -> float:
@@ -162,10 +190,10 @@ def proved_norm(rows: Rows) -> float:
 def _factorizes(matrix: np.ndarray) -> bool:
     """Whether a Cholesky factorization of `matrix` (k, k) runs to its end; it overwrites a large one."""
     try:
-        if len(matrix) <= SMALL:
+        if len(matrix) <= _IN_PLACE:
             np.linalg.cholesky(matrix)
         else:
-            from scipy import linalg  # here, as the import takes a quarter of a second
+            from scipy import linalg  # here, as it takes a quarter of a second; its BLAS has its own threads
 
             # the transpose is the same matrix, factored in place
             linalg.cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False)

@@ -22,7 +22,7 @@ from wdccheck.linalg.matrices import Rows
 
 __all__ = [
     "LIBM_ULPS", "UNIT", "cholesky_loss", "common_gates", "expectation_error", "gamma", "gate_error",
-    "gram_error", "open_gates", "product_errors", "round_down", "round_up",
+    "gram_error", "integers", "open_gates", "product_errors", "round_down", "round_up",
 ]
 
 UNIT = 2.0**-53
@@ -31,6 +31,7 @@ UNIT = 2.0**-53
 LIBM_ULPS = 4
 """Assumed accuracy of the platform's arctan2, arcsin, sin, cos and tan, in units in the last place."""
 
+_ENTRIES = 2**16  # made integers in one go
 _TINY = 2.0**-1074
 
 
@@ -123,7 +124,7 @@ def open_gates(rows: Rows, points: np.ndarray, sums: np.ndarray | None = None) -
     """1[w.r > 0] by exact sign of the stored floats.
 
     The float product decides wherever it is finite and exceeds its error bound
-    gamma(k) ||w||_1 max|r_j| + k 2^-1074; the others are decided in rational arithmetic. Neither
+    gamma(k) ||w||_1 max|r_j| + k 2^-1074; the others are decided in integers. Neither
     norm squares an entry, so no length of w or r makes the bound underflow.
 
     Parameters
@@ -147,8 +148,11 @@ def open_gates(rows: Rows, points: np.ndarray, sums: np.ndarray | None = None) -
         sure = np.isfinite(product) & (np.abs(product) > gamma(2 * k + 8) * bound + 4 * k * _TINY)
     unsure = ~sure & (sums > 0)
     gates: np.ndarray = product > 0
-    for b, i in zip(*np.nonzero(unsure), strict=True):
-        gates[b, i] = _exact_dot(matrices.take(rows, [i])[0], flat[b]) > 0
+    few = max(1, _ENTRIES // k)
+    for b in np.flatnonzero(unsure.any(axis=1)):
+        chosen, point = np.flatnonzero(unsure[b]), integers(flat[b])[0]
+        for some in (chosen[start: start + few] for start in range(0, len(chosen), few)):
+            gates[b, some] = integers(matrices.take(rows, some))[0] @ point > 0
     return gates.reshape(*points.shape[:-1], n)
 
 
@@ -173,9 +177,15 @@ def common_gates(
     return gates, sure
 
 
-def _exact_dot(w: np.ndarray, r: np.ndarray) -> Fraction:
-    nonzero = np.flatnonzero((w != 0) & (r != 0))
-    return sum((Fraction(float(w[j])) * Fraction(float(r[j])) for j in nonzero), Fraction(0))
+def integers(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """`array` times a power of two that makes all entries integers, which are exact, and that power."""
+    part, power = np.frexp(array)
+    whole, power = np.ldexp(part, 53).astype(np.int64), power.astype(np.int64) - 53  # whole * 2**power
+    lowest = power + np.frexp((whole & -whole).astype(np.float64))[1] - 1  # of the last bit that is set
+    common = max(0, -int(lowest[whole != 0].min(initial=0)))
+    shift = np.where(whole != 0, power + common, 0)
+    whole = whole >> np.maximum(-shift, 0)  # zeros alone are lost
+    return whole.astype(object) << np.maximum(shift, 0).astype(object), 1 << common
 
 
 def rounded_up(exact: Fraction) -> float:

@@ -25,8 +25,8 @@ from wdccheck.protocol.search import Search
 from wdccheck.protocol.theorems import Theorems
 
 __all__ = [
-    "Condition", "Dominated", "Measured", "Parted", "Scaled", "checked", "climbs", "dominating", "proof_of",
-    "search_of", "theorems_of",
+    "Condition", "Dominated", "Measured", "Parted", "Scaled", "checked", "climbs", "dominating", "entries_of",
+    "proof_of", "search_of", "theorems_of",
 ]
 
 
@@ -176,6 +176,11 @@ def proof_of(condition: Condition) -> BoxProof | GroupProof | None:
     wanted = ("groups", "forms", "limit") if hasattr(found, "groups") else (
         "boxes", "forms", "finer", "compiled", "limit")
     raise _missing(condition, f"proof.{next(name for name in wanted if not hasattr(found, name))}")
+
+
+def entries_of(condition: Condition) -> int:
+    """How many weights one evaluation reads, by the member `entries`; few where there is none."""
+    return int(getattr(condition, "entries", 0))
 
 
 def dominating(condition: Condition) -> tuple[Condition, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,12 +17,14 @@ class Cap:
     """A closed upper bound and the theorem it comes from.
 
     `exact`: it is epsilon itself, rounded up; `empty`: a supremum over nothing.
+    `left_out` says what the time did not suffice for, where more of it gives a smaller bound.
     """
 
     value: float
     reason: str
     exact: bool = False
     empty: bool = False
+    left_out: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,5 +41,5 @@ class Theorems(Protocol):
     def starts(self) -> Iterable[Start]:
         """Points that theorems give."""
 
-    def caps(self) -> Iterable[Cap]:
-        """Closed upper bounds."""
+    def caps(self, deadline: float = math.inf) -> Iterable[Cap]:
+        """Closed upper bounds; one that takes longer than until the deadline gives way to a cheaper one."""

@@ -6,7 +6,6 @@ The layers (n_1, k), ..., (n_j, n_{j-1}) may be none: the range is then R^k itse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.linalg import rounding
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "image", "integers", "jacobian", "live", "normal_matrix",
+    "ascent_direction", "enclosed", "exactly_open", "image", "jacobian", "live", "normal_matrix",
     "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened",
 ]
 
@@ -123,7 +122,8 @@ def sharpened(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarra
     for b in np.flatnonzero(~good):
         codes = _integers(np.stack([x1[b], x2[b]]))
         for W in layers:
-            codes = np.maximum(codes @ _integers(W).T, 0)
+            open_at_one = (codes != 0).any(axis=0)
+            codes = np.maximum(codes[:, open_at_one] @ _integers(W[:, open_at_one]).T, 0)
         difference = codes[0] - codes[1]
         unit = 1 << max(abs(x) for x in difference).bit_length()
         value[b] = [x / unit for x in difference]  # rounded once
@@ -191,17 +191,8 @@ def exactly_open(layers: Layers, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return gates
 
 
-def integers(array: np.ndarray) -> tuple[np.ndarray, int]:
-    """`array` times a power of two that makes all entries integers, which are exact, and that power."""
-    exact = [Fraction(float(x)) for x in array.ravel()]
-    common = max((x.denominator for x in exact), default=1)
-    result = np.empty(array.size, dtype=object)
-    result[:] = [x.numerator * (common // x.denominator) for x in exact]
-    return result.reshape(array.shape), common
-
-
 def _integers(array: np.ndarray) -> np.ndarray:
-    return integers(array)[0]
+    return rounding.integers(array)[0]
 
 
 # -- cones ---------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from wdccheck.linalg import rounding
-from wdccheck.ranges.differences import integers, product
+from wdccheck.linalg.rounding import integers
+from wdccheck.ranges.differences import product
 
 __all__ = ["Exactly", "crossing", "forward", "normals", "rounded", "scaled"]
 

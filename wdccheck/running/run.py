@@ -56,6 +56,8 @@ class Run:
         Beginning of the whole call, same clock as `deadline`.
     began : float
         Beginning of this engine's share.
+    patience : float
+        Deadline of a proof that has lowered nothing yet, where others can use the time.
     shared : Shared
         What the workers have already.
     root : numpy.random.SeedSequence
@@ -69,6 +71,7 @@ class Run:
     progress: Progress = field(default_factory=Silent)
     started: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
+    patience: float = math.inf
     shared: Shared = field(default_factory=Shared, repr=False)
     root: np.random.SeedSequence = None  # type: ignore[assignment]  # `seed`, unless it is given
 

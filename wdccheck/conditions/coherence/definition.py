@@ -101,6 +101,11 @@ class Coherence:
             return 0.0
         return rounding.round_down(float(self.U.least_moduli(u.value, u.error).max()) / u.longest, 4)
 
+    @property
+    def entries(self) -> int:
+        """Weights of the network, and the entries of U."""
+        return self.U.parts.size + sum(W.size for W in self.net.layers)
+
     @cached_property
     def search(self) -> Search:
         """How to climb."""

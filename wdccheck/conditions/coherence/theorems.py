@@ -35,7 +35,7 @@ class Theorems:
         for x1, x2 in simple_codes(self.net.dims[0]):
             yield Start({"x1": x1, "x2": x2}, "images of the latent axes")
 
-    def caps(self) -> Iterator[Cap]:
+    def caps(self, deadline: float = math.inf) -> Iterator[Cap]:
         """Fact 23: the largest norm of a row of U, as a form of the outputs that are not provably dead."""
         chosen = differences.live(self.net.layers, self.net.dims[0])
         if not chosen.any():

@@ -125,6 +125,11 @@ class JointWDC:
         """Boxes of h, x, m, y; None beyond dimension 4."""
         return Proof.of(self.units)
 
+    @property
+    def entries(self) -> int:
+        """Numbers in B and C."""
+        return self.B.size + self.C.size
+
     def natural_alpha(self) -> float:
         """trace(B^T B)/n times trace(C^T C)/p."""
         with np.errstate(over="ignore"):  # then it is not usable

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from itertools import islice, product
 
 import numpy as np
@@ -14,8 +13,8 @@ import numpy as np
 from wdccheck.conditions.gated_pairs import antipodal_pair, theorem_pairs
 from wdccheck.conditions.joint_wdc.parts import Inequalities
 from wdccheck.geometry.expectation import unit
-from wdccheck.linalg import rounding
-from wdccheck.linalg.norms import proved_norm
+from wdccheck.linalg import cost, rounding
+from wdccheck.linalg.norms import norm_in_time, proved_norm
 from wdccheck.linalg.rounding import rounded_up
 from wdccheck.protocol.theorems import Cap, Start
 
@@ -42,18 +41,14 @@ class Theorems:
         """The starts of one part's gated matrix, with aligned directions on the other side."""
         yield from joint_points(self.both.B, self.both.C)
 
-    def caps(self) -> Iterator[Cap]:
+    def caps(self, deadline: float = math.inf) -> Iterator[Cap]:
         """epsilon <= max(l s, alpha/4), see square_caps; for n = p = 1 epsilon itself (Fact 8)."""
         if self.B.shape[1] == self.C.shape[1] == 1:
             yield Cap(line_pair_value(self.B, self.C, self.alpha), "Fact 8: n = p = 1, all signs", exact=True)
-        for square, reason in self._square_caps:
+        for square, reason, late in square_caps(self.both.B, self.both.C, deadline):
             # exact where normal; what rounds below the smallest normal float is at most that
             value = max(math.ldexp(square, self.both.scale), self.alpha / 4, float(np.finfo(float).tiny))
-            yield Cap(value, f"trivial cap {reason}, or alpha/4")
-
-    @cached_property
-    def _square_caps(self) -> list[tuple[float, str]]:
-        return list(square_caps(self.both.B, self.both.C))
+            yield Cap(value, f"trivial cap {reason}, or alpha/4", left_out=late)
 
 
 def joint_points(B: np.ndarray, C: np.ndarray) -> Iterator[Start]:
@@ -90,8 +85,11 @@ def line_pair_value(B: np.ndarray, C: np.ndarray, alpha: float) -> float:
     return rounded_up(max(abs(len(pairs) * some - Fraction(alpha) / 4) for some in sums))
 
 
-def square_caps(B: np.ndarray, C: np.ndarray) -> Iterator[tuple[float, str]]:
-    """Bounds on l s, s = sup over unit m, u of sum_i (c_i.m)^2 (b_i.u)^2; epsilon <= max(l s, alpha/4).
+def square_caps(
+    B: np.ndarray, C: np.ndarray, deadline: float = math.inf
+) -> Iterator[tuple[float, str, str]]:
+    """Bounds on l s and what they are, the last one with what the time until the deadline left out; with
+    s = sup over unit m, u of sum_i (c_i.m)^2 (b_i.u)^2, epsilon <= max(l s, alpha/4).
 
     For unit m, y, u and any gates, u^T A u <= l sum_i |c_i.m| |c_i.y| (b_i.u)^2, by Cauchy-Schwarz
     at most l s; and alpha kappa Q <= alpha/4. The mirrored part has the same s. It is at most
@@ -108,14 +106,24 @@ def square_caps(B: np.ndarray, C: np.ndarray) -> Iterator[tuple[float, str]]:
     """
     for V, W, reason in ((B, C, "l ||B||^2 max |c_i|^2"), (C, B, "l ||C||^2 max |b_i|^2")):
         longest = float(np.max(np.sum(W * W, axis=1))) * (1 + rounding.gamma(W.shape[1] + 8))
-        yield _up(len(V), proved_norm(V) * (longest + 2.0**-1000)), reason
-    if B.size * C.shape[1] <= _PRODUCTS and min(len(B), B.shape[1] * C.shape[1]) <= _ROWS:
-        T = (B[:, :, None] * C[:, None, :]).reshape(len(B), -1)
-        square = proved_norm(T) * (1 + 4 * rounding.UNIT * math.sqrt(min(T.shape)))
-        yield _up(len(B), square), "l ||T||^2, rows b_i x c_i"
-    if (order := B.shape[1] * C.shape[1] + max(B.shape[1], C.shape[1])) <= _TURNED:
-        value = max(_least(V, W, brief=order > _TURNED // 2) for V, W in ((B, C), (C, B)))
-        yield _up(len(B), value), "l lambda_max(T^T T + Z), rows b_i x (|c_i|, c_i)"
+        square, _, late = norm_in_time(V, deadline)
+        name = reason.replace("||^2", "||_F^2") if late else reason
+        yield _up(len(V), square * (longest + 2.0**-1000)), name, late
+    count, columns = len(B), B.shape[1] * C.shape[1]
+    if count * columns <= _PRODUCTS and min(count, columns) <= _ROWS:
+        reason = "l ||T||^2, rows b_i x c_i"
+        late = cost.left_out(reason, cost.proved_norm(count, columns, count * columns), deadline)
+        if late:
+            yield math.inf, reason, late
+        else:
+            T = (B[:, :, None] * C[:, None, :]).reshape(count, -1)
+            square = proved_norm(T) * (1 + 4 * rounding.UNIT * math.sqrt(min(T.shape)))
+            yield _up(count, square), reason, ""
+    if (order := columns + max(B.shape[1], C.shape[1])) <= _TURNED:
+        brief, reason = order > _TURNED // 2, "l lambda_max(T^T T + Z), rows b_i x (|c_i|, c_i)"
+        late = cost.left_out(reason, cost.decompositions(order, 20 if brief else 150), deadline)
+        value = math.inf if late else max(_least(V, W, brief=brief) for V, W in ((B, C), (C, B)))
+        yield _up(count, value), reason, late
 
 
 def _least(B: np.ndarray, C: np.ndarray, brief: bool) -> float:

@@ -170,10 +170,18 @@ class R2WDC:
         chosen = self.theorems.live
         if not chosen.any():
             return
+        if chosen.all():
+            yield self._whole
+            return
         try:
             yield WDC(self._whole.W[:, chosen], self.alpha, self.layer)
         except InvalidInput:  # the living part is beyond the scales of a WDC, the whole is not
             yield self._whole
+
+    @property
+    def entries(self) -> int:
+        """Weights up to the layer."""
+        return sum(W.size for W in self.net.layers[: self.layer])
 
     def natural_alpha(self) -> float:
         """That of the layer itself."""

@@ -12,7 +12,7 @@ import numpy as np
 from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.r2wdc.gated_range import GatedRange
 from wdccheck.conditions.two_rays import Plane, Rays
-from wdccheck.linalg.norms import proved_norm
+from wdccheck.linalg.norms import norm_in_time
 from wdccheck.protocol.theorems import Cap, Start
 from wdccheck.ranges import differences
 
@@ -50,7 +50,7 @@ class Theorems:
             for x in (point["x1"], -point["x1"]):
                 yield Start({"x": x, "y": x, **point}, "images of the latent axes")
 
-    def caps(self) -> Iterator[Cap]:
+    def caps(self, deadline: float = math.inf) -> Iterator[Cap]:
         """Fact 12: max(||W_i P||^2, alpha/2), P on the inputs that are not provably dead."""
         if not self.live.any():
             yield Cap(0.0, "every input of the layer is dead: there are no range differences", empty=True)
@@ -58,10 +58,10 @@ class Theorems:
         caps = [plane.cap() for plane in self._planes]
         if caps:
             yield max(caps, key=lambda cap: cap.value)
-        square = proved_norm(np.ascontiguousarray(self.gated.rows[:, self.live]))
+        square, how, late = norm_in_time(np.ascontiguousarray(self.gated.rows[:, self.live]), deadline)
         tiny = float(np.finfo(float).tiny)  # what rounds below the smallest normal float is at most that
         yield Cap(max(math.ldexp(square, self.exponent), self.alpha / 2, tiny), "Fact 12: max(||W_i P||^2, "
-                  f"alpha/2), P on the {int(self.live.sum())} inputs not provably dead")
+                  f"alpha/2), P on the {int(self.live.sum())} inputs not provably dead{how}", left_out=late)
 
     @cached_property
     def live(self) -> np.ndarray:

@@ -113,6 +113,11 @@ class RRIC:
             return 0.0
         return rounding.round_down((abs(value) - error) / u.longest / v.longest, 4)
 
+    @property
+    def entries(self) -> int:
+        """Weights of the network, and the entries of A."""
+        return self.A.entries + sum(W.size for W in self.net.layers)
+
     @cached_property
     def search(self) -> Search:
         """How to climb."""

@@ -118,6 +118,11 @@ class WDC:
         on = self.units.rows[self.units.open(r) & self.units.open(s)]
         return terms(on, r, s, maximizer(on, r, s, self.units.alpha), self.units.scale)
 
+    @property
+    def entries(self) -> int:
+        """Numbers stored in W."""
+        return matrices.entries(self.W)
+
     def natural_alpha(self) -> float:
         """trace(W^T W)/k."""
         return float(np.sum(np.square(matrices.stored(self.W))) / self.W.shape[1])

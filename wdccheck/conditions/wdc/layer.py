@@ -50,10 +50,11 @@ class Layer:
         if not -480 <= exponent <= 480:
             raise InvalidInput(f"{thing} and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288",
                                f"max |W| = {largest:g}, alpha = {shortest(alpha)}")
-        if not np.array_equal(np.ldexp(np.ldexp(entries, -exponent), exponent), entries):
+        rows = matrices.scaled(W, -exponent)
+        if not np.array_equal(matrices.stored(rows) * math.ldexp(1.0, exponent), entries):
             raise InvalidInput(thing, "nonzero entries that stay normal floats when the largest is 1",
                                f"smallest {np.abs(entries[entries != 0]).min():g}, largest {largest:g}")
-        return Layer(matrices.scaled(W, -exponent), math.ldexp(alpha, -2 * exponent), exponent)
+        return Layer(rows, math.ldexp(alpha, -2 * exponent), exponent)
 
     @property
     def scale(self) -> int:

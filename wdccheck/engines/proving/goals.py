@@ -44,10 +44,10 @@ def goal_of(known: Bracket, gap: float, rtol: float) -> float:
     return max(known.lower + nearly * gap, known.lower / (1 - nearly * rtol))
 
 
-def capped(condition: Condition, known: Bracket) -> Iterator[Bracket]:
-    """Brackets with the closed upper bounds; one that is exact is a reason to stop."""
+def capped(condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
+    """Brackets with the closed upper bounds, where there is none yet; to stop at one that is exact."""
     theorems = theorems_of(condition)
-    for cap in () if theorems is None else theorems.caps():
+    for cap in () if theorems is None or known.upper < math.inf else theorems.caps(run.deadline):
         if cap.value < known.upper:
             known = replace(known, upper=cap.value, upper_by=cap.reason)
             yield known
