@@ -88,7 +88,7 @@ def certify(
     if pair:
         check_pair(pair, *nets)
     folder(out, "--out", "report.html", "report.json", "report.md")
-    folder(checkpoint, "--checkpoint", "wdc-1.json")
+    folder(checkpoint, "--checkpoint", "row.json")
     if pair:
         report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
