@@ -49,7 +49,8 @@ def _block(condition: Condition, deadline: float, job: tuple[np.random.SeedSeque
     """Deviations of one block; with a deadline in a few parts, the first of them whatever the time."""
     seed, size = job
     points = spheres.sample(condition.spheres, np.random.default_rng(seed), size)
-    part = size if deadline == math.inf else max(1, int(_PART / _seconds(condition)))
+    seconds = 0.0 if deadline == math.inf else _seconds(condition)
+    part = max(1, int(_PART / seconds)) if seconds else size
     found: list[np.ndarray] = []
     for start in range(0, size, part):
         if found and time.monotonic() >= deadline:
@@ -61,4 +62,4 @@ def _block(condition: Condition, deadline: float, job: tuple[np.random.SeedSeque
 def _seconds(condition: Condition) -> float:
     """About what one deviation takes: products, and eigenvalues of a matrix."""
     order = max(condition.spheres.values())
-    return 1e-9 + cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)
+    return cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)

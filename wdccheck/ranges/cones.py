@@ -19,8 +19,7 @@ __all__ = ["Pieces", "linear_maps", "pieces"]
 
 _CHUNK, _ENTRIES = 8192, 2**21  # boxes looked at in one go; fewer where their rows have more entries
 _SMALLEST = 2.0**-26  # half an edge below which no box is cut
-_TOGETHER = 6  # lines that may stay undecided in such a box
-_SIGNS = (1, -1, 0)
+_TOGETHER, _SIGNS = 6, (1, -1, 0)  # lines that may stay undecided in such a box, and what they may be
 
 Layers = Sequence[np.ndarray]
 
@@ -147,7 +146,7 @@ def _with_layer(layers: Layers, known: Pieces, most: int, deadline: float) -> Pi
     """The pieces of the layers before, cut and multiplied by the gates of the last layer."""
     lines = [_Lines.of(W) for W in layers]
     none = np.zeros((0, len(lines[-1].first)), dtype=np.int8)
-    chunk = max(16, min(_CHUNK, _ENTRIES // max(1, sum(map(len, layers)) * known.center.shape[1])))
+    chunk = max(16, min(_CHUNK, _ENTRIES // (sum(map(len, layers)) * known.center.shape[1])))
     todo, done = [known], [_expanded(lines[-1], known.take(slice(0)), none)[0]]
     while todo:
         if time.monotonic() > deadline:
@@ -231,8 +230,8 @@ def _rows(layers: Layers, part: Pieces, first: np.ndarray) -> tuple[np.ndarray, 
     if not before:
         shape = (len(part), *W.shape)
         return np.broadcast_to(W, shape), np.broadcast_to(np.zeros(W.shape), shape)
-    keys = np.packbits(np.concatenate(before, axis=1), axis=1)
-    _, one, owner = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    packed = np.packbits(np.concatenate(before, axis=1), axis=1)
+    _, one, owner = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     value, error = _product(W, *linear_maps(layers[:-1], [g[one] for g in before], k))
     return value[owner.ravel()], error[owner.ravel()]
 
