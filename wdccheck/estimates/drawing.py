@@ -57,8 +57,9 @@ def _block(
     """
     rng, count = np.random.default_rng(block_seed(root, number)), min(block, samples - number * block)
     points, size = spheres.sample(condition.spheres, rng, count), batch_size(search_of(condition))
-    if deadline < math.inf:
-        size = max(1, min(size, int(_PART / _seconds(condition))))
+    seconds = 0.0 if deadline == math.inf else _seconds(condition)
+    if seconds:
+        size = max(1, min(size, int(_PART / seconds)))
     found: list[np.ndarray] = []
     for part in spheres.pieces(count, size):
         if found and time.monotonic() >= deadline:
@@ -70,4 +71,4 @@ def _block(
 def _seconds(condition: Condition) -> float:
     """About what one deviation takes: products, and eigenvalues of a matrix."""
     order = max(condition.spheres.values())
-    return 1e-9 + cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)
+    return cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)

@@ -230,8 +230,8 @@ def _rows(layers: Layers, part: Pieces, first: np.ndarray) -> tuple[np.ndarray, 
     if not before:
         shape = (len(part), *W.shape)
         return np.broadcast_to(W, shape), np.broadcast_to(np.zeros(W.shape), shape)
-    keys = np.packbits(np.concatenate(before, axis=1), axis=1)
-    _, one, owner = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    packed = np.packbits(np.concatenate(before, axis=1), axis=1)
+    _, one, owner = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     value, error = _product(W, *linear_maps(layers[:-1], [g[one] for g in before], k))
     return value[owner.ravel()], error[owner.ravel()]
 
