@@ -137,13 +137,13 @@ def test_stops_when_the_target_is_decided():
 def test_quadratic_form_on_one_sphere():
     M = gaussian(8, 8)
     condition = Quadratic(M + M.T)
-    result = search(condition)
+    result = search(condition, 2000)
     assert condition.maximum * (1 - 1e-4) <= result.lower <= condition.maximum
 
 
 def test_bilinear_form_on_two_spheres():
     condition = Bilinear(gaussian(5, 7))
-    result = search(condition)
+    result = search(condition, 2000)
     assert condition.maximum * (1 - 1e-5) <= result.lower <= condition.maximum
     assert set(result.witness) == {"x", "y"}
 
