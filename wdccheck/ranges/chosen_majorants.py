@@ -1,7 +1,6 @@
 """The choice of a majorant by the multiplicative algorithm of optimal design (Fact 24).
 
-H is as small as it can be on a pool of differences. The pool grows by differences on which it is still large:
-tangents of single cones, and climbs over pairs of codes. Whatever is chosen is proved afterwards.
+H is as small as can be on a pool of range differences, which grows by those on which H is still large.
 """
 
 from __future__ import annotations
@@ -9,32 +8,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wdccheck.geometry.expectation import unit
-from wdccheck.ranges import differences
-from wdccheck.ranges.majorants import AbsoluteValue, Majorant, Proved
+from wdccheck.ranges.hot_differences import Hot, random_differences
+from wdccheck.ranges.majorants import AbsoluteValue, Majorant, Proved, forms
 
-__all__ = ["Pool", "choose", "optimal"]
+__all__ = ["Choice", "Pool", "choose", "optimal"]
 
 _LARGEST = 512  # outputs up to which a majorant is chosen
-_ROUNDS = 16
-_WORK = 4e8  # products in the steps of the algorithm of one round
+_ROUNDS = 14
+_CLOSE = 1.01  # of the dual value: nothing is left to gain
 _STEPS = 100  # of the algorithm in a round, at most
-_PAIRS = 4096  # of codes looked at in a round
-_STARTS = 192  # of them climbed from
-_CONES = 16384  # tangents of so many cones in a round
-_CLIMB = 8
-_REACH = (1e-4, 1e-2, 0.1, 0.3, 0.7, 1.0)
-_CHUNK = 2**22  # numbers in one batch of cones
+_WORK = 30 * 100 * 96**3  # products in the steps of a round
 _SPREAD = 0.01  # of the weight lies on all differences alike: H stays finite off the pool
-_RIDGE = 1e-6
+_RIDGE = 1e-6  # of the trace of Sigma
 _LIGHT = 1e-6  # atoms below are dropped
 _FRESH = 0.3  # of the weight goes to new atoms
-_CLOSE = 1.003  # supremum over dual value at which nothing is left to do
 
 Layers = Sequence[np.ndarray]
 
@@ -58,71 +49,101 @@ class Pool:
 
     def joined(self, atoms: np.ndarray) -> Pool:
         """With more atoms, which take some of the weight."""
-        if not len(atoms):
-            return self
         share = _FRESH if len(self.atoms) else 1.0
-        weights = np.concatenate([(1 - share) * self.weights, np.full(len(atoms), share / len(atoms))])
-        return Pool(np.concatenate([self.atoms, atoms]), weights, self.spread)
+        fresh = np.full(len(atoms), share / max(len(atoms), 1))
+        return replace(self, atoms=np.concatenate([self.atoms, atoms]),
+                       weights=np.concatenate([(1 - share) * self.weights, fresh]))
+
+    def moment(self, weights: np.ndarray) -> np.ndarray:
+        """Sigma (n, n) of these weights."""
+        return (1 - _SPREAD) * (self.atoms.T * weights) @ self.atoms + _SPREAD * self.spread
 
     def weighted(self, weights: np.ndarray) -> Pool:
-        """With other weights, without light atoms."""
-        kept = weights > _LIGHT * weights.sum()
-        return Pool(self.atoms[kept], weights[kept] / weights[kept].sum(), self.spread)
-
-    def moment(self) -> np.ndarray:
-        """Sigma (n, n)."""
-        return (1 - _SPREAD) * (self.atoms.T * self.weights) @ self.atoms + _SPREAD * self.spread
+        """With these weights, without light atoms."""
+        kept = weights > _LIGHT
+        return replace(self, atoms=self.atoms[kept], weights=weights[kept] / weights[kept].sum())
 
     def dual(self, D: np.ndarray) -> float:
-        """The nuclear norm of Sigma^1/2 D Sigma^1/2: no H >= +-D has less as its supremum over the range."""
-        values, vectors = np.linalg.eigh(self.moment())
+        """The nuclear norm of Sigma^1/2 D Sigma^1/2: no H >= +-D has a smaller supremum over the range."""
+        values, vectors = np.linalg.eigh(self.moment(self.weights))
         half = vectors * np.sqrt(np.maximum(values, 0.0))
         return float(np.abs(np.linalg.eigvalsh(half.T @ D @ half)).sum())
 
 
 def optimal(D: np.ndarray, pool: Pool, steps: int) -> tuple[np.ndarray, Pool]:
-    """A majorant H of +-D whose largest u^T H u over the atoms is about as small as possible; the weights.
+    """An H >= +-D whose largest u^T H u over the atoms is nearly the least one; the pool reweighted.
 
-    H = Sigma^-1/2 |Sigma^1/2 D Sigma^1/2| Sigma^-1/2; a weight is multiplied by u^T H u.
+    H = S^-1/2 |S^1/2 D S^1/2| S^-1/2 for S = Sigma and a ridge; each weight is multiplied by its u^T H u.
     """
-    best, least, ridge = D, math.inf, _RIDGE / len(D) * np.eye(len(D))
-    weights = pool.weights
+    n = len(D)
+    best, least, weights = np.abs(D), math.inf, pool.weights
     for _ in range(steps):
-        moment = Pool(pool.atoms, weights, pool.spread).moment() + ridge
-        values, vectors = np.linalg.eigh(moment)
-        root = np.sqrt(np.maximum(values, _RIDGE / len(D) / 2))
+        values, vectors = np.linalg.eigh(pool.moment(weights))
+        root = np.sqrt(np.maximum(values, 0.0) + _RIDGE / n)
         inner, turned = np.linalg.eigh(root[:, None] * (vectors.T @ D @ vectors) * root)
         frame = vectors @ (turned / root[:, None])
         H = (frame * np.abs(inner)) @ frame.T
-        quotient = forms(H, pool.atoms)
-        if quotient.max() < least:
-            best, least = (H + H.T) / 2, float(quotient.max())
-        weights = weights * np.maximum(quotient, 0.0)
-        weights /= weights.sum()
-    return best, pool.weighted(weights)
+        quotients = np.maximum(forms(H, pool.atoms), 0.0)
+        if quotients.max() < least:
+            best, least = H, float(quotients.max())
+        total = float(weights @ quotients)
+        if not total > 0:  # D = 0 on the pool
+            break
+        weights = weights * quotients / total
+    return (best + best.T) / 2, pool.weighted(weights)
 
 
-def forms(H: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """u^T H u (B,) for u (B, n)."""
-    return np.einsum("bn,bn->b", u @ H, u)
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What has been tried, and all differences met: data that grow.
+
+    Attributes
+    ----------
+    D : ndarray of shape (n, n)
+    pool : Pool
+    tried : tuple of ndarray of shape (n, n)
+        Majorants up to rounding, the first one |D|.
+    seen : ndarray of shape (N, n)
+    dual : float
+    """
+
+    D: np.ndarray
+    pool: Pool
+    tried: tuple[np.ndarray, ...]
+    seen: np.ndarray
+    dual: float = 0.0
+
+    def improved(self, cuts: np.ndarray) -> Choice:
+        """After one more round with the unit differences `cuts` (B, n), such as refutations of a proof."""
+        steps = int(np.clip(_WORK / (30 * len(self.D) ** 3), 4, _STEPS))
+        H, pool = optimal(self.D, self.pool.joined(cuts), steps)
+        return Choice(self.D, pool, (*self.tried, H), np.concatenate([self.seen, cuts]),
+                      max(self.dual, pool.dual(self.D)))
+
+    def best(self) -> np.ndarray | None:
+        """The one whose largest u^T H u over all differences met is least; None for |D|."""
+        suprema = [float(forms(H, self.seen).max(initial=0.0)) for H in self.tried]
+        at = int(np.argmin(suprema))
+        return self.tried[at] if at else None
 
 
 def choose(
-    layers: Layers, A: np.ndarray, absolute: AbsoluteValue, codes: np.ndarray, deadline: float = math.inf,
-    log: Any = None,
+    layers: Layers, A: np.ndarray, absolute: AbsoluteValue, codes: np.ndarray, deadline: float = math.inf
 ) -> Proved:
-    """The best majorant found, proved; |D| where there is no time, or nothing better.
+    """A proved majorant of D = A^T A - I for the differences of a range; |D| where that is as good.
+
+    It depends on nothing but the arguments, and on the clock only at the deadline.
 
     Parameters
     ----------
     layers : sequence of ndarray
     A : ndarray of shape (m, n)
     absolute : AbsoluteValue
-        |D| for D = A^T A - I.
+        |D|.
     codes : ndarray of shape (L, k)
-        A direction inside every activation cone.
+        A direction of every activation cone.
     deadline : float
-        Of `time.monotonic`.
+        Of `time.monotonic`: what has been found until then serves.
     """
     n = A.shape[1]
     if n > _LARGEST or time.monotonic() >= deadline:
@@ -130,119 +151,17 @@ def choose(
     D, H = A.T @ A - np.eye(n), absolute.dense()
     if not (np.isfinite(D).all() and np.isfinite(H).all()):
         return absolute
-    rng = np.random.default_rng(0)
-    met = _Met(layers, codes, rng)
-    pool = Pool(np.zeros((0, n)), np.zeros(0), _spread(layers, codes, rng))
-    steps = int(np.clip(_WORK / (30 * n**3), 4, _STEPS))
-    tried, seen, dual = [H], [], 0.0
-    t0 = time.process_time()
+    hot = Hot.of(layers, codes)
+    some = random_differences(layers, codes)
+    pool = Pool(np.zeros((0, n)), np.zeros(0), some.T @ some / max(len(some), 1))
+    choice = Choice(D, pool, (H,), some)
     for _ in range(_ROUNDS):
-        found = met.differences(H)
-        if not len(found) or time.monotonic() >= deadline:
+        hot, found = hot.after(choice.tried[-1])
+        done = not len(found) or forms(choice.tried[-1], found).max() <= _CLOSE * choice.dual
+        if done or time.monotonic() >= deadline:
+            choice = replace(choice, seen=np.concatenate([choice.seen, found]))
             break
-        seen.append(found)
-        if log:
-            log(_, "pool", len(pool.atoms), "found", len(found), "tau", round(forms(H, found).max(), 4), "dual", round(dual, 4), round(time.process_time() - t0, 2))
-        if forms(H, found).max() <= _CLOSE * dual:
-            break
-        H, pool = optimal(D, pool.joined(found), steps)
-        dual = max(dual, pool.dual(D))
-        tried.append(H)
-    everything = np.concatenate([*seen, pool.atoms])
-    suprema = [float(forms(H, everything).max(initial=0.0)) for H in tried]
-    best = int(np.argmin(suprema))
-    proved = Majorant.of(tried[best], A, dual) if best else None
+        choice = choice.improved(found)
+    best = choice.best()
+    proved = None if best is None else Majorant.of(best, A, choice.dual)
     return absolute if proved is None else proved
-
-
-def _spread(layers: Layers, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mean of u u^T over random differences."""
-    x = rng.standard_normal((2, 4096, codes.shape[1]))
-    pairs = codes[rng.integers(len(codes), size=(2, 4096))]
-    u = unit(differences.secants(layers, *np.concatenate([x, pairs], axis=1)))
-    u = u[u.any(axis=1)]
-    return u.T @ u / max(len(u), 1)
-
-
-@dataclass(eq=False)
-class _Met:
-    """Where u^T H u is large: the codes of climbs are kept for the next H."""
-
-    layers: Layers
-    codes: np.ndarray
-    rng: np.random.Generator
-
-    def __post_init__(self) -> None:
-        self.kept = np.zeros((2, 0, self.codes.shape[1]))
-
-    def differences(self, H: np.ndarray) -> np.ndarray:
-        """Unit differences (B, n)."""
-        return np.concatenate([self._tangents(H), self._secants(H)])
-
-    def _tangents(self, H: np.ndarray) -> np.ndarray:
-        """Those of the single cones with the largest u^T H u."""
-        count = len(self.codes)
-        some = self.rng.choice(count, _CONES, replace=False) if count > _CONES else np.arange(count)
-        step = max(1, _CHUNK // (len(H) * self.codes.shape[1]))
-        value, vector = (np.concatenate(x) for x in zip(*(
-            _tops(differences.jacobian(self.layers, self.codes[some[i: i + step]]), H)
-            for i in range(0, len(some), step)), strict=True))
-        hot = np.argsort(-value, kind="stable")[:_STARTS]
-        u = np.einsum("bnk,bk->bn", differences.jacobian(self.layers, self.codes[some[hot]]), vector[hot])
-        return _proper(u)
-
-    def _secants(self, H: np.ndarray) -> np.ndarray:
-        k = self.codes.shape[1]
-        x1, x2 = self.codes[self.rng.integers(len(self.codes), size=(2, _PAIRS))]
-        free = self.rng.standard_normal((2, _PAIRS // 4, k))
-        x1[: len(free[0])], x2[: len(free[0])] = free
-        x1, x2 = (np.concatenate(x) for x in zip(self.kept, (x1, x2), strict=True))
-        step = max(1, _CHUNK // (len(H) * 2 * k))
-        value = np.concatenate([_tops(differences.secant_matrix(self.layers, x1[i: i + step], x2[i: i + step]), H)[0]
-                                for i in range(0, len(x1), step)])
-        hot = np.argsort(-value, kind="stable")[:_STARTS]
-        hot = np.union1d(hot, np.arange(len(self.kept[0])))
-        x1, x2, value = _climbed(self.layers, H, x1[hot], x2[hot])
-        best = np.argsort(-value, kind="stable")[:_STARTS // 2]
-        self.kept = np.stack([x1[best], x2[best]])
-        return _proper(differences.secants(self.layers, x1, x2))
-
-
-def _proper(u: np.ndarray) -> np.ndarray:
-    u = unit(u)
-    return u[u.any(axis=1) & np.isfinite(u).all(axis=1)]
-
-
-def _tops(matrix: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest z^T L^T H L z / |L z|^2 (B,) for L = `matrix` (B, n, q), nearly, and its z (B, q)."""
-    inverse = np.linalg.inv(np.linalg.cholesky(differences.normal_matrix(matrix)))
-    _, exponent = np.frexp(np.abs(matrix).max(axis=(1, 2), keepdims=True))
-    matrix = np.ldexp(matrix, -exponent)
-    form = inverse @ (matrix.swapaxes(1, 2) @ (H @ matrix)) @ inverse.swapaxes(1, 2)
-    values, vectors = np.linalg.eigh(form)
-    return values[:, -1], np.einsum("bji,bj->bi", inverse, vectors[:, :, -1])
-
-
-def _climbed(
-    layers: Layers, H: np.ndarray, x1: np.ndarray, x2: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes from which u^T H u does not grow much by steps toward the best difference of their cones."""
-    k = x1.shape[1]
-    here = unit(np.concatenate([x1, x2], axis=1))
-    value = _value(layers, H, here, k)
-    for _ in range(_CLIMB):
-        target = unit(_tops(differences.secant_matrix(layers, here[:, :k], here[:, k:]), H)[1])
-        base, before = here, value
-        for sign in (1, -1):
-            for t in _REACH:
-                moved = unit(base + t * (sign * target - base))
-                new = _value(layers, H, moved, k)
-                better = new > value
-                here, value = np.where(better[:, None], moved, here), np.where(better, new, value)
-        if (value <= before * (1 + 1e-6)).all():
-            break
-    return here[:, :k], here[:, k:], value
-
-
-def _value(layers: Layers, H: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
-    return forms(H, unit(differences.secants(layers, x[:, :k], x[:, k:])))

@@ -11,7 +11,7 @@ import numpy as np
 
 from wdccheck.linalg import rounding
 
-__all__ = ["AbsoluteValue", "Majorant", "Proved"]
+__all__ = ["AbsoluteValue", "Majorant", "Proved", "forms"]
 
 _RAISED = (1e-12, 1e-10, 1e-8)  # of ||H||: added to the diagonal until the factorizations run to their end
 
@@ -153,3 +153,9 @@ class AbsoluteValue:
 
 
 Proved = Majorant | AbsoluteValue
+"""What a search of upper bounds may use."""
+
+
+def forms(H: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """u^T H u of shape (B,) for u (B, n)."""
+    return np.asarray(np.einsum("bn,bn->b", u @ H, u))
