@@ -18,13 +18,13 @@ from wdccheck.ranges.majorants import AbsoluteValue, Majorant, Proved, forms
 __all__ = ["Choice", "Pool", "choose", "optimal"]
 
 _LARGEST = 512  # outputs up to which a majorant is chosen
-_ROUNDS = 14
 _CLOSE = 1.01  # of the dual value: nothing is left to gain
+_PATIENCE, _PROGRESS = 3, 0.995  # so many rounds have to lower the supremum to so much of what it was
 _STEPS = 100  # of the algorithm in a round, at most
 _WORK = 30 * 100 * 96**3  # products in the steps of a round
 _SPREAD = 0.01  # of the weight lies on all differences alike: H stays finite off the pool
-_RIDGE = 1e-6  # of the trace of Sigma
-_LIGHT = 1e-6  # atoms below are dropped
+_RIDGE = 2.0**-20  # of the trace of Sigma
+_LIGHT = 2.0**-20  # atoms below are dropped
 _FRESH = 0.3  # of the weight goes to new atoms
 
 Layers = Sequence[np.ndarray]
@@ -151,17 +151,27 @@ def choose(
     D, H = A.T @ A - np.eye(n), absolute.dense()
     if not (np.isfinite(D).all() and np.isfinite(H).all()):
         return absolute
+    exponent = int(np.frexp(np.abs(D).max())[1])
+    D, H = np.ldexp(D, -exponent), np.ldexp(H, -exponent)
     hot = Hot.of(layers, codes)
     some = random_differences(layers, codes)
     pool = Pool(np.zeros((0, n)), np.zeros(0), some.T @ some / max(len(some), 1))
-    choice = Choice(D, pool, (H,), some)
-    for _ in range(_ROUNDS):
+    choice, reached = Choice(D, pool, (H,), some), list[float]()
+    while not _settled(reached, choice.dual) and time.monotonic() < deadline:
         hot, found = hot.after(choice.tried[-1])
-        done = not len(found) or forms(choice.tried[-1], found).max() <= _CLOSE * choice.dual
-        if done or time.monotonic() >= deadline:
-            choice = replace(choice, seen=np.concatenate([choice.seen, found]))
-            break
+        if not len(found):
+            return absolute
+        reached.append(float(forms(choice.tried[-1], found).max()))
         choice = choice.improved(found)
     best = choice.best()
-    proved = None if best is None else Majorant.of(best, A, choice.dual)
-    return absolute if proved is None else proved
+    if best is None:
+        return absolute
+    return Majorant.of(np.ldexp(best, exponent), A, math.ldexp(choice.dual, exponent)) or absolute
+
+
+def _settled(reached: Sequence[float], dual: float) -> bool:
+    """Whether the last supremum is near the dual value, or the last few are hardly less than those before."""
+    if reached and reached[-1] <= _CLOSE * dual:
+        return True
+    last, before = reached[-_PATIENCE:], reached[:-_PATIENCE]
+    return bool(before) and min(last) > _PROGRESS * min(before)

@@ -70,16 +70,15 @@ class Majorant:
 
 
 def _loss(H: np.ndarray, A: np.ndarray) -> float | None:
-    """A pad with H + pad I >= +-D; None where a factorization of H + D or of H - D fails, or H is not
-    symmetric.
+    """A pad with H + pad I >= +-D; None where a Cholesky factorization of H + D or H - D fails.
 
-    A^T A, computed, errs by ``rounding.gram_error`` of ||A||_F^2; minus I and plus or minus H are two roundings
-    of an entry: u (2 |H| + 3 |A^T A| + 3 I) at most, here in Frobenius norms. The Cholesky factorization of
-    the sum, whose lower triangle is read, adds ``rounding.cholesky_loss``. What underflows is far less than the
-    u sqrt(n) in it. The factor is for the rounding of these sums and of norms of up to 2^20 entries.
+    A^T A, computed, errs by ``rounding.gram_error`` of ||A||_F^2. Then -I and +-H round each entry twice: by
+    u (2 |A^T A| + 2 I + |H|) and a little at most, here in Frobenius norms; 4 u leaves half of it. The
+    factorization, which reads the lower triangle, loses ``rounding.cholesky_loss``. Squares that underflow
+    lose far less than 4 u n. The last factor is for these sums, and for norms of up to 2^30 entries.
     """
     m, n = A.shape
-    if not (np.isfinite(H).all() and np.array_equal(H, H.T)):
+    if not np.array_equal(H, H.T):  # nor is NaN
         return None
     gram = A.T @ A
     D = gram - np.eye(n)
@@ -119,6 +118,8 @@ class AbsoluteValue:
     rows: np.ndarray
     weights: np.ndarray
     pad: float
+
+    dual = 0.0  # not looked for
 
     @staticmethod
     def of(A: np.ndarray) -> AbsoluteValue:

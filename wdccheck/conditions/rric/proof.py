@@ -1,6 +1,6 @@
 """The proof of an upper bound of the RRIC over groups of cones (Fact 13).
 
-|D| on pairs first, then D between two pairs.
+A majorant H of +-D on pairs first, then D between two pairs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from wdccheck.weights.network import ReLUNetwork
 __all__ = ["Proof"]
 
 _SHARE = 0.25  # of the time left goes to the choice of a majorant, at most
+_APART = 1.02  # of a lower bound: a dual value above is worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +37,19 @@ class Majorized(Groups):
 
     majorant: Proved
 
+    def remark(self, lower: float) -> str:
+        """Where the majorant is what keeps the bound up."""
+        dual = self.majorant.dual
+        if not dual > lower * _APART:
+            return ""
+        return f"; no one majorant of A^T A - I for all differences gives less than {dual * (1 - 1e-4):.4g}"
+
 
 @dataclass(frozen=True, eq=False)
 class Proof:
     """The range of a network seen through D = A^T A - I.
 
-    A region is a pair of groups, or two of them. If ``u^T |D| u <= t ||u||^2`` for all differences u
+    A region is a pair of groups, or two of them. If ``u^T H u <= t ||u||^2`` for all differences u
     of a pair, and of another, then |u^T D v| <= t ||u|| ||v|| between the two (Cauchy-Schwarz). A pair of
     single cones where this fails is held against all pairs.
 
@@ -88,11 +96,15 @@ class Proof:
         return AbsoluteValue.of(self.A)
 
     def _majorant(self, codes: np.ndarray, deadline: float) -> Proved:
-        """The one chosen for the cones of these codes where there is time for it; |D| else."""
+        """The one chosen for the cones of these codes where there is time for it, else |D|.
+
+        It goes into the regions, so that one search, in whatever processes, has one majorant (Fact 21).
+        """
         if "_chosen" not in vars(self):
             now = time.monotonic()
             soon = now + _SHARE * (deadline - now)
-            found = chosen_majorants.choose(self.layers, self.A, self._absolute, codes, soon)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is beyond floats proves nothing
+                found = chosen_majorants.choose(self.layers, self.A, self._absolute, codes, soon)
             if time.monotonic() >= soon:
                 return found
             vars(self)["_chosen"] = found
@@ -106,10 +118,11 @@ class Proof:
         yield from self._quadruples(regions, np.flatnonzero(~paired))
 
     def _alone_or_not(self, regions: Majorized, which: np.ndarray) -> Refinement:
-        """u^T |D| u <= t ||u||^2, or ||D u|| <= t ||u||, which bounds |u^T D v| whatever v is."""
+        """u^T H u <= t ||u||^2; for |D| also ||D u|| <= t ||u||, which bounds |u^T D v| whatever v is."""
         for span in (span for way in WAYS for span in self._spans(regions, which, 0, way)):
             yield span.owners, (self._majorized(span, regions.majorant),)
-            yield span.owners, (self._image(span),)
+            if isinstance(regions.majorant, AbsoluteValue):
+                yield span.owners, (self._image(span),)
 
     def _quadruples(self, regions: Groups, which: np.ndarray) -> Refinement:
         """D between two pairs, the first one of single cones."""
