@@ -10,6 +10,7 @@ import pytest
 from examples.definitions import plain_a, plain_q, top
 from wdccheck.conditions.r2wdc.proof import Proof as GatedCones
 from wdccheck.conditions.rric.proof import Proof as MeasuredRange
+from wdccheck.ranges.majorants import AbsoluteValue, Majorant
 
 
 def gaussian(seed, *dims):
@@ -30,15 +31,24 @@ MEASUREMENTS = {
 
 
 @pytest.mark.parametrize("A", MEASUREMENTS.values(), ids=MEASUREMENTS)
-def test_the_majorant_of_measurements(A):
-    v, weights, pad = MeasuredRange(gaussian(0, 2, 4, 6), 2, A)._majorant
-    H, D = np.eye(6) + (v.T * weights) @ v, A.T @ A - np.eye(6)
+def test_the_absolute_value_of_measurements(A):
+    found, D = AbsoluteValue.of(A), A.T @ A - np.eye(6)
     size = 1 + np.linalg.norm(A) ** 2
-    assert 0 <= pad <= 1e-9 * size
+    assert 0 <= found.pad <= 1e-9 * size
     for sign in (1, -1):
-        assert top(sign * D - H) <= pad + 1e-14 * size
+        assert top(sign * D - found.dense()) <= found.pad + 1e-14 * size
     values, vectors = np.linalg.eigh(D)
-    np.testing.assert_allclose(H, (vectors * np.abs(values)) @ vectors.T, atol=1e-9 * size)
+    np.testing.assert_allclose(found.dense(), (vectors * np.abs(values)) @ vectors.T, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize("A", MEASUREMENTS.values(), ids=MEASUREMENTS)
+def test_images_and_norms_of_majorants(A):
+    rng, columns = np.random.default_rng(4), np.random.default_rng(5).standard_normal((3, 6, 2))
+    X, plain = rng.standard_normal((6, 6)), AbsoluteValue.of(A)
+    for majorant, H in ((plain, plain.dense()), (Majorant(X + X.T, 1e-9), X + X.T)):
+        product, size, loss = majorant.image(columns)
+        assert np.linalg.norm(H) <= size <= 1.1 * (np.linalg.norm(H) + 6)
+        assert np.linalg.norm(product - H @ columns) <= (loss + 1e-12 * size) * np.linalg.norm(columns)
 
 
 @pytest.mark.parametrize("A", MEASUREMENTS.values(), ids=MEASUREMENTS)
@@ -46,14 +56,14 @@ def test_the_forms_of_measurements_are_what_they_say(A):
     rng = np.random.default_rng(3)
     condition = MeasuredRange(gaussian(3, 2, 4, 6), 2, A)
     tree, D = condition._pairs.tree, A.T @ A - np.eye(6)
-    v, weights, _ = condition._majorant
-    H = np.eye(6) + (v.T * weights) @ v
+    X = rng.standard_normal((6, 6))
+    H = X + X.T
     leaves = np.flatnonzero(tree.children[:, 0] < 0)
     nodes = rng.choice(leaves, (6, 4))
     size = (1 + np.linalg.norm(A) ** 2) ** 2
     spans = (condition._pairs.spans(n, "outputs", 24) for n in (nodes[:, :2], nodes[:, 2:]))
     for left, right in zip(*spans, strict=False):
-        own, image = condition._majorized(left), condition._image(left)
+        own, image = condition._majorized(left, Majorant(H, 0.0)), condition._image(left)
         both = np.intersect1d(left.owners, right.owners)
         for b, columns in enumerate(left.columns):
             for z in rng.standard_normal((3, columns.shape[1])):

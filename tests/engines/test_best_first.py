@@ -50,6 +50,9 @@ class Intervals:
     def finer(self):
         return None
 
+    def remark(self, lower):
+        return f"; above {lower:g}"
+
     def single(self):
         return ~self.splittable()
 
@@ -138,6 +141,7 @@ def test_the_optimum_is_found(seed):
     result = run_on(condition, rtol=0.0)[-1]
     assert result.lower <= condition.maximum <= result.upper <= 1.4 * condition.maximum
     assert condition.limit in result.stopped["upper"].detail
+    assert result.stopped["upper"].detail.endswith(f"; above {result.lower:g}")
     assert result.lower >= 0.5 * condition.maximum
 
 

@@ -22,11 +22,11 @@ import wdccheck as wc
 from examples.definitions import exact_q, exactly_semidefinite, fractions
 from wdccheck.conditions.joint_wdc import forms
 from wdccheck.conditions.r2wdc.proof import Proof as GatedCones
-from wdccheck.conditions.rric.proof import Proof as MeasuredRange
 from wdccheck.geometry import arrangements
 from wdccheck.geometry.expectation import angle
 from wdccheck.linalg import rounding
 from wdccheck.ranges import cone_groups, cones
+from wdccheck.ranges.majorants import AbsoluteValue, Majorant
 
 PACKAGE = Path(wc.__file__).parent
 DOCS = PACKAGE.parent / "docs"
@@ -42,12 +42,14 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "geometry/circle_waves.py": "_newton wave_scan",
     "linalg/lanczos.py": "_lanczos _normalized extreme_pairs",
     "ranges/arcs.py": "_THIN _VANISHING", "ranges/differences.py": "_POOR _RIDGE",
+    "ranges/chosen_majorants.py": "_LIGHT _RIDGE", "ranges/hot_differences.py": "_NEAR _climbed",
     # which of several valid proofs is tried, and when one is given up
     "_kernels/plain_proof.py": "_edge _stops _turned", "conditions/joint_wdc/proof.py": "_STOP _sides",
     "engines/proving/goals.py": "goal_of", "engines/proving/multipliers.py": "whitened",
     "engines/proving/relax.py": "proved_bound", "geometry/boxes.py": "contains",
     "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     "ranges/image_rays.py": "_POOR _flat _near", "ranges/meshes.py": "_POOR",
+    "ranges/majorants.py": "_RAISED",
     # what is refused, estimated, printed or drawn
     "brackets.py": "closed", "checker/coherence.py": "_ORTHONORMAL _orthonormal", "data/digits.py": "step",
     "engines/lines.py": "NEARLY",
@@ -230,11 +232,54 @@ def test_the_pad_of_a_majorant_of_measurements():
     rng, bare = np.random.default_rng(1), []
     for m, n in ((2, 4), (4, 3), (3, 3), (1, 2), (5, 4)):
         A, one = rng.standard_normal((m, n)) * 10.0 ** rng.integers(-2, 3), np.eye(n, dtype=int)
-        v, weights, pad = MeasuredRange((rng.standard_normal((n, 2)),), 2, A)._majorant
-        H, D = one + (exactly(v).T * exactly(weights)) @ exactly(v), exactly(A).T @ exactly(A) - one
+        found = AbsoluteValue.of(A)
+        v, weights, pad = exactly(found.rows), exactly(found.weights), found.pad
+        H, D = one + (v.T * weights) @ v, exactly(A).T @ exactly(A) - one
         assert dominates(H, pad, D, -D)
         bare.append(dominates(H, 0, D, -D))
     assert not all(bare)
+
+
+def test_the_pad_of_a_proposed_majorant():
+    """What is proved holds exactly; a matrix that lacks one unit in the last place is not proved."""
+    rng = np.random.default_rng(2)
+    for m, n in ((2, 4), (4, 3), (3, 3), (1, 2), (5, 4)):
+        A, one = rng.standard_normal((m, n)) * 10.0 ** rng.integers(-2, 3), np.eye(n, dtype=int)
+        X, D = np.eye(n) + rng.standard_normal((n, n)) / 9, exactly(A).T @ exactly(A) - one
+        E = X.T @ (A.T @ A - np.eye(n)) @ X
+        values, vectors = np.linalg.eigh((E + E.T) / 2)
+        frame = np.linalg.solve(X.T, vectors)  # H = X^-T |X^T D X| X^-1
+        H = (frame * np.abs(values)) @ frame.T
+        found = Majorant.of((H + H.T) / 2, A)
+        assert found.pad <= 1e-12 * (np.linalg.norm(H) + np.linalg.norm(A) ** 2 + 1)
+        assert found.proves(A)
+        assert dominates(found.matrix, found.pad, D, -D)
+
+        def lowered(by, found=found, n=n):
+            return Majorant(found.matrix - by * np.eye(n), found.pad)
+
+        good, bad = 0.0, 2 * float(np.abs(found.matrix).max()) + 1
+        while (middle := (good + bad) / 2) not in (good, bad):
+            forged = lowered(middle)
+            good, bad = (middle, bad) if dominates(forged.matrix, forged.pad, D, -D) else (good, middle)
+        assert not dominates(lowered(bad).matrix, found.pad, D, -D)
+        assert not lowered(bad).proves(A)
+        tilted = found.matrix.copy()
+        tilted[0, -1] = np.nextafter(tilted[0, -1], np.inf)
+        assert not Majorant(tilted, found.pad).proves(A)  # not symmetric
+
+
+def test_pads_that_are_exact_or_not_finite():
+    """D = diag(3, -3/4): |D| is proved by its pad, and not without one; what overflows is not proved."""
+    A, H = np.diag([2.0, 0.5]), np.diag([3.0, 0.75]) + 2.0**-30 * np.eye(2)
+    found = Majorant.of(H, A)
+    assert Majorant(H, found.pad * 1.001).proves(A)
+    assert not Majorant(H, 0.0).proves(A)  # fails closed
+    assert not Majorant(np.diag([3.0, np.nextafter(0.75 - found.pad, 0)]), found.pad).proves(A)
+    for huge in (np.full((2, 2), np.nan), np.full((2, 2), np.inf)):
+        assert not Majorant(huge, 1.0).proves(A)
+        with np.errstate(all="ignore"):
+            assert Majorant.of(huge, A) is None
 
 
 @pytest.mark.parametrize("dims", [(1, 3, 4), (2, 3, 5), (2, 4, 3, 4)])

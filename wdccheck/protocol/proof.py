@@ -84,6 +84,9 @@ class Bounded(Regions, Protocol):
     def matured(self) -> Bounded:
         """The same regions after one effort more."""
 
+    def remark(self, lower: float) -> str:
+        """What else keeps bounds above this lower one, for the reason of a stop; "" if nothing is known."""
+
     def finer(self) -> Bounded | None:
         """Roots that cover everything in more detail, for a new search when this one is at its end."""
 

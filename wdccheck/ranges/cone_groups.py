@@ -210,6 +210,10 @@ class Groups:
             kept &= (left < 0) | (tree.first[left] < tree.last[right])
         return replace(self, nodes=nodes[kept], bound=bound[kept], effort=np.zeros(kept.sum(), dtype=int))
 
+    def remark(self, lower: float) -> str:
+        """Nothing, whatever the lower bound is."""
+        return ""
+
     def finer(self) -> Groups | None:
         """All products of a finer partition in the slots that are never split, with roots in the others."""
         if not self.pairs:

@@ -1,11 +1,12 @@
 """The proof of an upper bound of the RRIC over groups of cones (Fact 13).
 
-|D| on pairs first, then D between two pairs.
+A majorant H of +-D on pairs first, then D between two pairs.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -15,22 +16,40 @@ from wdccheck.linalg import rounding
 from wdccheck.linalg.measurements import Measurements
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
-from wdccheck.ranges import differences
+from wdccheck.ranges import chosen_majorants, differences
 from wdccheck.ranges.cone_groups import Groups
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, kept, pencil
 from wdccheck.ranges.cone_rows import joined_cones
+from wdccheck.ranges.majorants import AbsoluteValue, Proved
 from wdccheck.ranges.spans import Span
 from wdccheck.stops import CONES_EXHAUSTED
 from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
 
+_SHARE = 0.25  # of the time left goes to the choice of a majorant, at most
+_APART = 1.02  # of a lower bound: a dual value above is worth a word
+
+
+@dataclass(frozen=True, eq=False)
+class Majorized(Groups):
+    """Groups of cones with the one majorant of their search: u and v may lie in different regions."""
+
+    majorant: Proved
+
+    def remark(self, lower: float) -> str:
+        """Where the majorant is what keeps the bound up."""
+        dual = self.majorant.dual
+        if not dual > lower * _APART:
+            return ""
+        return f"; no one majorant of A^T A - I for all differences gives less than {dual * (1 - 1e-4):.4g}"
+
 
 @dataclass(frozen=True, eq=False)
 class Proof:
     """The range of a network seen through D = A^T A - I.
 
-    A region is a pair of groups, or two of them. If ``u^T |D| u <= t ||u||^2`` for all differences u
+    A region is a pair of groups, or two of them. If ``u^T H u <= t ||u||^2`` for all differences u
     of a pair, and of another, then |u^T D v| <= t ||u|| ||v|| between the two (Cauchy-Schwarz). A pair of
     single cones where this fails is held against all pairs.
 
@@ -67,48 +86,48 @@ class Proof:
     def _pairs(self) -> ConePairs | None:
         return ConePairs.of(self.layers, self.k)
 
-    def groups(self, deadline: float = math.inf) -> Groups | None:
+    def groups(self, deadline: float = math.inf) -> Majorized | None:
         """One region: all pairs. OutOfTime at the deadline."""
         pairs = kept(self, "_pairs", partial(ConePairs.of, self.layers, self.k), deadline)
         if pairs is None:
             return None
         tree, weights = pairs.tree, pairs.weights()
-        return Groups((tree,) * 4, (weights,) * 4, 0, {"x1": 0, "x2": 1, "x3": 2, "x4": 3},
-                      np.array([[0, 0, -1, -1]]), np.array([np.inf]),
-                      np.zeros(1, dtype=int))
+        return Majorized((tree,) * 4, (weights,) * 4, 0, {"x1": 0, "x2": 1, "x3": 2, "x4": 3},
+                         np.array([[0, 0, -1, -1]]), np.array([np.inf]),
+                         np.zeros(1, dtype=int), self._majorant(tree.codes, deadline))
 
     @cached_property
-    def _majorant(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """V (r, n), w (r,) and a pad with |D| = I + V^T diag(w) V up to it: H +- D >= -pad I.
+    def _absolute(self) -> AbsoluteValue:
+        return AbsoluteValue.of(self.A)
 
-        A = U diag(sigma) V + E, so D = V^T diag(sigma^2) V - I + R. H + D - R has the weights
-        |sigma^2 - 1| + sigma^2 - 1 >= 0; H - D + R = 2 I - V^T diag(2 min(1, sigma^2)) V >= 2 (1 - ||V||^2).
+    def _majorant(self, codes: np.ndarray, deadline: float) -> Proved:
+        """The one chosen for the cones of these codes where there is time for it, else |D|.
 
-        The weights err by 3 u max(sigma^2, 1) < 8 u (top + 1)^2. The products err by gamma(m + n) of
-        Frobenius norms, ||U||_F^2 and ||V||_F^2 <= 2 rank: less than `small` rank (top + 1). 1.01 is for
-        what is relative: norms of fewer than 2^46 entries, and ten roundings.
+        It goes into the regions, so that one search, in whatever processes, has one majorant (Fact 21).
         """
-        u, sigma, v = np.linalg.svd(self.A, full_matrices=False)
-        m, n = self.A.shape
-        small = rounding.gamma(4 * (m + n) + 64)
-        rank, top = len(sigma), float(sigma[0])
-        rest = float(np.linalg.norm(self.A - (u * sigma) @ v)) + small * rank * (top + 1)
-        skew_u = float(np.linalg.norm(u.T @ u - np.eye(rank))) + small * rank
-        skew_v = float(np.linalg.norm(v @ v.T - np.eye(rank))) + small * rank
-        off = (1 + skew_v) * top**2 * skew_u + 2 * rest * (top * (1 + skew_u) * (1 + skew_v) + rest) + rest**2
-        return v, np.abs(sigma**2 - 1) - 1, (off + 2 * skew_v + 8 * rounding.UNIT * (top + 1) ** 2) * 1.01
+        if "_chosen" not in vars(self):
+            now = time.monotonic()
+            soon = now + _SHARE * (deadline - now)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is beyond floats proves nothing
+                found = chosen_majorants.choose(self.layers, self.A, self._absolute, codes, soon)
+            if time.monotonic() >= soon:
+                return found
+            vars(self)["_chosen"] = found
+        kept: Proved = vars(self)["_chosen"]
+        return kept
 
-    def forms(self, regions: Groups) -> Refinement:
+    def forms(self, regions: Majorized) -> Refinement:
         """Pencils of the regions whose spans are small."""
         paired = regions.nodes[:, 2] < 0
         yield from self._alone_or_not(regions, np.flatnonzero(paired))
         yield from self._quadruples(regions, np.flatnonzero(~paired))
 
-    def _alone_or_not(self, regions: Groups, which: np.ndarray) -> Refinement:
-        """u^T |D| u <= t ||u||^2, or ||D u|| <= t ||u||, which bounds |u^T D v| whatever v is."""
+    def _alone_or_not(self, regions: Majorized, which: np.ndarray) -> Refinement:
+        """u^T H u <= t ||u||^2; for |D| also ||D u|| <= t ||u||, which bounds |u^T D v| whatever v is."""
         for span in (span for way in WAYS for span in self._spans(regions, which, 0, way)):
-            yield span.owners, (self._majorized(span),)
-            yield span.owners, (self._image(span),)
+            yield span.owners, (self._majorized(span, regions.majorant),)
+            if isinstance(regions.majorant, AbsoluteValue):
+                yield span.owners, (self._image(span),)
 
     def _quadruples(self, regions: Groups, which: np.ndarray) -> Refinement:
         """D between two pairs, the first one of single cones."""
@@ -142,16 +161,11 @@ class Proof:
         pad = moved * (2 * whole + moved) + rounding.gamma(2 * len(self.A.T) + 16) * whole**2
         return replace(plain, form=product.swapaxes(1, 2) @ product, form_pad=pad, power=2)
 
-    def _majorized(self, span: Span) -> RangeForm:
-        """sup u^T |D| u / u^T u."""
-        v, weights, pad = self._majorant
-        n = v.shape[1]
-        product = span.columns + v.T @ (weights[:, None] * (v @ span.columns))
-        # ||H||_F <= sqrt(n) + ||V||^2 ||w||, and ||V||^2 <= 1 + skew_v < 1.01 (LAPACK). The products err by
-        # gamma(n + r + 2) max|w| ||V||_F^2, r = len(v), ||V||_F^2 <= 2 r: half of `loss`; half is pencil's
-        size = np.full(len(span.owners), np.sqrt(n) + float(np.linalg.norm(weights)) * 1.01)
-        loss = pad + rounding.gamma(4 * n + 64) * (1 + 2 * len(v) * float(np.abs(weights).max()))
-        return pencil(span, product, size, np.full(len(span.owners), loss))
+    def _majorized(self, span: Span, majorant: Proved) -> RangeForm:
+        """sup u^T H u / u^T u."""
+        product, size, loss = majorant.image(span.columns)
+        ones, zeros = _ones(span)
+        return pencil(span, product, size * ones, loss + zeros)
 
     def _between(self, left: Span, right: Span) -> tuple[RangeForm, RangeForm]:
         """+- u^T D v / (||u|| ||v||) over two ranges, as that of +- 2 u^T D v / (||u||^2 + ||v||^2)."""

@@ -114,7 +114,9 @@ def best_first(
                 continue
             stop = Stop(Reason.EXHAUSTED, f"{cast(GroupProof, proof_of(condition)).limit}; {visited:,} nodes")
         if stop is not None:
-            yield stopped(known, stop)
+            open_still = stop.reason in (Reason.EXHAUSTED, Reason.NODES, Reason.TIME)
+            remark = roots.remark(known.lower) if open_still else ""
+            yield stopped(known, replace(stop, detail=stop.detail + remark))
             return
         cutoff = max(limits.goal(known), frontier.ended, run.target or 0.0, _STEP * upper)
         popped = frontier.pop(_PIECE * _TASKS, cutoff)

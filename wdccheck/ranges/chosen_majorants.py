@@ -1,0 +1,177 @@
+"""The choice of a majorant by the multiplicative algorithm of optimal design (Fact 24).
+
+H is as small as can be on a pool of range differences, which grows by those on which H is still large.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from wdccheck.ranges.hot_differences import Hot, random_differences
+from wdccheck.ranges.majorants import AbsoluteValue, Majorant, Proved, forms
+
+__all__ = ["Choice", "Pool", "choose", "optimal"]
+
+_LARGEST = 512  # outputs up to which a majorant is chosen
+_CLOSE = 1.01  # of the dual value: nothing is left to gain
+_PATIENCE, _PROGRESS = 3, 0.995  # so many rounds have to lower the supremum to so much of what it was
+_STEPS = 100  # of the algorithm in a round, at most
+_WORK = 30 * 100 * 96**3  # products in the steps of a round
+_SPREAD = 0.01  # of the weight lies on all differences alike: H stays finite off the pool
+_RIDGE = 2.0**-20  # of the trace of Sigma
+_LIGHT = 2.0**-20  # atoms below are dropped
+_FRESH = 0.3  # of the weight goes to new atoms
+
+Layers = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Unit range differences u with weights p: Sigma = (1 - s) sum p u u^T + s `spread`.
+
+    Attributes
+    ----------
+    atoms : ndarray of shape (N, n)
+    weights : ndarray of shape (N,)
+        Their sum is 1.
+    spread : ndarray of shape (n, n)
+        The mean of u u^T over random differences.
+    """
+
+    atoms: np.ndarray
+    weights: np.ndarray
+    spread: np.ndarray
+
+    def joined(self, atoms: np.ndarray) -> Pool:
+        """With more atoms, which take some of the weight."""
+        share = _FRESH if len(self.atoms) else 1.0
+        fresh = np.full(len(atoms), share / max(len(atoms), 1))
+        return replace(self, atoms=np.concatenate([self.atoms, atoms]),
+                       weights=np.concatenate([(1 - share) * self.weights, fresh]))
+
+    def moment(self, weights: np.ndarray) -> np.ndarray:
+        """Sigma (n, n) of these weights."""
+        return (1 - _SPREAD) * (self.atoms.T * weights) @ self.atoms + _SPREAD * self.spread
+
+    def weighted(self, weights: np.ndarray) -> Pool:
+        """With these weights, without light atoms."""
+        kept = weights > _LIGHT
+        return replace(self, atoms=self.atoms[kept], weights=weights[kept] / weights[kept].sum())
+
+    def dual(self, D: np.ndarray) -> float:
+        """The nuclear norm of Sigma^1/2 D Sigma^1/2: no H >= +-D has a smaller supremum over the range."""
+        values, vectors = np.linalg.eigh(self.moment(self.weights))
+        half = vectors * np.sqrt(np.maximum(values, 0.0))
+        return float(np.abs(np.linalg.eigvalsh(half.T @ D @ half)).sum())
+
+
+def optimal(D: np.ndarray, pool: Pool, steps: int) -> tuple[np.ndarray, Pool]:
+    """An H >= +-D whose largest u^T H u over the atoms is nearly the least one; the pool reweighted.
+
+    H = S^-1/2 |S^1/2 D S^1/2| S^-1/2 for S = Sigma and a ridge; each weight is multiplied by its u^T H u.
+    """
+    n = len(D)
+    best, least, weights = np.abs(D), math.inf, pool.weights
+    for _ in range(steps):
+        values, vectors = np.linalg.eigh(pool.moment(weights))
+        root = np.sqrt(np.maximum(values, 0.0) + _RIDGE / n)
+        inner, turned = np.linalg.eigh(root[:, None] * (vectors.T @ D @ vectors) * root)
+        frame = vectors @ (turned / root[:, None])
+        H = (frame * np.abs(inner)) @ frame.T
+        quotients = np.maximum(forms(H, pool.atoms), 0.0)
+        if quotients.max() < least:
+            best, least = H, float(quotients.max())
+        total = float(weights @ quotients)
+        if not total > 0:  # D = 0 on the pool
+            break
+        weights = weights * quotients / total
+    return (best + best.T) / 2, pool.weighted(weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What has been tried, and all differences met: data that grow.
+
+    Attributes
+    ----------
+    D : ndarray of shape (n, n)
+    pool : Pool
+    tried : tuple of ndarray of shape (n, n)
+        Majorants up to rounding, the first one |D|.
+    seen : ndarray of shape (N, n)
+    dual : float
+    """
+
+    D: np.ndarray
+    pool: Pool
+    tried: tuple[np.ndarray, ...]
+    seen: np.ndarray
+    dual: float = 0.0
+
+    def improved(self, cuts: np.ndarray) -> Choice:
+        """After one more round with the unit differences `cuts` (B, n), such as refutations of a proof."""
+        steps = int(np.clip(_WORK / (30 * len(self.D) ** 3), 4, _STEPS))
+        H, pool = optimal(self.D, self.pool.joined(cuts), steps)
+        return Choice(self.D, pool, (*self.tried, H), np.concatenate([self.seen, cuts]),
+                      max(self.dual, pool.dual(self.D)))
+
+    def best(self) -> np.ndarray | None:
+        """The one whose largest u^T H u over all differences met is least; None for |D|."""
+        suprema = [float(forms(H, self.seen).max(initial=0.0)) for H in self.tried]
+        at = int(np.argmin(suprema))
+        return self.tried[at] if at else None
+
+
+def choose(
+    layers: Layers, A: np.ndarray, absolute: AbsoluteValue, codes: np.ndarray, deadline: float = math.inf
+) -> Proved:
+    """A proved majorant of D = A^T A - I for the differences of a range; |D| where that is as good.
+
+    It depends on nothing but the arguments, and on the clock only at the deadline.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray
+    A : ndarray of shape (m, n)
+    absolute : AbsoluteValue
+        |D|.
+    codes : ndarray of shape (L, k)
+        A direction of every activation cone.
+    deadline : float
+        Of `time.monotonic`: what has been found until then serves.
+    """
+    n = A.shape[1]
+    if n > _LARGEST or time.monotonic() >= deadline:
+        return absolute
+    D, H = A.T @ A - np.eye(n), absolute.dense()
+    if not (np.isfinite(D).all() and np.isfinite(H).all()):
+        return absolute
+    exponent = int(np.frexp(np.abs(D).max())[1])
+    D, H = np.ldexp(D, -exponent), np.ldexp(H, -exponent)
+    hot = Hot.of(layers, codes)
+    some = random_differences(layers, codes)
+    pool = Pool(np.zeros((0, n)), np.zeros(0), some.T @ some / max(len(some), 1))
+    choice, reached = Choice(D, pool, (H,), some), list[float]()
+    while not _settled(reached, choice.dual) and time.monotonic() < deadline:
+        hot, found = hot.after(choice.tried[-1])
+        if not len(found):
+            return absolute
+        reached.append(float(forms(choice.tried[-1], found).max()))
+        choice = choice.improved(found)
+    best = choice.best()
+    if best is None:
+        return absolute
+    return Majorant.of(np.ldexp(best, exponent), A, math.ldexp(choice.dual, exponent)) or absolute
+
+
+def _settled(reached: Sequence[float], dual: float) -> bool:
+    """Whether the last supremum is near the dual value, or the last few are hardly less than those before."""
+    if reached and reached[-1] <= _CLOSE * dual:
+        return True
+    last, before = reached[-_PATIENCE:], reached[:-_PATIENCE]
+    return bool(before) and min(last) > _PROGRESS * min(before)
