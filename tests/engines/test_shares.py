@@ -13,6 +13,7 @@ from wdccheck.engines import loop, shares
 from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.shares import Plateau, proof_follows, share
 from wdccheck.running.run import Run
+from wdccheck.stops import Reason
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,9 @@ def test_a_hopeless_proof_leaves_time_to_a_search():
     found = wc.bracket(wc.WDC(W), wc.Spectral(), wc.BranchAndBound(), wc.Ascent(), time_limit=1.0)
     units = [work.unit for work in found.engines]
     assert units[:2] == ["formulas", "nodes"] and "no progress" in found.stopped["upper"].detail
+
+
+def test_no_search_follows_a_proof_that_has_closed_the_gap():
+    W = np.random.default_rng(0).standard_normal((40, 2)) / np.sqrt(40)
+    found = wc.bracket(wc.WDC(W), time_limit=30)
+    assert found.stopped["upper"].reason is Reason.GAP and found.engines[-1].unit == "nodes"

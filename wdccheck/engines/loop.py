@@ -150,7 +150,7 @@ def _steps(
             known = replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
             continue
         own = share(engines, position, run)
-        before, plateau = known.engines, Plateau(known.lower, own.began)
+        before, plateau, near = known.engines, Plateau(known.lower, own.began), False
         for found in engine.improve(condition, known, own):
             known = _merged(known, found, exact)
             if found.engines != before:  # else it has done nothing yet
@@ -163,6 +163,9 @@ def _steps(
             if proof_follows(engines, position, run) and plateau.long(time.monotonic()):
                 known = replace(known, stopped={**known.stopped, "lower": plateau.stop(known)})
                 break
+            near = "upper" in found.stopped and found.stopped["upper"].reason is Reason.GAP
+        if near and all(later.unit != "nodes" for later in engines[position + 1:]):
+            break  # the bracket is as narrow as the last proof was asked for
     known = _explained(known, run)
     if checkpoint is not None:
         _keep(known, checkpoint)
