@@ -27,6 +27,7 @@ from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
 
+_FEW = 512  # cones up to which their pairs are within reach, one by one: groups are better bounded by |D|
 _SHARE = 0.25  # of the time left goes to the choice of a majorant, at most
 _APART = 1.02  # of a lower bound: a dual value above is worth a word
 
@@ -101,10 +102,12 @@ class Proof:
         return AbsoluteValue.of(self.A)
 
     def _majorant(self, codes: np.ndarray, deadline: float) -> Proved:
-        """The one chosen for the cones of these codes where there is time for it, else |D|.
+        """The one chosen for the cones of these codes where they are few and there is time, else |D|.
 
         It goes into the regions, so that one search, in whatever processes, has one majorant (Fact 21).
         """
+        if len(codes) > _FEW:
+            return self._absolute
         if "_chosen" not in vars(self):
             now = time.monotonic()
             soon = now + _SHARE * (deadline - now)
