@@ -1,4 +1,4 @@
-"""Copositivity on the pairs between two blocks of cones: the definition that the compiled one is tested against.
+"""Copositivity on the pairs between two blocks of cones: what the compiled version is tested against.
 
 A pair of cones with rays g, g' holds if q(sum x_j g_j - sum y_j g'_j) >= 0 for all x, y >= 0, q a quadratic
 form. A ray of both cones comes once, with either sign: each choice of signs is a matrix, and the pair holds
@@ -251,7 +251,7 @@ def _passes(z: np.ndarray) -> np.ndarray:
 
 
 def _eliminated(z: np.ndarray, keep: float) -> np.ndarray:
-    """Whether elimination meets positive pivots only, with the positive entries off the diagonal times `keep`."""
+    """Whether pivots are positive, with the positive entries off the diagonal times `keep`."""
     a = np.where(z < 0, z, keep * z)
     a[:, range(ORDER), range(ORDER)] = np.einsum("bii->bi", z)
     good = np.ones(len(z), dtype=bool)
@@ -282,13 +282,15 @@ def _tape(walk: _Walk, matrices: _Matrices, search: _Search) -> np.ndarray:
         np.concatenate([note[i] for note in search.notes] or [np.empty(0, dtype=int)]) for i in range(4))
     order = np.lexsort((depth, path, number))
     bounds = np.searchsorted(number[order], np.arange(len(matrices.order) + 1))
-    result, at = [], 0
+    result: list[np.ndarray] = []
+    at = 0
     for step in walk.steps:
         if step >= 0:
-            result.append([step])
+            result.append(np.array([step]))
             continue
         pair = matrices.owner[at, :2]
         while at < len(matrices.order) and (matrices.owner[at, :2] == pair).all():
-            result.append([OPEN] if search.failed[at] else code[order[bounds[at]: bounds[at + 1]]])
+            own = order[bounds[at]: bounds[at + 1]]
+            result.append(np.array([OPEN]) if search.failed[at] else code[own])
             at += 1
     return np.concatenate(result).astype(np.uint8)

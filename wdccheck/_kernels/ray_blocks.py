@@ -1,4 +1,4 @@
-"""Blocks of simplicial cones, and what is proved of the pairs between two of them: plain data for every kernel."""
+"""Blocks of simplicial cones, and what is proved of the pairs between two: plain data for every kernel."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Outcome:
     Attributes
     ----------
     nodes, matrices, pairs : int
-        Matrices looked into, those of them that are a pair's own, pairs of cones that were not proved in groups.
+        Matrices looked into, those of them that are a pair's own, pairs of cones not proved in groups.
     open : ndarray of int64, shape (H, 3)
         Pairs of cones that are not proved, and bits: of the j-th ray that they share, the sign is - if the
         j-th bit is set.
