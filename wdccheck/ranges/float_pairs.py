@@ -19,7 +19,8 @@ __all__ = ["Gathered", "Part", "Problem", "Task", "prove_blocks"]
 
 _NODES = 10_000  # of one matrix, after which it is left to integers
 _ROOM = 1024  # open matrices between two blocks
-_TOGETHER = 32  # pairs of blocks of a task
+_USUAL = 0.99  # of all rays have an error up to the one that pads are made for
+_TOGETHER = 16  # pairs of blocks of a task
 
 Task = tuple[int, int, int]
 """A block, and the first and last of those that it is paired with."""
@@ -62,13 +63,13 @@ class Problem:
         """The problem, and the rays that alone violate t.
 
         *Errors.* Let G bound the lengths of the stored rays g, e_i their errors, q = ||Q||_F >= ||Q||_2, so
-        that |Q|, entry by entry, has norm at most q, too. For rays scaled by d_i > 0, divided by d_i d_j, an entry
-        v_i^T Q v_j errs by at most gamma(2n) q G^2 (two products in any order) + 2.1 u q G^2 (v is rounded)
-        + u q G^2 (the diagonal of Q is) + q (G e_i + G e_j + e_i e_j) (rays). With f_i = 1 + e_i / (64 u G)
-        the last term is at most 64 u q G^2 f_i f_j. The exact entries are at most z = q G^2 f_i f_j, and what
-        the search of a matrix loses is less than 600 u z (Fact 25). Together less than
-        q G^2 (gamma(2n) + 668 u) f_i f_j; 700 u, and 1.01 for q and G themselves. 2^-600 is more than what is
-        subnormal may lose.
+        that |Q|, entry by entry, has norm at most q, too. For rays scaled by d_i > 0, divided by d_i d_j, an
+        entry v_i^T Q v_j errs by at most gamma(2n) q G^2 (two products in any order) + 2.1 u q G^2 (v is
+        rounded) + u q G^2 (the diagonal of Q is) + q (G e_i + G e_j + e_i e_j) (rays). With any e <= 1 <= G and
+        f_i = max(1, e_i / e) the last term is at most q G^2 (2 e + e^2) f_i f_j. The exact entries are at most
+        z = q G^2 (1 + e)^2 f_i f_j; what the search of a matrix loses is less than 600 u z (Fact 25). Together
+        less than q G^2 (gamma(2n) + 604 u (1 + e)^2 + 2 e + e^2) f_i f_j; 1.01 for q and G themselves. 2^-600
+        is more than what is subnormal may lose.
         """
         if not (np.isfinite(H).all() and np.array_equal(H, H.T) and math.isfinite(t)):
             raise InvalidInput("H and t", "a symmetric matrix and a number, finite", f"{H!r}, {t!r}"[:200])
@@ -76,8 +77,10 @@ class Problem:
         form = math.ldexp(t, exponent) * np.eye(len(H)) - np.ldexp(H, exponent)
         q, vectors = float(np.linalg.norm(form)), images.vectors
         length = float(np.sqrt(np.sum(vectors**2, axis=1).max(initial=1.0)))
-        pad = 1.01 * q * length**2 * (rounding.gamma(2 * len(H) + 8) + 700 * rounding.UNIT) + 2.0**-600
-        wrong = 1 + images.error / (64 * rounding.UNIT * length)
+        e = max(float(np.quantile(images.error, _USUAL)) if len(vectors) else 0.0, rounding.UNIT)
+        lost = rounding.gamma(2 * len(H) + 8) + 640 * rounding.UNIT * (1 + e) ** 2 + 2 * e + e * e
+        pad = 1.01 * q * length**2 * (lost if e <= 1 else math.inf) + 2.0**-600
+        wrong = np.maximum(images.error / e, 1.0)
         square = np.einsum("ri,ri->r", vectors @ form, vectors)
         alone = [Violation((ray,), (1.0,), vectors[ray] / np.linalg.norm(vectors[ray]))
                  for ray in np.flatnonzero(square < -2 * pad * wrong**2).tolist()]
@@ -87,9 +90,12 @@ class Problem:
         return Problem(vectors, scale, form, pad, parts), alone
 
     def tasks(self) -> list[Task]:
-        """Together all pairs of blocks, each with itself, too."""
+        """Together all pairs of blocks, each with itself, too; shuffled, so that the first violations are not
+        all of one place.
+        """
         count = len(self.parts)
-        return [(a, b, min(b + _TOGETHER, count)) for a in range(count) for b in range(a, count, _TOGETHER)]
+        tasks = [(a, b, min(b + _TOGETHER, count)) for a in range(count) for b in range(a, count, _TOGETHER)]
+        return [tasks[i] for i in np.random.default_rng(0).permutation(len(tasks))]
 
 
 def prove_blocks(problem: Problem, deadline: float, taped: bool, task: Task) -> Part:
