@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import combinations, combinations_with_replacement
 from math import lcm
 
 import numpy as np
@@ -37,16 +37,22 @@ def _integers(row):
 
 
 def determinant(z):
-    """By cofactors of the first row."""
-    if not z:
-        return 1
-    rest = [row[1:] for row in z[1:]]
-    return sum((-1) ** j * z[0][j] * determinant([row[:j] + row[j + 1:] for row in z[1:]])
-               for j in range(len(z))) if rest else z[0][0]
+    """Of a matrix of integers, without fractions (Bareiss)."""
+    z, sign, last = [list(row) for row in z], 1, 1
+    for j in range(len(z) - 1):
+        swap = next((i for i in range(j, len(z)) if z[i][j]), None)
+        if swap is None:
+            return 0
+        if swap != j:
+            z[j], z[swap], sign = z[swap], z[j], -sign
+        for i in range(j + 1, len(z)):
+            z[i] = [(z[j][j] * z[i][m] - z[i][j] * z[j][m]) // last for m in range(len(z))]
+        last = z[j][j]
+    return sign * z[-1][-1] if z else 1
 
 
 def copositive(z):
-    """Hadeler's criterion: no principal submatrix has a negative determinant and cofactors >= 0 of its last row."""
+    """Hadeler's criterion: no principal submatrix has cofactors >= 0 of its last row and a determinant < 0."""
     z = [list(row) for row in z]
     for count in range(1, len(z) + 1):
         for rows in combinations(range(len(z)), count):
@@ -60,24 +66,22 @@ def copositive(z):
 
 def holds(cones, H, t):
     """Whether u^T H u <= t ||u||^2 for all differences u of points in the cones, exactly."""
-    form = [[Fraction(t) * (i == j) - Fraction(H[i][j]) for j in range(len(H))] for i in range(len(H))]
-
-    def inner(a, b):
-        return sum(x * sum(q * y for q, y in zip(row, b, strict=True)) for x, row in zip(a, form, strict=True))
-
+    *flat, common = _integers([*np.ravel(H), t])
+    n = len(H)
+    form = common * np.eye(n, dtype=int).astype(object) - np.array(flat, dtype=object).reshape(n, n)
+    rays = np.array(cones.exactly, dtype=object)
     every = [[int(ray) for ray in simplex if ray >= 0] for simplex in cones.simplices]
-    for one, two in product(every, every):
-        rays = [cones.exactly[ray] for ray in one] + [[-x for x in cones.exactly[ray]] for ray in two]
-        if not copositive([[inner(a, b) for b in rays] for a in rays]):
+    for one, two in combinations_with_replacement(every, 2):
+        signed = np.concatenate([rays[one], -rays[two]])
+        if not copositive((signed @ form @ signed.T).tolist()):
             return False
     return True
 
 
 def threshold(cones, H):
-    """The least float t for which `holds`, by bisection."""
-    low, high = 0.0, float(2 + sum(abs(x) for x in np.ravel(H)))
-    if holds(cones, H, low):
-        return low
+    """The least float t for which `holds`, by bisection; there is some ray."""
+    high = float(2 + sum(abs(x) for x in np.ravel(H)))
+    low = -high
     while True:
         middle = (low + high) / 2
         if middle in (low, high):

@@ -43,6 +43,8 @@ class Problem:
     ----------
     vectors : ndarray of shape (R, n)
         v, the rays scaled to v^T Q v = 1.
+    lengths : ndarray of shape (R,)
+        The factors by which they were scaled.
     scale : ndarray of shape (R,)
         d, see :class:`~wdccheck._kernels.ray_blocks.Block`.
     form : ndarray of shape (n, n)
@@ -53,6 +55,7 @@ class Problem:
     """
 
     vectors: np.ndarray
+    lengths: np.ndarray
     scale: np.ndarray
     form: np.ndarray
     pad: float
@@ -87,7 +90,7 @@ class Problem:
         lengths = 1 / np.sqrt(np.maximum(square, pad * wrong**2))
         vectors, scale = vectors * lengths[:, None], lengths * wrong
         parts = blocks_of(vectors, vectors @ form, scale, pad, images.simplices)
-        return Problem(vectors, scale, form, pad, parts), alone
+        return Problem(vectors, lengths, scale, form, pad, parts), alone
 
     def tasks(self) -> list[Task]:
         """Together all pairs of blocks, each with itself, too; shuffled, so that the first violations are not
@@ -165,9 +168,8 @@ class Gathered:
         u = (signs * x) @ self.problem.vectors[rays]
         if not u @ self.problem.form @ u < -2 * self.problem.pad * (self.problem.scale[rays] @ x) ** 2:
             return None
-        on_unit = signs * x * np.linalg.norm(self.problem.vectors[rays], axis=1)
-        on_unit /= np.abs(on_unit).max()
-        return Violation(matrix.rays, tuple(on_unit.tolist()), u / np.linalg.norm(u))
+        stored = signs * x * self.problem.lengths[rays]
+        return Violation(matrix.rays, tuple((stored / np.abs(stored).max()).tolist()), u / np.linalg.norm(u))
 
 
 def _matrix(simplices: np.ndarray, s: int, t: int, mask: int) -> Matrix:
