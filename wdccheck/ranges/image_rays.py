@@ -195,19 +195,22 @@ def _flat(images: ImageRays) -> Iterator[int]:
         error = images.error[images.simplices[chosen]].sum(axis=1) + rounding.gamma(16 * a.shape[1])
         b, c = (x - np.einsum("bn,bn->b", a, x)[:, None] * a for x in (b, c))
         one, other = np.linalg.norm(b, axis=1), np.linalg.norm(c, axis=1)
-        rest = c - (np.einsum("bn,bn->b", b, c) / np.maximum(one, 1e-300) ** 2)[:, None] * b
+        b = b / np.maximum(one, 1e-300)[:, None]
+        rest = c - np.einsum("bn,bn->b", b, c)[:, None] * b
         yield from chosen[np.linalg.norm(rest, axis=1) * one <= 8 * error * (one + other)].tolist()
 
 
 def _inner(rays: list[np.ndarray]) -> int | None:
     """Which of three rays is a combination of the others without negative coefficients; None if none is.
 
-    No two of the rays are parallel. With p_i the minor of the other two, in the same two columns, the sum of
-    +-p_i times ray i is 0 if they are dependent.
+    With p_i the minor of the other two, in two columns in which the first two are independent, the sum of p_i
+    times ray i is 0 if they are dependent.
     """
     a, b, c = rays
     pivot = next(j for j in range(len(a)) if a[j])
-    other = next(j for j in range(len(a)) if a[pivot] * b[j] != a[j] * b[pivot])
+    other = next((j for j in range(len(a)) if a[pivot] * b[j] != a[j] * b[pivot]), None)
+    if other is None:
+        return None
     columns = [pivot, other]
     share = [_minor(b[columns], c[columns]), _minor(c[columns], a[columns]), _minor(a[columns], b[columns])]
     if any(share[0] * x + share[1] * y + share[2] * z for x, y, z in zip(a, b, c, strict=True)):

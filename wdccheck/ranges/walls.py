@@ -38,8 +38,9 @@ def normals(layers: Layers, unit: int, gates: Gates) -> tuple[np.ndarray, np.nda
     row = layers[-1][unit]
     value = np.broadcast_to(row, (len(gates[0]) if gates else 1, len(row)))
     error = np.zeros_like(value)
-    for W, gate in zip(layers[-2::-1], gates[::-1], strict=True):
-        value, error = product(W.T, np.where(gate, value, 0.0), np.where(gate, error, 0.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for W, gate in zip(layers[-2::-1], gates[::-1], strict=True):
+            value, error = product(W.T, np.where(gate, value, 0.0), np.where(gate, error, 0.0))
     return scaled(value, error)
 
 
