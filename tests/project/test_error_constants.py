@@ -47,6 +47,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "engines/proving/goals.py": "goal_of", "engines/proving/multipliers.py": "whitened",
     "engines/proving/relax.py": "proved_bound", "geometry/boxes.py": "contains",
     "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
+    "ranges/image_rays.py": "_POOR _flat _near", "ranges/meshes.py": "_POOR",
     # what is refused, estimated, printed or drawn
     "brackets.py": "closed", "checker/coherence.py": "_ORTHONORMAL _orthonormal", "data/digits.py": "step",
     "engines/lines.py": "NEARLY",

@@ -47,17 +47,15 @@ class Mesh:
 
     def refine(self, number: int) -> bool:
         """Cut all cells where a unit of layer `number` vanishes; False if there are too many."""
-        W = self.layers[number - 1]
-        self.signs = np.zeros((len(self.rays), len(W)), dtype=np.int8)
-        for start in range(0, len(self.rays), _CHUNK):
-            chosen = slice(start, start + _CHUNK)
-            self.signs[chosen] = self._signs(
-                number, 0, self.rays[chosen], self.errors[chosen], [o[chosen] for o in self.opened],
-                self.names[chosen])
         width = sum(len(W) for W in self.layers[:number])
-        for unit in range(len(W)):
-            if time.monotonic() > self.deadline:
-                raise OutOfTime("the cones of the network were not all found in time")
+        if len(self.rays) * width > _ENTRIES:
+            return False
+        self.signs = np.concatenate([
+            self._signs(number, 0, self.rays[part], self.errors[part], [o[part] for o in self.opened],
+                        self.names[part])
+            for part in (slice(start, start + _CHUNK) for start in range(0, len(self.rays), _CHUNK))])
+        for unit in range(self.signs.shape[1]):
+            self._in_time()
             self._cut(number, unit)
             if self.cells > _CELLS or len(self.rays) * width > _ENTRIES:
                 return False
@@ -68,48 +66,61 @@ class Mesh:
         self.parent = np.arange(self.cells)
         return True
 
+    def _in_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise OutOfTime("the cones of the network were not all found in time")
+
     def _cut(self, number: int, unit: int) -> None:
-        """Cut the cells that have vertices of both signs, and the edges that do."""
-        ends = self.signs[self.ends, unit]
-        low, high = ends.min(axis=1), ends.max(axis=1)
+        """Cut the cells that have vertices of both signs, and the edges that do.
+
+        The positive half of an edge or a cell stays, the negative half is new.
+        """
+        low, high = self._range(unit)
         above, below = np.zeros(self.cells, dtype=bool), np.zeros(self.cells, dtype=bool)
         above[self.sides[high > 0]] = True
         below[self.sides[low < 0]] = True
         cut = np.flatnonzero(above & below)
         if not len(cut):
             return
-        place = np.full(self.cells, -1)
+        place = np.full(self.cells, -1)  # among the cells that are cut
         place[cut] = np.arange(len(cut))
-        first = len(self.walls)
+        first, new = len(self.walls), self.cells + np.arange(len(cut))
         self._add_walls(number, unit, cut)
         crossed = np.flatnonzero((low < 0) & (high > 0))
-        new = len(self.rays) + np.arange(len(crossed))
+        vertex = len(self.rays) + np.arange(len(crossed))
         self._add_vertices(number, unit, crossed, first + place[self.sides[crossed, 0]])
-        # an edge with ends of both signs: its positive half stays, its negative half is new
         edge = self.ends[crossed]
-        turned = (self.signs[edge[:, 0], unit] < 0)[:, None]
-        edge = np.where(turned, edge[:, ::-1], edge)
-        self.ends[crossed] = np.stack([edge[:, 0], new], axis=1)
-        self._add_edges(np.stack([edge[:, 1], new], axis=1), self.wall[crossed], self.sides[crossed])
-        # the negative side of a cell is a new cell
-        ends = self.signs[self.ends, unit]
-        low, high = ends.min(axis=1), ends.max(axis=1)
-        if self.k == 3:
-            kept = np.flatnonzero((high > 0) & (low == 0))
-            vertex = self.ends[kept][ends[kept] == 0]  # one for each of these edges
-            where = place[self.sides[kept]]
-            at, side = np.nonzero(where >= 0)
-            order = np.argsort(where[at, side], kind="stable")
-            assert np.array_equal(where[at, side][order], np.repeat(np.arange(len(cut)), 2))
-            between = vertex[at[order]].reshape(-1, 2)
-        rows = np.flatnonzero(low < 0)
-        sides = self.sides[rows]
-        self.sides[rows] = np.where(place[sides] >= 0, self.cells + place[sides], sides)
-        if self.k == 3:
-            self._add_edges(between, first + np.arange(len(cut)),
-                            np.stack([cut, self.cells + np.arange(len(cut))], axis=1))
+        up = (self.signs[edge[:, 0], unit] > 0).astype(int)  # 1 where the first end is positive
+        here = np.arange(len(edge))
+        self.ends[crossed] = np.stack([edge[here, 1 - up], vertex], axis=1)
+        self._add_edges(np.stack([edge[here, up], vertex], axis=1), self.wall[crossed], self.sides[crossed])
+        between = self._between(unit, place, len(cut)) if self.k == 3 else None
+        below = np.flatnonzero(self._range(unit)[0] < 0)
+        sides = self.sides[below]
+        self.sides[below] = np.where(place[sides] >= 0, self.cells + place[sides], sides)
+        if between is not None:
+            self._add_edges(between, first + np.arange(len(cut)), np.stack([cut, new], axis=1))
         self.cells += len(cut)
         self.parent = np.concatenate([self.parent, self.parent[cut]])
+
+    def _range(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest sign of a unit at the ends of all edges."""
+        one, other = self.signs[self.ends, unit].T
+        return np.minimum(one, other), np.maximum(one, other)
+
+    def _between(self, unit: int, place: np.ndarray, count: int) -> np.ndarray:
+        """The two vertices (count, 2) of each cell at which the unit vanishes; `place` numbers the cells.
+
+        A cell is strictly convex and has vertices of both signs: two of its edges go up from a zero.
+        """
+        ends = self.signs[self.ends, unit]
+        kept = np.flatnonzero((ends.min(axis=1) == 0) & (ends.max(axis=1) > 0))
+        vertex = self.ends[kept][ends[kept] == 0]
+        where = place[self.sides[kept]]
+        edge, side = np.nonzero(where >= 0)
+        order = np.argsort(where[edge, side], kind="stable")
+        assert np.array_equal(where[edge, side][order], np.repeat(np.arange(count), 2))
+        return vertex[edge[order]].reshape(-1, 2)
 
     def _add_edges(self, ends: np.ndarray, wall: np.ndarray, sides: np.ndarray) -> None:
         self.ends = np.concatenate([self.ends, ends])
@@ -141,6 +152,7 @@ class Mesh:
             rays = np.where(np.einsum("bk,bk->b", rays, middle)[:, None] < 0, -rays, rays)
             poor = ~(np.isfinite(rays).all(axis=1) & rays.any(axis=1) & (errors <= _POOR))
         for b in np.flatnonzero(poor):
+            self._in_time()
             rays[b], wrong = rounded(self._exact_ray(names[b], middle[b]))
             errors[b] = wrong.sum()
         opened = [o[one] | o[other] for o in self.opened]
@@ -164,8 +176,7 @@ class Mesh:
             sure = (np.abs(value) > error) | ((value == 0) & (error == 0))
         signs = np.sign(value, where=sure, out=np.zeros_like(value)).astype(np.int8)
         for b in np.flatnonzero(~sure.all(axis=1)):
-            if time.monotonic() > self.deadline:
-                raise OutOfTime("the cones of the network were not all found in time")
+            self._in_time()
             units = np.flatnonzero(~sure[b])
             signs[b, units] = self.exactly.inputs(self._exact_ray(names[b], rays[b]), number, first + units)
         return signs
