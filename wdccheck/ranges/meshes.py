@@ -94,8 +94,10 @@ class Mesh:
         here = np.arange(len(edge))
         self.ends[crossed] = np.stack([edge[here, 1 - up], vertex], axis=1)
         self._add_edges(np.stack([edge[here, up], vertex], axis=1), self.wall[crossed], self.sides[crossed])
-        between = self._between(unit, place, len(cut)) if self.k == 3 else None
-        below = np.flatnonzero(self._range(unit)[0] < 0)
+        low, high = self._range(unit)
+        rising = np.flatnonzero((low == 0) & (high > 0))
+        between = self._between(unit, rising, place, len(cut)) if self.k == 3 else None
+        below = np.flatnonzero(low < 0)
         sides = self.sides[below]
         self.sides[below] = np.where(place[sides] >= 0, self.cells + place[sides], sides)
         if between is not None:
@@ -105,18 +107,17 @@ class Mesh:
 
     def _range(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest sign of a unit at the ends of all edges."""
-        one, other = self.signs[self.ends, unit].T
+        sign = self.signs[:, unit].copy()  # one after the other in memory
+        one, other = sign[self.ends[:, 0]], sign[self.ends[:, 1]]
         return np.minimum(one, other), np.maximum(one, other)
 
-    def _between(self, unit: int, place: np.ndarray, count: int) -> np.ndarray:
+    def _between(self, unit: int, rising: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
         """The two vertices (count, 2) of each cell at which the unit vanishes; `place` numbers the cells.
 
-        A cell is strictly convex and has vertices of both signs: two of its edges go up from a zero.
+        A cell is strictly convex and has vertices of both signs: two of its edges are `rising` from a zero.
         """
-        ends = self.signs[self.ends, unit]
-        kept = np.flatnonzero((ends.min(axis=1) == 0) & (ends.max(axis=1) > 0))
-        vertex = self.ends[kept][ends[kept] == 0]
-        where = place[self.sides[kept]]
+        ends, where = self.ends[rising], place[self.sides[rising]]
+        vertex = ends[self.signs[ends, unit] == 0]
         edge, side = np.nonzero(where >= 0)
         order = np.argsort(where[edge, side], kind="stable")
         assert np.array_equal(where[edge, side][order], np.repeat(np.arange(count), 2))
