@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from math import comb
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from wdccheck.errors import OutOfTime
 from wdccheck.ranges import meshes
 from wdccheck.ranges.cone_pairs import one_per_pattern
 from wdccheck.ranges.differences import rescaled
-from wdccheck.ranges.fans import Fan
+from wdccheck.ranges.fans import Fan, expected_cells
 
 
 def gaussian(seed, *dims):
@@ -102,8 +103,21 @@ def test_what_is_too_much_is_given_up(monkeypatch):
     assert Fan.of(gaussian(0, 4, 5), 4) is None
     with pytest.raises(OutOfTime):
         Fan.of(layers, 3, time.monotonic() - 1)
-    monkeypatch.setattr(meshes, "_CELLS", 50)
+    with monkeypatch.context() as patch:
+        patch.setattr(meshes, "CELLS", 50)
+        assert Fan.of(layers, 3) is None
+    monkeypatch.setattr(meshes, "_ENTRIES", 50)
     assert Fan.of(layers, 3) is None
+
+
+def test_too_many_cells_are_expected_before_they_are_counted(monkeypatch):
+    many = gaussian(0, 3, 300, 300)
+    assert expected_cells(many) > 1.25 * meshes.CELLS
+    started = time.process_time()
+    assert Fan.of(many, 3) is None
+    assert time.process_time() - started < 5  # about 1; to count up to the limit, 18
+    layers = gaussian(1, 3, 20, 30)
+    assert expected_cells(layers) == pytest.approx(len(Fan.of(layers, 3).gates[0]), rel=0.4)
 
 
 # -- negative controls ---------------------------------------------------------------------------
@@ -116,19 +130,40 @@ def test_gaps_overlaps_t_junctions_and_wrong_numbers_are_noticed():
     again = np.concatenate([fan.simplices, fan.simplices[:1]])
     assert "a point that is not in one simplex" in defects(
         replace(fan, simplices=again, cells=np.concatenate([fan.cells, fan.cells[:1]])))
+    a, b, c = fan.simplices[0]
+    joint = SimpleNamespace(**vars(fan))  # a ray on the edge of a and b, which only one of its sides sees
+    joint.exact_ray = lambda v: (fan.exact_ray(v) if v < len(fan.rays)
+                                 else fan.exact_ray(a) + fan.exact_ray(b))
+    joint.rays = np.vstack([fan.rays, [float(x) for x in joint.exact_ray(len(fan.rays))]])
+    joint.ray_error = np.append(fan.ray_error, 1.0)
+    joint.open_at = [np.vstack([gate, gate[a] | gate[b]]) for gate in fan.open_at]
+    joint.simplices = np.vstack([[a, len(fan.rays), c], [len(fan.rays), b, c], fan.simplices[1:]])
+    joint.cells = np.append(fan.cells[:1], fan.cells)
+    assert set(defects(joint)) == {"a face that is not that of two simplices, one on each side"}
     assert "a ray is off" in defects(replace(fan, ray_error=0 * fan.ray_error))
     assert "gates of a cell" in defects(replace(fan, cells=np.roll(fan.cells, 1)))
     assert "gates at a ray" in defects(replace(fan, open_at=tuple(~gate for gate in fan.open_at)))
 
 
-@pytest.mark.parametrize("sign", [-1, 0, 1])
-def test_signs_that_only_floats_decide_are_noticed(monkeypatch, sign):
-    """Units that floats cannot tell from 0 are said to have one sign."""
-    monkeypatch.setattr(meshes.Exactly, "inputs", lambda self, x, layer, units: np.full(len(units), sign))
-    wrong = 0
+def exactly_as(sign):
+    return lambda self, x, layer, units: np.full(len(units), sign)
+
+
+def without_errors(W, x, error):
+    return x @ W.T, np.zeros((len(x), len(W)))
+
+
+@pytest.mark.parametrize(("owner", "name", "wrong"), [
+    *((meshes.Exactly, "inputs", exactly_as(sign)) for sign in (-1, 0, 1)),
+    (meshes, "product", without_errors),
+])
+def test_signs_that_only_integers_decide_are_noticed_if_they_are_wrong(monkeypatch, owner, name, wrong):
+    """Inputs that floats cannot tell from 0 are said to have one sign, or that which floats give."""
+    monkeypatch.setattr(owner, name, wrong)
+    noticed = 0
     for kind in (examples.repeated, examples.on_a_face, examples.one_flat, examples.thin):
         try:
-            wrong += bool(defects(fan_of(kind, 3, 0)))
+            noticed += bool(defects(fan_of(kind, 3, 0)))
         except (AssertionError, IndexError):
-            wrong += 1
-    assert wrong
+            noticed += 1
+    assert noticed

@@ -12,12 +12,14 @@ from wdccheck.errors import OutOfTime
 from wdccheck.ranges.differences import product
 from wdccheck.ranges.walls import Exactly, crossing, forward, normals, rounded
 
-__all__ = ["Mesh"]
+__all__ = ["CELLS", "Mesh"]
 
 Layers = Sequence[np.ndarray]
 
-_CELLS = 2**18  # cells up to which a mesh is made
-_ENTRIES = 2**27  # of the gates at all vertices
+CELLS = 2**18
+"""Cells up to which a mesh is made."""
+
+_ENTRIES = 2**26  # of the gates at all vertices
 _CHUNK = 4096  # vertices looked at in one go
 _POOR = 1e-9  # error of a vertex beyond which integers are used
 
@@ -57,7 +59,7 @@ class Mesh:
         for unit in range(self.signs.shape[1]):
             self._in_time()
             self._cut(number, unit)
-            if self.cells > _CELLS or len(self.rays) * width > _ENTRIES:
+            if self.cells > CELLS or len(self.rays) * width > _ENTRIES:
                 return False
         self.opened.append(np.packbits(self.signs > 0, axis=1))
         cell, vertex = self._incidence()
