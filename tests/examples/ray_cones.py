@@ -52,7 +52,7 @@ def determinant(z):
 
 
 def copositive(z):
-    """Hadeler's criterion: no principal submatrix has cofactors >= 0 of its last row and a determinant < 0."""
+    """Hadeler: no principal submatrix has cofactors >= 0 of its last row and a determinant < 0."""
     z = [list(row) for row in z]
     for count in range(1, len(z) + 1):
         for rows in combinations(range(len(z)), count):

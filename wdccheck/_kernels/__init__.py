@@ -29,7 +29,7 @@ from wdccheck._kernels.reference import (
 __all__ = [
     "CLOSE", "CROWD", "MOST", "Block", "Outcome", "Problem", "Progress", "best_on_circles", "best_waves",
     "cholesky_succeeds", "chosen", "expected_triangle", "extremes", "gram", "kernel", "outer_products",
-    "prove", "prove_pairs", "radius", "reason", "semidefinite", "symmetric", "tabulated",
+    "prove", "prove_pairs", "radius", "reason", "search_matrices", "semidefinite", "symmetric", "tabulated",
 ]
 
 _NAMES = ("proof", "circles", "pairs", "grams", "copositive")
@@ -42,6 +42,7 @@ Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
 BestOnCircles = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Arrays]
 Extremes = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Arrays]
 ProvePairs = Callable[[Block, Block, np.ndarray, float, int, int, float, bool], Outcome]
+SearchMatrices = Callable[[np.ndarray, np.ndarray, int, float], np.ndarray]
 Gram = Callable[[np.ndarray, np.ndarray | None, np.ndarray], np.ndarray]
 
 
@@ -71,11 +72,12 @@ best_waves: BestOnCircles | None = None
 extremes: Extremes | None = None
 gram: Gram = reference.gram
 prove_pairs: ProvePairs = plain_copositive.prove
+search_matrices: SearchMatrices = plain_copositive.search
 if _modules:
     _proof, _circles, _pairs, _grams, _copositive = _modules
     prove, extremes, gram = _proof.prove, _pairs.extremes, _grams.gram
     best_on_circles, best_waves = _circles.best_on_circles, _circles.best_waves
-    prove_pairs = _copositive.prove
+    prove_pairs, search_matrices = _copositive.prove, _copositive.search
 
 
 def tabulated(rows: np.ndarray) -> np.ndarray | None:

@@ -203,6 +203,31 @@ cdef int visit(Work* w, int a, int b) noexcept nogil:
     return visit(w, a, two) or visit(w, a, two + 1)
 
 
+def search(z, orders, long most, double deadline):
+    """See `plain_copositive.search`."""
+    cdef const double[:, :, ::1] matrices = np.ascontiguousarray(z, dtype=np.float64)
+    cdef const int64_t[::1] order = np.ascontiguousarray(orders, dtype=np.int64)
+    cdef Level levels[LEVELS]
+    cdef Tape tape = Tape(NULL, 0, 0, 0, 0)
+    cdef double keep[3]
+    cdef double x[O]
+    cdef Py_ssize_t b, i, j
+    cdef long nodes = 0
+    assert matrices.shape[0] == order.shape[0] and matrices.shape[1] == matrices.shape[2] == O
+    proved = np.zeros(len(orders), dtype=bool)
+    for i in range(3):
+        keep[i] = KEPT[i]
+    for b in range(order.shape[0]):
+        assert 1 <= order[b] <= O
+        if time.monotonic() > deadline:
+            break
+        for i in range(O):
+            for j in range(O):
+                levels[0].z[O * i + j] = matrices[b, i, j]
+        proved[b] = copositive(levels, keep, <int> order[b], most, &nodes, &tape, x)
+    return proved
+
+
 def prove(left, right, cross, double pad, long most, Py_ssize_t room, double deadline, bint taped=False):
     """See `plain_copositive.prove`."""
     cdef const double[:, ::1] products = np.ascontiguousarray(cross)

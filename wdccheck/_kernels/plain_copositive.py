@@ -15,7 +15,7 @@ import numpy as np
 
 from wdccheck._kernels.ray_blocks import APART, GROUPED, KEPT, OPEN, ORDER, PASSED, Block, Outcome
 
-__all__ = ["DEEPEST", "prove"]
+__all__ = ["DEEPEST", "prove", "search"]
 
 DEEPEST = 60
 """Cuts of a matrix, one after the other."""
@@ -97,6 +97,26 @@ def prove(
     tape = _tape(walk, matrices, search) if taped and whole else np.empty(0, dtype=np.uint8)
     return Outcome(int(search.visited.sum()), len(matrices.order), len(walk.pairs),
                    matrices.owner[opened[:room]], search.found[opened[:room]], whole, tape)
+
+
+def search(z: np.ndarray, orders: np.ndarray, most: int, deadline: float) -> np.ndarray:
+    """Which matrices are proved to be copositive, (B,).
+
+    Parameters
+    ----------
+    z : ndarray of shape (B, 6, 6)
+        Only the first rows and columns count.
+    orders : ndarray of int, shape (B,)
+        How many.
+    most : int
+        Nodes after which a matrix is left open.
+    deadline : float
+        Of ``time.monotonic()``; what is not looked into by then is left open.
+    """
+    inside = np.arange(ORDER) < np.asarray(orders)[:, None]
+    both = inside[:, :, None] & inside[:, None, :]
+    found, timely = _searched(np.where(both, z, 0.0), np.asarray(orders), most, deadline)
+    return ~found.failed & timely
 
 
 # -- matrices ------------------------------------------------------------------------------------

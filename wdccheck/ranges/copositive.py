@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from wdccheck.errors import OutOfTime
-from wdccheck.ranges.exact_pairs import ExactPairs, Images, Matrix, Violation
+from wdccheck.ranges.exact_pairs import ExactPairs, Images, Violation
 from wdccheck.ranges.float_pairs import Gathered, Part, Problem, Task, prove_blocks
 
 __all__ = ["Images", "Proved", "Refuted", "Undecided", "prove"]
@@ -132,20 +132,10 @@ def prove(
     if not gathered.whole or len(gathered.open) > most_exact:
         pairs = {matrix.pair for matrix in gathered.open if gathered.whole}
         return Undecided(np.array(sorted(pairs), dtype=int).reshape(-1, 2), gathered.nodes)
-    violations = _in_integers(ExactPairs(images, H, t), gathered.open, deadline)
+    violations = ExactPairs(images, H, t).violations(gathered.open, deadline)
     if violations:
         return _refuted(violations, H, gathered.nodes)
     return Proved(gathered.nodes, gathered.pairs, len(gathered.open), tuple(gathered.tapes))
-
-
-def _in_integers(pairs: ExactPairs, matrices: Sequence[Matrix], deadline: float) -> list[Violation]:
-    """Those of the matrices that are not copositive."""
-    found = []
-    for matrix in matrices:
-        if time.monotonic() > deadline:
-            raise OutOfTime(_LATE)
-        found.append(pairs.violation(matrix))
-    return [violation for violation in found if violation is not None]
 
 
 def _refuted(violations: Sequence[Violation], H: np.ndarray, nodes: int) -> Refuted:

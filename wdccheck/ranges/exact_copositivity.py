@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import combinations
 
 __all__ = ["negative_point", "semidefinite"]
@@ -11,8 +10,8 @@ __all__ = ["negative_point", "semidefinite"]
 Matrix = Sequence[Sequence[int]]
 
 
-def negative_point(z: Matrix) -> tuple[Fraction, ...] | None:
-    """Some x >= 0 with x^T z x < 0 for a symmetric z (p, p) of integers; None if z is copositive.
+def negative_point(z: Matrix) -> tuple[int, ...] | None:
+    """Integers x >= 0 with x^T z x < 0 for a symmetric z (p, p) of integers; None if z is copositive.
 
     z is copositive unless for some rows S the matrix z_SS is regular and all of y = z_SS^-1 (1, ..., 1)
     is negative; then x = -y, and 0 elsewhere, will do.
@@ -33,7 +32,7 @@ def negative_point(z: Matrix) -> tuple[Fraction, ...] | None:
         for rows in combinations(range(p), count):
             y = _solved([[z[i][j] for j in rows] for i in rows])
             if y is not None and all(value < 0 for value in y):
-                x = [Fraction(0)] * p
+                x = [0] * p
                 for i, value in zip(rows, y, strict=True):
                     x[i] = -value
                 return tuple(x)
@@ -66,8 +65,11 @@ def semidefinite(z: Matrix) -> bool:
     return True
 
 
-def _solved(a: list[list[int]]) -> list[Fraction] | None:
-    """The solution of a y = (1, ..., 1) (Bareiss); None if a is singular."""
+def _solved(a: list[list[int]]) -> list[int] | None:
+    """A positive multiple of the solution of a y = (1, ..., 1); None if a is singular.
+
+    Gauss-Jordan elimination without fractions: every entry on the way is a determinant (Bareiss).
+    """
     n = len(a)
     a = [[*row, 1] for row in a]
     last = 1
@@ -76,11 +78,10 @@ def _solved(a: list[list[int]]) -> list[Fraction] | None:
         if swap is None:
             return None
         a[j], a[swap] = a[swap], a[j]
-        for i in range(j + 1, n):
-            a[i] = [(a[j][j] * a[i][m] - a[i][j] * a[j][m]) // last for m in range(n + 1)]
-        last = a[j][j]
-    y = [Fraction(0)] * n
-    for i in reversed(range(n)):
-        rest = sum((a[i][j] * y[j] for j in range(i + 1, n)), Fraction(0))
-        y[i] = (a[i][n] - rest) / a[i][i]
-    return y
+        own, pivot = a[j], a[j][j]
+        for i in range(n):
+            if i != j:
+                entry = a[i][j]
+                a[i] = [(pivot * x - entry * y) // last for x, y in zip(a[i], own, strict=True)]
+        last = pivot
+    return [row[n] if last > 0 else -row[n] for row in a]

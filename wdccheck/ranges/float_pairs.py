@@ -12,12 +12,11 @@ from wdccheck import _kernels
 from wdccheck._kernels import Block, Outcome
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import rounding
-from wdccheck.ranges.exact_pairs import Images, Matrix, Violation
+from wdccheck.ranges.exact_pairs import NODES, Images, Matrix, Violation
 from wdccheck.ranges.ray_groups import blocks_of
 
 __all__ = ["Gathered", "Part", "Problem", "Task", "prove_blocks"]
 
-_NODES = 10_000  # of one matrix, after which it is left to integers
 _ROOM = 1024  # open matrices between two blocks
 _USUAL = 0.99  # of all rays have an error up to the one that pads are made for
 _TOGETHER = 16  # pairs of blocks of a task
@@ -68,9 +67,9 @@ class Problem:
         *Errors.* Let G bound the lengths of the stored rays g, e_i their errors, q = ||Q||_F >= ||Q||_2, so
         that |Q|, entry by entry, has norm at most q, too. For rays scaled by d_i > 0, divided by d_i d_j, an
         entry v_i^T Q v_j errs by at most gamma(2n) q G^2 (two products in any order) + 2.1 u q G^2 (v is
-        rounded) + u q G^2 (the diagonal of Q is) + q (G e_i + G e_j + e_i e_j) (rays). With any e <= 1 <= G and
-        f_i = max(1, e_i / e) the last term is at most q G^2 (2 e + e^2) f_i f_j. The exact entries are at most
-        z = q G^2 (1 + e)^2 f_i f_j; what the search of a matrix loses is less than 600 u z (Fact 25). Together
+        rounded) + u q G^2 (the diagonal of Q is) + q (G e_i + G e_j + e_i e_j) (rays). With any e <= 1 <= G
+        and f_i = max(1, e_i / e) the last term is at most q G^2 (2 e + e^2) f_i f_j. The exact entries are at
+        most z = q G^2 (1 + e)^2 f_i f_j; the search of a matrix loses less than 600 u z (Fact 25). Together
         less than q G^2 (gamma(2n) + 604 u (1 + e)^2 + 2 e + e^2) f_i f_j; 1.01 for q and G themselves. 2^-600
         is more than what is subnormal may lose.
         """
@@ -112,7 +111,7 @@ def prove_blocks(problem: Problem, deadline: float, taped: bool, task: Task) -> 
             break
         two = problem.parts[b][1]
         cross = moved @ problem.vectors[two.rays].T
-        outcomes.append(_kernels.prove_pairs(one, two, cross, problem.pad, _NODES, _ROOM, deadline, taped))
+        outcomes.append(_kernels.prove_pairs(one, two, cross, problem.pad, NODES, _ROOM, deadline, taped))
     return Part(task, tuple(outcomes), time.monotonic() > deadline)
 
 

@@ -51,8 +51,8 @@ def _middles(vectors: np.ndarray, simplices: np.ndarray) -> np.ndarray:
     units = np.concatenate([vectors / length, np.zeros((1, vectors.shape[1]))])  # the last one for -1
     _, axes = np.linalg.eigh(units.T @ units)
     middle = (units @ axes[:, ::-1][:, :_COORDINATES])[simplices].sum(axis=1)
-    found: np.ndarray = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-300)
-    return found
+    size = np.linalg.norm(middle, axis=1, keepdims=True)
+    return np.divide(middle, size, out=np.zeros_like(middle), where=size > 0)
 
 
 def _halved(points: np.ndarray) -> np.ndarray:
