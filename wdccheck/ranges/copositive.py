@@ -114,7 +114,7 @@ def prove(
     >>> from wdccheck.ranges.image_rays import ImageRays
     >>> images = ImageRays.of(Fan.of([np.eye(2)], 2))
     >>> prove(images, np.diag([1.0, 2.0]), 2.5).pairs
-    1
+    5
     >>> prove(images, np.diag([1.0, 2.0]), 1.5).u.tolist()
     [[0.0, 1.0]]
     """

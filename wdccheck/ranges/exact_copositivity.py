@@ -20,8 +20,8 @@ def negative_point(z: Matrix) -> tuple[int, ...] | None:
     --------
     >>> negative_point([[1, 2], [2, 1]]) is None
     True
-    >>> negative_point([[1, -2], [-2, 1]]) == (1, 1)
-    True
+    >>> negative_point([[1, -2], [-2, 1]])
+    (3, 3)
     >>> negative_point([[1, -1], [-1, 1]]) is None
     True
     """

@@ -90,7 +90,7 @@ class ExactPairs:
                 raise OutOfTime("not all pairs of cones were looked into in time")
             forms.append(self._of(matrix))
         found = []
-        for i in np.flatnonzero(~_proved(forms, deadline)):
+        for i in np.flatnonzero(~_proved(forms, deadline)).tolist():
             if time.monotonic() > deadline:
                 raise OutOfTime("not all pairs of cones were looked into in time")
             x = negative_point(forms[i])
@@ -130,7 +130,7 @@ def _proved(forms: Sequence[list[list[int]]], deadline: float) -> np.ndarray:
     """Which matrices floats prove to be copositive if they are scaled to have a diagonal of about 1.
 
     Each entry is rounded once, by u z and 2^-1075, z the largest of its matrix: that is e_0 of Fact 25 with
-    weights 1, and 640 u z is more than e_0 + 600 u z. Where z < 1/2, some entry on the diagonal is not positive.
+    weights 1, and 640 u z is more than e_0 + 600 u z. Where z < 1/2, the diagonal is not positive.
     """
     z, orders = np.zeros((len(forms), ORDER, ORDER)), np.array([len(form) for form in forms], dtype=np.int64)
     for matrix, form in zip(z, forms, strict=True):
