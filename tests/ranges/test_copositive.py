@@ -38,14 +38,14 @@ def supremum(layers, images, H):
     return float(np.max(np.einsum("bi,ij,bj->b", u, H, u) / np.einsum("bi,bi->b", u, u)))
 
 
-@pytest.mark.parametrize("sizes", [(1, 4, 6), (2, 8), (2, 6, 9), (3, 5), (3, 5, 6)])
+@pytest.mark.parametrize("sizes", [(1, 4, 6), (2, 8), (2, 6, 9), (3, 4), (3, 4, 5)])
 def test_proofs_and_refutations_meet_between_what_is_exhibited_and_a_cap(sizes):
     layers, images, H = example(sizes)
     exhibited, cap = supremum(layers, images, H), float(np.linalg.eigvalsh(H)[-1])
     assert isinstance(prove(images, H, cap * (1 + 1e-9)), Proved)
     low, high = exhibited, cap * (1 + 1e-9)
     assert isinstance(prove(images, H, low * (1 - 1e-6)), Refuted)
-    for _ in range(8):
+    for _ in range(5):
         middle = (low + high) / 2
         found = prove(images, H, middle)
         assert not isinstance(found, Undecided)
@@ -117,7 +117,7 @@ def test_the_least_value_of_a_cone_is_none_too_many():
 
 
 def test_groups_prove_most_pairs_of_a_wide_range():
-    layers, images, H = example((3, 9, 12))
+    layers, images, H = example((3, 6, 12))
     found = prove(images, H, 1.3 * supremum(layers, images, H))
     assert isinstance(found, Proved)
     assert found.pairs < 0.2 * len(images.simplices) ** 2 / 2

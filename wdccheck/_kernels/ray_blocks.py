@@ -11,7 +11,7 @@ __all__ = ["APART", "GROUPED", "KEPT", "OPEN", "ORDER", "PASSED", "Block", "Outc
 ORDER = 6
 """Most rays of a pair of cones."""
 
-KEPT = (1.0, 0.0, 0.5)
+KEPT = (0.0, 0.5, 1.0)
 """Parts of the positive entries off the diagonal that an elimination keeps, in the order tried."""
 
 PASSED, OPEN, GROUPED, APART = 64, 72, 80, 81
