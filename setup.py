@@ -14,7 +14,8 @@ from setuptools.command.build_ext import build_ext
 
 REQUIRED = os.environ.get("WDCCHECK_REQUIRE_EXT") == "1"
 DISABLED = os.environ.get("WDCCHECK_DISABLE_EXT") == "1"
-SOURCES = {"proof": "proof.h", "circles": "circles.h", "pairs": "pairs.h", "grams": "grams.h"}
+SOURCES = {"proof": "proof.h", "circles": "circles.h", "pairs": "pairs.h", "grams": "grams.h",
+           "copositive": "copositive.h"}
 FUSED = {"grams"}  # may take products unrounded: rounding.py allows for that
 # no -march: results do not depend on the machine that built
 FLAGS = [] if sys.platform == "win32" else ["-O3", "-g0"]

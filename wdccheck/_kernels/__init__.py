@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wdccheck._kernels import reference
+from wdccheck._kernels import plain_copositive, reference
 from wdccheck._kernels.problem import CLOSE, CROWD, MOST, Problem, Progress
+from wdccheck._kernels.ray_blocks import Block, Outcome
 from wdccheck._kernels.reference import (
     cholesky_succeeds,
     expected_triangle,
@@ -26,13 +27,12 @@ from wdccheck._kernels.reference import (
 )
 
 __all__ = [
-    "CLOSE", "CROWD", "MOST", "Problem", "Progress", "best_on_circles", "best_waves", "cholesky_succeeds",
-    "chosen",
-    "expected_triangle", "extremes", "gram", "kernel", "outer_products", "prove", "radius", "reason",
-    "semidefinite", "symmetric", "tabulated",
+    "CLOSE", "CROWD", "MOST", "Block", "Outcome", "Problem", "Progress", "best_on_circles", "best_waves",
+    "cholesky_succeeds", "chosen", "expected_triangle", "extremes", "gram", "kernel", "outer_products",
+    "prove", "prove_pairs", "radius", "reason", "search_matrices", "semidefinite", "symmetric", "tabulated",
 ]
 
-_NAMES = ("proof", "circles", "pairs", "grams")
+_NAMES = ("proof", "circles", "pairs", "grams", "copositive")
 _ABI = 3
 """The version of compiled modules that these files go with: an editable install may keep older ones."""
 
@@ -41,6 +41,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Prove = Callable[[Problem, np.ndarray, np.ndarray, int, int], Progress]
 BestOnCircles = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Arrays]
 Extremes = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Arrays]
+ProvePairs = Callable[[Block, Block, np.ndarray, float, int, int, float, bool], Outcome]
+SearchMatrices = Callable[[np.ndarray, np.ndarray, int, float], np.ndarray]
 Gram = Callable[[np.ndarray, np.ndarray | None, np.ndarray], np.ndarray]
 
 
@@ -69,10 +71,13 @@ best_on_circles: BestOnCircles | None = None
 best_waves: BestOnCircles | None = None
 extremes: Extremes | None = None
 gram: Gram = reference.gram
+prove_pairs: ProvePairs = plain_copositive.prove
+search_matrices: SearchMatrices = plain_copositive.search
 if _modules:
-    _proof, _circles, _pairs, _grams = _modules
+    _proof, _circles, _pairs, _grams, _copositive = _modules
     prove, extremes, gram = _proof.prove, _pairs.extremes, _grams.gram
     best_on_circles, best_waves = _circles.best_on_circles, _circles.best_waves
+    prove_pairs, search_matrices = _copositive.prove, _copositive.search
 
 
 def tabulated(rows: np.ndarray) -> np.ndarray | None:
