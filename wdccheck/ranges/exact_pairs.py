@@ -16,7 +16,7 @@ from wdccheck import _kernels
 from wdccheck._kernels.ray_blocks import ORDER
 from wdccheck.errors import OutOfTime
 from wdccheck.linalg import rounding
-from wdccheck.ranges.differences import integers
+from wdccheck.linalg.rounding import integers
 from wdccheck.ranges.exact_copositivity import negative_point
 
 __all__ = ["NODES", "ExactPairs", "Images", "Matrix", "Violation"]
