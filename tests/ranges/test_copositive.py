@@ -117,7 +117,7 @@ def test_the_least_value_of_a_cone_is_none_too_many():
 
 
 def test_groups_prove_most_pairs_of_a_wide_range():
-    layers, images, H = example((3, 6, 12))
+    layers, images, H = example((2, 60, 8))
     found = prove(images, H, 1.3 * supremum(layers, images, H))
     assert isinstance(found, Proved)
     assert found.pairs < 0.2 * len(images.simplices) ** 2 / 2

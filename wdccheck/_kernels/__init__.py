@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wdccheck._kernels import plain_copositive, reference
+from wdccheck._kernels import plain_bisection, plain_copositive, reference
 from wdccheck._kernels.problem import CLOSE, CROWD, MOST, Problem, Progress
 from wdccheck._kernels.ray_blocks import Block, Outcome
 from wdccheck._kernels.reference import (
@@ -72,7 +72,7 @@ best_waves: BestOnCircles | None = None
 extremes: Extremes | None = None
 gram: Gram = reference.gram
 prove_pairs: ProvePairs = plain_copositive.prove
-search_matrices: SearchMatrices = plain_copositive.search
+search_matrices: SearchMatrices = plain_bisection.search
 if _modules:
     _proof, _circles, _pairs, _grams, _copositive = _modules
     prove, extremes, gram = _proof.prove, _pairs.extremes, _grams.gram

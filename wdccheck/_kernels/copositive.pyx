@@ -204,7 +204,7 @@ cdef int visit(Work* w, int a, int b) noexcept nogil:
 
 
 def search(z, orders, long most, double deadline):
-    """See `plain_copositive.search`."""
+    """See `plain_bisection.search`."""
     cdef const double[:, :, ::1] matrices = np.ascontiguousarray(z, dtype=np.float64)
     cdef const int64_t[::1] order = np.ascontiguousarray(orders, dtype=np.int64)
     cdef Level levels[LEVELS]
