@@ -184,7 +184,7 @@ def with_aspect(name, members):
 
 @pytest.mark.parametrize("missing", ["starts", "caps"])
 def test_a_missing_theorem_is_named(missing):
-    theorems = {"starts": lambda self: (), "caps": lambda self: (Cap(4.0, "a theorem"),)}
+    theorems = {"starts": lambda self: (), "caps": lambda self, deadline: (Cap(4.0, "a theorem"),)}
     whole = with_aspect("theorems", theorems)
     assert wc.bracket(whole, wc.Spectral()).upper == 4.0 * (1 + 2.0**-40)
     del theorems[missing]
