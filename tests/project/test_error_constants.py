@@ -38,7 +38,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "conditions/joint_wdc/parts.py": "errors", "conditions/two_rays.py": "maximizer",
     "conditions/wdc/layer.py": "errors", "conditions/wdc/seeds.py": "_APART _TINY",
     "engines/ascent.py": "_PAYS", "geometry/circle_profiles.py": "OFF_WALL _THIN",
-    "geometry/circle_steps.py": "_STILL scan values", "geometry/tangents.py": "off_walls soft_gradient",
+    "geometry/circle_steps.py": "_STILL scan values", "geometry/tangents.py": "_projected soft_gradient",
     "geometry/circle_waves.py": "_newton wave_scan",
     "linalg/lanczos.py": "_lanczos _normalized extreme_pairs",
     "ranges/arcs.py": "_THIN _VANISHING", "ranges/differences.py": "_POOR _RIDGE",

@@ -112,7 +112,8 @@ class Measurements:
         flat = x.reshape(-1, x.shape[-1])
         if isinstance(matrix, np.ndarray):
             return x @ matrix.T
-        value = np.asarray(matrix @ flat.T, dtype=np.float64).T
+        operator = isinstance(matrix, LinearOperator)  # @ asks it for a product of one vector where it can
+        value = np.asarray(matrix.matmat(flat.T) if operator else matrix @ flat.T, dtype=np.float64).T
         if not np.isfinite(value).all():
             raise InvalidInput("A", "finite products", "nan or inf")
         return value.reshape(*x.shape[:-1], matrix.shape[0])
