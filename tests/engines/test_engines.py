@@ -128,7 +128,7 @@ def test_beyond_three_latent_dimensions_what_dominates_is_searched():
     assert wc.bracket(condition, wc.MonteCarlo(1024)).lower <= result.upper
 
 
-@pytest.mark.parametrize("engine", [wc.BranchAndBound(nodes=100), wc.SDP(nodes=50)], ids=["BnB", "SDP"])
+@pytest.mark.parametrize("engine", [wc.BranchAndBound(nodes=300), wc.SDP(nodes=150)], ids=["BnB", "SDP"])
 def test_cones_that_are_not_found_in_time_leave_the_caps_and_may_be_found_later(engine):
     for make in (lambda: instance((2, 6, 8))[0], lambda: instance((2, 6, 8))[1]):
         late, condition = Run(deadline=-math.inf), make()

@@ -174,14 +174,19 @@ def test_ctrl_c_prints_what_is_known(local, client, layer):
 # -- the command line -----------------------------------------------------------------------
 
 
+def bounds(text):
+    """Without the reasons of stops: how much is searched within a time limit differs."""
+    return [line for line in text.splitlines() if "<=" in line]
+
+
 @pytest.mark.usefixtures("short_climbs")
 def test_the_command_line(local, client, tmp_path, capsys):
     np.save(tmp_path / "eye.npy", np.eye(2))
     command = ["bracket", "wdc", str(tmp_path / "eye.npy"), "--quiet"]
     assert main([*command, "--workers", "1"]) == 0
-    here = capsys.readouterr().out
+    here = bounds(capsys.readouterr().out)
     assert main([*command, "--scheduler", local.scheduler_address.removeprefix("tcp://")]) == 0
-    assert capsys.readouterr().out == here
+    assert here and bounds(capsys.readouterr().out) == here
     assert parallel.available(1) == 1  # the cluster was that of one command
 
 
