@@ -73,7 +73,8 @@ def test_a_checkpoint_is_resumed_with_its_alpha(tmp_path, monkeypatch):
     second = wc.certify(network(), time_limit=2, checkpoint=tmp_path / "folder")
     for a, b in zip(first.rows[:4], second.rows[:4], strict=True):
         assert a.alpha == b.alpha and b.least.upper <= a.least.upper
-        assert b.bracket.lower >= a.bracket.lower and b.bracket.upper <= a.bracket.upper
+        assert b.bracket.lower >= a.bracket.lower * (1 - 1e-12)  # that of layer 1 is measured again
+        assert b.bracket.upper <= a.bracket.upper
     with pytest.raises(CertificateMismatch):
         wc.certify(network(1), time_limit=2, checkpoint=tmp_path / "folder")
 
