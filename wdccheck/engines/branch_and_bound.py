@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,13 +20,14 @@ from wdccheck.engines.proving.goals import (
     check_budget,
     ended,
     goal_of,
-    groups_in_time,
+    in_time,
     latest,
     node_limit,
     stopped,
 )
+from wdccheck.engines.proving.thresholds import by_thresholds
 from wdccheck.protocol.condition import Condition, dominating, proof_of
-from wdccheck.protocol.proof import BoxProof, Regions
+from wdccheck.protocol.proof import BoxProof, GroupProof, Regions, WholeProof
 from wdccheck.rounded_text import between
 from wdccheck.running.run import Run, raised
 from wdccheck.stops import Reason, Stop
@@ -91,15 +92,7 @@ class BranchAndBound:
             yield from self._by_halving(condition, proof, known, run)
             return
         if proof is not None:
-            groups = groups_in_time(proof, run)
-            if isinstance(groups, Stop):
-                yield stopped(known, groups)
-                return
-            if groups is not None:
-                limits = Limits(self, node_limit(self.nodes, run), self._goal)
-                known = yield from latest(best_first(condition, groups, known, run, limits), known)
-            else:
-                proof = None
+            known, proof = yield from self._over_cones(condition, proof, known, run)
         above = next((one for one in dominating(condition) if isinstance(proof_of(one), BoxProof)), None)
         if above is not None:
             if known.upper > self._goal(known) and not run.decided(known):
@@ -108,6 +101,30 @@ class BranchAndBound:
         elif proof is None:
             yield _stopped(known, Reason.CAP_ONLY, f"dimension {_sizes(condition)} is beyond branch and "
                            "bound; the upper bound is a closed formula")
+
+    def _over_cones(
+        self, condition: Condition, proof: GroupProof, known: Bracket, run: Run
+    ) -> Generator[Bracket, None, tuple[Bracket, GroupProof | None]]:
+        """All cones at once where the proof can, then groups; None for a proof that can neither."""
+        limits, visited = Limits(self, node_limit(self.nodes, run), self._goal), 0
+        whole = in_time(proof.whole, run) if isinstance(proof, WholeProof) else None
+        if isinstance(whole, Stop):
+            yield stopped(known, whole)
+            return known, proof
+        if whole is not None:
+            steps = by_thresholds(condition, whole, known, run, limits, proof.limit)
+            known = yield from latest(steps, known)
+            if not whole.finer or known.stopped["upper"].reason is not Reason.EXHAUSTED:
+                return known, proof
+            visited = known.engines[-1].work
+        groups = in_time(proof.groups, run)
+        if isinstance(groups, Stop):
+            yield stopped(known, groups)
+            return known, proof
+        if groups is None:
+            return known, None
+        return (yield from latest(best_first(condition, groups, known, run, limits, visited=visited),
+                                  known)), proof
 
     def _by_halving(
         self, condition: Condition, proof: BoxProof, known: Bracket, run: Run

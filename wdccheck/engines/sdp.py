@@ -16,7 +16,7 @@ from wdccheck.engines.proving.goals import (
     capped,
     check_budget,
     goal_of,
-    groups_in_time,
+    in_time,
     latest,
     node_limit,
     stopped,
@@ -88,7 +88,7 @@ class SDP:
         """Yield brackets with smaller `upper`."""
         known = yield from latest(capped(condition, known, run), known)
         proof = proof_of(condition)
-        groups = groups_in_time(proof, run) if isinstance(proof, GroupProof) else None
+        groups = in_time(proof.groups, run) if isinstance(proof, GroupProof) else None
         if groups is None or isinstance(groups, Stop):
             none = Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
             yield stopped(known, none if groups is None else groups)

@@ -1,14 +1,16 @@
-"""How an upper bound is proved region by region. There are two kinds of proofs.
+"""How an upper bound is proved. There are two kinds of proofs by regions.
 
 A :class:`BoxProof` halves boxes for ever: each round asks "is deviation <= t everywhere?", and only depth
 ends it. A :class:`GroupProof` has finitely many pieces, held together in groups: every region keeps the
-bound that was proved for it, and the largest is split first.
+bound that was proved for it, and the largest is split first. It may be a :class:`WholeProof`, too, which is
+asked first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +18,8 @@ import numpy as np
 from wdccheck.geometry.spheres import Points
 from wdccheck.protocol.forms import Form, Gated
 
-__all__ = ["Bounded", "BoxProof", "GroupProof", "Refinement", "Regions"]
+__all__ = ["Answer", "Bounded", "BoxProof", "GroupProof", "Map", "Refinement", "Regions", "Thresholds",
+           "WholeProof"]
 
 Refinement = Iterator[tuple[np.ndarray, Sequence[Form]]]
 """For some of the regions, forms whose maximum bounds the deviation there.
@@ -24,6 +27,10 @@ Refinement = Iterator[tuple[np.ndarray, Sequence[Form]]]
 Each item is an array `owners` and forms of the same batch length: form entry i covers part of region
 ``owners[i]``, and all entries of one owner in an item together cover it.
 """
+
+
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""Applies a function to items, in order; a partial's first argument is the same for all."""
 
 
 class Regions(Protocol):
@@ -132,3 +139,51 @@ class GroupProof(Protocol):
 
     def forms(self, regions: Any) -> Refinement:
         """Forms of the regions, as far as any are known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came of one threshold.
+
+    Attributes
+    ----------
+    after : Thresholds
+        What to ask next.
+    nodes : int
+        Matrices looked into.
+    bound : float
+        The deviation is at most that, proved; inf if the threshold was not.
+    points : mapping of letters to ndarray of shape (B, dim)
+        Where the deviation may be larger.
+    """
+
+    after: Thresholds
+    nodes: int
+    bound: float = math.inf
+    points: Points | None = None
+
+
+class Thresholds(Protocol):
+    """A proof for everything at once: each question is whether the deviation is at most some t."""
+
+    @property
+    def least(self) -> float:
+        """No smaller t can be proved by this state."""
+
+    @property
+    def finer(self) -> bool:
+        """Whether groups may prove less than this can at best."""
+
+    def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
+        """Whether t is proved, with about `nodes` matrices at most. OutOfTime at the deadline."""
+
+    def remark(self, lower: float) -> str:
+        """As that of :class:`Bounded`."""
+
+
+@runtime_checkable
+class WholeProof(Protocol):
+    """A proof that may have thresholds."""
+
+    def whole(self, deadline: float = math.inf) -> Thresholds | None:
+        """The state to begin with; None where everything is too much at once. OutOfTime at the deadline."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wdccheck.ranges.hot_differences import Hot, random_differences
-from wdccheck.ranges.majorants import AbsoluteValue, Majorant, Proved, forms
+from wdccheck.ranges.majorants import Majorant, forms
 
 __all__ = ["Choice", "Pool", "choose", "optimal"]
 
@@ -26,6 +26,7 @@ _SPREAD = 0.01  # of the weight lies on all differences alike: H stays finite of
 _RIDGE = 2.0**-20  # of the trace of Sigma
 _LIGHT = 2.0**-20  # atoms below are dropped
 _FRESH = 0.3  # of the weight goes to new atoms
+_KEPT = 32  # majorants
 
 Layers = Sequence[np.ndarray]
 
@@ -100,37 +101,46 @@ class Choice:
     Attributes
     ----------
     D : ndarray of shape (n, n)
+        A^T A - I over 2^exponent.
+    exponent : int
     pool : Pool
     tried : tuple of ndarray of shape (n, n)
         Majorants up to rounding, the first one |D|.
     seen : ndarray of shape (N, n)
     dual : float
+        No majorant of D has a smaller supremum over the range.
     """
 
     D: np.ndarray
+    exponent: int
     pool: Pool
     tried: tuple[np.ndarray, ...]
     seen: np.ndarray
     dual: float = 0.0
 
-    def improved(self, cuts: np.ndarray) -> Choice:
+    def improved(self, cuts: np.ndarray, effort: int = 1) -> Choice:
         """After one more round with the unit differences `cuts` (B, n), such as refutations of a proof."""
-        steps = int(np.clip(_WORK / (30 * len(self.D) ** 3), 4, _STEPS))
+        if len(self.D) > _LARGEST:
+            return replace(self, seen=np.concatenate([self.seen, cuts]))
+        steps = effort * int(np.clip(_WORK / (30 * len(self.D) ** 3), 4, _STEPS))
         H, pool = optimal(self.D, self.pool.joined(cuts), steps)
-        return Choice(self.D, pool, (*self.tried, H), np.concatenate([self.seen, cuts]),
-                      max(self.dual, pool.dual(self.D)))
+        return replace(self, pool=pool, tried=(*self.tried, H)[-_KEPT:],
+                       seen=np.concatenate([self.seen, cuts]), dual=max(self.dual, pool.dual(self.D)))
 
-    def best(self) -> np.ndarray | None:
-        """The one whose largest u^T H u over all differences met is least; None for |D|."""
+    def best(self) -> tuple[float, np.ndarray]:
+        """The one whose largest u^T H u over all differences met is least, after that number."""
         suprema = [float(forms(H, self.seen).max(initial=0.0)) for H in self.tried]
         at = int(np.argmin(suprema))
-        return self.tried[at] if at else None
+        return suprema[at], self.tried[at]
+
+    def majorant(self, A: np.ndarray) -> Majorant | None:
+        """The best one, proved for A (m, n); None where the proof fails."""
+        dual = math.ldexp(self.dual, self.exponent)
+        return Majorant.of(np.ldexp(self.best()[1], self.exponent), A, dual)
 
 
-def choose(
-    layers: Layers, A: np.ndarray, absolute: AbsoluteValue, codes: np.ndarray, deadline: float = math.inf
-) -> Proved:
-    """A proved majorant of D = A^T A - I for the differences of a range; |D| where that is as good.
+def choose(layers: Layers, A: np.ndarray, codes: np.ndarray, deadline: float = math.inf) -> Choice | None:
+    """Majorants of D = A^T A - I for the differences of a range; None where D is beyond floats.
 
     It depends on nothing but the arguments, and on the clock only at the deadline.
 
@@ -138,35 +148,41 @@ def choose(
     ----------
     layers : sequence of ndarray
     A : ndarray of shape (m, n)
-    absolute : AbsoluteValue
-        |D|.
     codes : ndarray of shape (L, k)
         A direction of every activation cone.
     deadline : float
         Of `time.monotonic`: what has been found until then serves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wdccheck.ranges.chosen_majorants import choose
+    >>> A = np.array([[2.0, 0.0], [0.0, 1.0]])
+    >>> found = choose([np.eye(2)], A, np.array([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]]))
+    >>> round(found.majorant(A).dual, 6)
+    3.0
     """
     n = A.shape[1]
-    if n > _LARGEST or time.monotonic() >= deadline:
-        return absolute
-    D, H = A.T @ A - np.eye(n), absolute.dense()
-    if not (np.isfinite(D).all() and np.isfinite(H).all()):
-        return absolute
+    D = A.T @ A - np.eye(n)
+    if not np.isfinite(D).all():
+        return None
     exponent = int(np.frexp(np.abs(D).max())[1])
-    D, H = np.ldexp(D, -exponent), np.ldexp(H, -exponent)
-    hot = Hot.of(layers, codes)
+    D = np.ldexp(D, -exponent)
+    values, vectors = np.linalg.eigh(D)
+    absolute = (vectors * np.abs(values)) @ vectors.T
     some = random_differences(layers, codes)
     pool = Pool(np.zeros((0, n)), np.zeros(0), some.T @ some / max(len(some), 1))
-    choice, reached = Choice(D, pool, (H,), some), list[float]()
+    choice, reached = Choice(D, exponent, pool, ((absolute + absolute.T) / 2,), some), list[float]()
+    hot = Hot.of(layers, codes)
     while not _settled(reached, choice.dual) and time.monotonic() < deadline:
         hot, found = hot.after(choice.tried[-1])
         if not len(found):
-            return absolute
+            break
         reached.append(float(forms(choice.tried[-1], found).max()))
         choice = choice.improved(found)
-    best = choice.best()
-    if best is None:
-        return absolute
-    return Majorant.of(np.ldexp(best, exponent), A, math.ldexp(choice.dual, exponent)) or absolute
+        if n > _LARGEST:
+            break
+    return choice
 
 
 def _settled(reached: Sequence[float], dual: float) -> bool:

@@ -11,10 +11,12 @@ from functools import partial
 import numpy as np
 
 from wdccheck.errors import OutOfTime
+from wdccheck.ranges import differences
 from wdccheck.ranges.exact_pairs import ExactPairs, Images, Violation
 from wdccheck.ranges.float_pairs import Gathered, Part, Problem, Task, prove_blocks
+from wdccheck.ranges.image_rays import ImageRays
 
-__all__ = ["Images", "Proved", "Refuted", "Undecided", "prove"]
+__all__ = ["Images", "Proved", "Refuted", "Undecided", "codes_of", "prove"]
 
 _REFUTATIONS = 64  # found by floats, after which no more are looked for
 _LATE = "not all pairs of cones were looked into in time"
@@ -81,7 +83,7 @@ class Undecided:
 
 def prove(
     images: Images, H: np.ndarray, t: float, deadline: float = math.inf, map: Map = map, *,
-    most_exact: int = 4096, taped: bool = False,
+    nodes: float = math.inf, most_exact: int = 4096, taped: bool = False,
 ) -> Proved | Refuted | Undecided:
     """Prove u^T H u <= t ||u||^2 for all differences u of points in the cones, or refute it.
 
@@ -96,6 +98,8 @@ def prove(
         Of ``time.monotonic()``.
     map : callable
         Applies a function to items, in order; a partial's first argument is the same for all.
+    nodes : float
+        Matrices to look into; a task begun before they are used up is finished.
     most_exact : int
         Matrices that are decided in integers, at most.
     taped : bool
@@ -120,11 +124,13 @@ def prove(
     """
     problem, alone = Problem.of(images, H, t)
     gathered = Gathered(images, problem, alone)
-    tasks = [] if alone else problem.tasks()
+    tasks, done = [] if alone else problem.tasks(), 0
     for part in map(partial(prove_blocks, problem, deadline, taped), tasks):
         gathered.add(part)
-        if part.late or len(gathered.violations) >= _REFUTATIONS:
+        done += 1
+        if part.late or len(gathered.violations) >= _REFUTATIONS or gathered.nodes >= nodes:
             break
+    gathered.whole &= done == len(tasks)
     if gathered.violations:
         return _refuted(gathered.violations, H, gathered.nodes)
     if time.monotonic() > deadline:
@@ -136,6 +142,27 @@ def prove(
     if violations:
         return _refuted(violations, H, gathered.nodes)
     return Proved(gathered.nodes, gathered.pairs, len(gathered.open), tuple(gathered.tapes))
+
+
+def codes_of(images: ImageRays, found: Refuted) -> tuple[np.ndarray, np.ndarray]:
+    """Codes x1 and x2 (B, k) of the differences that refute: u is along G(x1) - G(x2).
+
+    So it is where no parallel images were made one ray; evaluated it is a difference in any case.
+
+    Examples
+    --------
+    >>> from wdccheck.ranges.fans import Fan
+    >>> from wdccheck.ranges.image_rays import ImageRays
+    >>> images = ImageRays.of(Fan.of([np.eye(2)], 2))
+    >>> x1, x2 = codes_of(images, prove(images, np.diag([1.0, 2.0]), 1.5))
+    >>> x1.tolist(), x2.tolist()
+    ([[0.0, 1.0]], [[0.0, 0.0]])
+    """
+    sizes = np.linalg.norm(differences.image(images.fan.layers, images.codes), axis=1)
+    codes = images.codes / np.where(sizes > 0, sizes, 1.0)[:, None]
+    met = np.where(found.rays < 0, 0.0, found.coefficients)
+    x1, x2 = (np.einsum("bj,bjk->bk", np.maximum(sign * met, 0.0), codes[found.rays]) for sign in (1, -1))
+    return x1, x2
 
 
 def _refuted(violations: Sequence[Violation], H: np.ndarray, nodes: int) -> Refuted:

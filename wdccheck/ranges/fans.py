@@ -91,6 +91,12 @@ class Fan:
                    tuple(mesh.unpacked(mesh.opened)), walls, mesh.names)
 
     @cached_property
+    def centers(self) -> np.ndarray:
+        """A direction inside each cell, shape (C, k), up to rounding."""
+        _, first = np.unique(self.cells, return_index=True)
+        return np.asarray(self.rays[self.simplices[first]].mean(axis=1))
+
+    @cached_property
     def exactly(self) -> Exactly:
         """The layers in integers."""
         return Exactly(self.layers, self.rays.shape[1])

@@ -13,6 +13,7 @@ from wdccheck.linalg import rounding
 
 __all__ = ["AbsoluteValue", "Majorant", "Proved", "forms"]
 
+_APART = 1.02  # of a lower bound: a dual value above is worth a word
 _RAISED = (1e-12, 1e-10, 1e-8)  # of ||H||: added to the diagonal until the factorizations run to their end
 
 
@@ -54,6 +55,13 @@ class Majorant:
             if loss is not None:
                 return Majorant(higher, loss, dual)
         return None
+
+    def remark(self, lower: float) -> str:
+        """Where this bound is what keeps one by a majorant above a lower one; "" if it is not known to."""
+        if not self.dual > lower * _APART:
+            return ""
+        least = self.dual * (1 - 1e-4)
+        return f"; no one majorant of A^T A - I for all differences gives less than {least:.4g}"
 
     def proves(self, A: np.ndarray) -> bool:
         """Whether it is proved a majorant for A (m, n) here and now."""
@@ -119,7 +127,9 @@ class AbsoluteValue:
     weights: np.ndarray
     pad: float
 
-    dual = 0.0  # not looked for
+    def remark(self, lower: float) -> str:
+        """Nothing: no bound on other majorants is looked for."""
+        return ""
 
     @staticmethod
     def of(A: np.ndarray) -> AbsoluteValue:

@@ -1,6 +1,6 @@
-"""The proof of an upper bound of the RRIC over groups of cones (Fact 13).
+"""The proof of an upper bound of the RRIC: one majorant H of +-D for all differences, then groups of cones.
 
-A majorant H of +-D on pairs first, then D between two pairs.
+Of these (Fact 13) H on pairs first, then D between two pairs.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from wdccheck.conditions.rric.one_difference import OneDifference
 from wdccheck.linalg import rounding
 from wdccheck.linalg.measurements import Measurements
 from wdccheck.protocol.forms import RangeForm
 from wdccheck.protocol.proof import Refinement
-from wdccheck.ranges import chosen_majorants, differences
+from wdccheck.ranges import differences
 from wdccheck.ranges.cone_groups import Groups
 from wdccheck.ranges.cone_pairs import LATENT, WAYS, ConePairs, kept, pencil
 from wdccheck.ranges.cone_rows import joined_cones
@@ -27,9 +28,7 @@ from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
 
-_FEW = 512  # cones up to which their pairs are within reach, one by one: groups are better bounded by |D|
 _SHARE = 0.25  # of the time left goes to the choice of a majorant, at most
-_APART = 1.02  # of a lower bound: a dual value above is worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +39,7 @@ class Majorized(Groups):
 
     def remark(self, lower: float) -> str:
         """Where the majorant is what keeps the bound up."""
-        dual = self.majorant.dual
-        if not dual > lower * _APART:
-            return ""
-        return f"; no one majorant of A^T A - I for all differences gives less than {dual * (1 - 1e-4):.4g}"
+        return self.majorant.remark(lower)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,29 +91,34 @@ class Proof:
         tree, weights = pairs.tree, pairs.weights()
         return Majorized((tree,) * 4, (weights,) * 4, 0, {"x1": 0, "x2": 1, "x3": 2, "x4": 3},
                          np.array([[0, 0, -1, -1]]), np.array([np.inf]),
-                         np.zeros(1, dtype=int), self._majorant(tree.codes, deadline))
+                         np.zeros(1, dtype=int), self._majorant(deadline))
 
     @cached_property
     def _absolute(self) -> AbsoluteValue:
         return AbsoluteValue.of(self.A)
 
-    def _majorant(self, codes: np.ndarray, deadline: float) -> Proved:
-        """The one chosen for the cones of these codes where they are few and there is time, else |D|.
+    def whole(self, deadline: float = math.inf) -> OneDifference | None:
+        """All differences with one majorant; None where there are too many cones. OutOfTime at the deadline.
+
+        It is kept only if there was time for all of it.
+        """
+        if "_whole" not in vars(self):
+            now = time.monotonic()
+            soon = now + _SHARE * (deadline - now)
+            found = OneDifference.of(self.layers, self.k, self.A, deadline, soon)
+            if time.monotonic() >= soon:
+                return found
+            vars(self)["_whole"] = found
+        kept: OneDifference | None = vars(self)["_whole"]
+        return kept
+
+    def _majorant(self, deadline: float) -> Proved:
+        """The one chosen where the cones are few, else |D|.
 
         It goes into the regions, so that one search, in whatever processes, has one majorant (Fact 21).
         """
-        if len(codes) > _FEW:
-            return self._absolute
-        if "_chosen" not in vars(self):
-            now = time.monotonic()
-            soon = now + _SHARE * (deadline - now)
-            with np.errstate(over="ignore", invalid="ignore"):  # what is beyond floats proves nothing
-                found = chosen_majorants.choose(self.layers, self.A, self._absolute, codes, soon)
-            if time.monotonic() >= soon:
-                return found
-            vars(self)["_chosen"] = found
-        kept: Proved = vars(self)["_chosen"]
-        return kept
+        whole = self.whole(deadline)
+        return self._absolute if whole is None or not whole.finer else whole.majorant
 
     def forms(self, regions: Majorized) -> Refinement:
         """Pencils of the regions whose spans are small."""

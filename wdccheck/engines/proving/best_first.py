@@ -89,15 +89,15 @@ class _Frontier:
 
 def best_first(
     condition: Condition, roots: Bounded, known: Bracket, run: Run, limits: Limits,
-    efforts: tuple[Tighten, ...] = (tightened,),
+    efforts: tuple[Tighten, ...] = (tightened,), visited: int = 0,
 ) -> Iterator[Bracket]:
     """Brackets whose upper is the largest bound of a frontier of regions.
 
     Where groups are single pieces their constraints are used before they are split further, by one of
     `efforts` after the other. It ends at `limits`, or when nothing more can be done with the region that
-    has the largest bound and there are no finer roots to start from.
+    has the largest bound and there are no finer roots to start from. `visited` nodes are counted already.
     """
-    frontier, visited, batches = _Frontier(len(efforts)), 0, 0
+    frontier, batches = _Frontier(len(efforts)), 0
     frontier.add(roots.bounded(np.full(len(roots), known.upper)))
     while True:
         if (upper := max(frontier.largest(), frontier.ended)) < known.upper:

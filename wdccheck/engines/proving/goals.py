@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from wdccheck.brackets import Bracket
 from wdccheck.errors import InvalidInput, OutOfTime
 from wdccheck.linalg.inputs import MOST, limit_value
 from wdccheck.protocol.condition import Condition, theorems_of
-from wdccheck.protocol.proof import Bounded, GroupProof
 from wdccheck.protocol.theorems import Cap
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason, Stop
 
-__all__ = ["capped", "check_budget", "ended", "exact", "goal_of", "groups_in_time", "latest", "node_limit",
+__all__ = ["capped", "check_budget", "ended", "exact", "goal_of", "in_time", "latest", "node_limit",
            "stopped"]
+
+T = TypeVar("T")
 
 _NODES = 10**7  # where nothing else ends the search
 
@@ -61,10 +63,10 @@ def exact(cap: Cap) -> Stop:
     return Stop(Reason.EXACT, f"{cap.reason}: epsilon itself, rounded up")
 
 
-def groups_in_time(proof: GroupProof, run: Run) -> Bounded | Stop | None:
-    """The root groups of a proof, or why the time did not suffice for them; None where they are too many."""
+def in_time(find: Callable[[float], T], run: Run) -> T | Stop:
+    """What `find` gives by the deadline, or why the time did not suffice."""
     try:
-        return proof.groups(run.deadline)
+        return find(run.deadline)
     except OutOfTime as late:
         return Stop(Reason.TIME, f"{late}; the upper bound is a closed formula")
 

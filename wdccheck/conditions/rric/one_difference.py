@@ -1,0 +1,90 @@
+"""The RRIC through one majorant H of +-D: u^T H u <= t ||u||^2 for all u of the range (Facts 25 and 26)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from wdccheck.linalg import rounding
+from wdccheck.protocol.proof import Answer, Map
+from wdccheck.ranges.chosen_majorants import Choice, choose
+from wdccheck.ranges.copositive import Proved, Refuted, codes_of, prove
+from wdccheck.ranges.fans import Fan
+from wdccheck.ranges.image_rays import ImageRays
+from wdccheck.ranges.majorants import Majorant, forms
+
+__all__ = ["OneDifference"]
+
+_FEW = 512  # cones up to which their pairs are within reach, one by one, for u and v in different ones
+_NUMBERS = 2**22  # of all images of rays
+_EFFORT = 5  # rounds of the choice after a refutation: another proof takes longer
+
+
+@dataclass(frozen=True, eq=False)
+class OneDifference:
+    """What is known of one majorant after some thresholds.
+
+    Attributes
+    ----------
+    images : ImageRays
+    A : ndarray of shape (m, n)
+    choice : Choice
+    majorant : Majorant
+    stuck : float
+        The largest t that was neither proved nor refuted.
+    """
+
+    images: ImageRays
+    A: np.ndarray
+    choice: Choice
+    majorant: Majorant
+    stuck: float = 0.0
+
+    @staticmethod
+    def of(
+        layers: Sequence[np.ndarray], k: int, A: np.ndarray, deadline: float = math.inf,
+        soon: float = math.inf,
+    ) -> OneDifference | None:
+        """With a majorant that was chosen until `soon`; None where there are too many cones or outputs."""
+        fan = Fan.of(layers, k, deadline)
+        if fan is None or len(fan.rays) * A.shape[1] > _NUMBERS:
+            return None
+        images = ImageRays.of(fan, deadline)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is beyond floats proves nothing
+            choice = choose(layers, A, fan.centers, soon)
+            majorant = None if choice is None else choice.majorant(A)
+        if choice is None or majorant is None:
+            return None
+        return OneDifference(images, A, choice, majorant)
+
+    @cached_property
+    def least(self) -> float:
+        """The largest u^T H u of all differences met, with the pad."""
+        met = float(forms(self.majorant.matrix, self.choice.seen).max(initial=0.0))
+        return max(met + self.majorant.pad, self.stuck)
+
+    @property
+    def finer(self) -> bool:
+        """Whether there are so few cones that two differences may be looked into."""
+        return len(self.images.fan.gates[0]) <= _FEW
+
+    def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
+        """Prove u^T H u <= (t - pad) ||u||^2; where that is refuted, H is chosen again."""
+        found = prove(self.images, self.majorant.matrix, rounding.round_down(t - self.majorant.pad, 2),
+                      deadline, map, nodes=nodes)
+        if isinstance(found, Proved):
+            return Answer(self, found.nodes, t)
+        if not isinstance(found, Refuted):
+            return Answer(replace(self, stuck=t), found.nodes)
+        choice = self.choice.improved(found.u, _EFFORT)
+        x1, x2 = codes_of(self.images, found)
+        after = replace(self, choice=choice, majorant=choice.majorant(self.A) or self.majorant)
+        return Answer(after, found.nodes, points={"x1": x1, "x2": x2, "x3": x1, "x4": x2})
+
+    def remark(self, lower: float) -> str:
+        """Where the majorant is what keeps the bound up."""
+        return self.majorant.remark(lower)
