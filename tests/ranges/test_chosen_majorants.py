@@ -12,8 +12,9 @@ import wdccheck as wc
 from examples.networks import network
 from wdccheck.conditions.rric.proof import Proof
 from wdccheck.linalg.measurements import Measurements
-from wdccheck.ranges import differences
+from wdccheck.ranges import chosen_majorants, differences
 from wdccheck.ranges.chosen_majorants import Pool, choose, optimal
+from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.hot_differences import Hot, random_differences
 from wdccheck.ranges.majorants import AbsoluteValue, Majorant, forms
 
@@ -30,7 +31,7 @@ def units(rng, count, n):
 
 
 def codes(layers):
-    return Proof(layers, 2, np.eye(len(layers[-1])))._pairs.tree.codes
+    return Fan.of(differences.rescaled(layers), 2).centers
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -77,7 +78,7 @@ def test_a_chosen_majorant_is_proved_and_no_larger_than_the_absolute_value(dims)
 
 def test_a_majorant_gets_near_its_dual_value_where_the_absolute_value_does_not():
     layers, A = measured(5, (2, 16, 32), 12)
-    found = choose(differences.rescaled(layers), A, AbsoluteValue.of(A), codes(layers))
+    found = choose(differences.rescaled(layers), A, codes(layers)).majorant(A)
     met = Hot.of(layers, codes(layers)).after(found.matrix)[1]
     assert found.dual <= forms(found.matrix, met).max() <= 1.03 * found.dual
     assert forms(AbsoluteValue.of(A).dense(), met).max() > 1.15 * found.dual
@@ -85,12 +86,12 @@ def test_a_majorant_gets_near_its_dual_value_where_the_absolute_value_does_not()
 
 def test_the_choice_is_the_same_again_and_ends_at_its_deadline():
     layers, A = measured(1)
-    absolute, directions = AbsoluteValue.of(A), codes(layers)
-    one, two = (choose(layers, A, absolute, directions) for _ in range(2))
-    np.testing.assert_array_equal(one.matrix, two.matrix)
-    assert choose(layers, A, absolute, directions, time.monotonic()) is absolute
-    soon = choose(layers, A, absolute, directions, time.monotonic() + 1e-3)
-    assert soon is absolute or soon.proves(A)
+    one, two = (choose(layers, A, codes(layers)).best()[1] for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    late = choose(layers, A, codes(layers), time.monotonic())
+    assert len(late.tried) == 1
+    np.testing.assert_allclose(late.majorant(A).matrix, AbsoluteValue.of(A).dense(), atol=1e-9)
+    assert choose(layers, A, codes(layers), time.monotonic() + 1e-3).majorant(A).proves(A)
 
 
 @pytest.mark.parametrize("A", [np.zeros((1, 10)), np.eye(10), 1e140 * np.ones((2, 10)), 1e-200 * np.eye(10)])
@@ -114,10 +115,22 @@ def test_differences_that_are_found_are_differences():
 
 
 def test_a_range_of_zero_only_keeps_the_absolute_value():
-    A = np.ones((2, 3))
-    absolute = AbsoluteValue.of(A)
     layers = (np.array([[1.0, 0.0], [0.0, 1.0]]), -np.ones((3, 2)))
-    assert choose(layers, A, absolute, np.eye(2)) is absolute
+    found = choose(layers, np.ones((2, 3)), np.eye(2))
+    assert len(found.tried) == 1 and found.best()[0] == 0
+
+
+def test_measurements_beyond_floats_have_no_choice():
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert choose([np.eye(2)], 1e200 * np.eye(2), np.eye(2)) is None
+
+
+def test_beyond_the_sizes_of_a_choice_cuts_are_kept(monkeypatch):
+    monkeypatch.setattr(chosen_majorants, "_LARGEST", 4)
+    layers, A = measured(1)
+    found = choose(layers, A, codes(layers))
+    assert len(found.tried) == 1 and len(found.improved(units(np.random.default_rng(0), 3, 10)).tried) == 1
+    assert found.best()[0] > 0
 
 
 def test_no_one_majorant_is_said_to_fail_only_where_it_does():

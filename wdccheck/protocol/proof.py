@@ -168,7 +168,11 @@ class Thresholds(Protocol):
 
     @property
     def least(self) -> float:
-        """No smaller t can be proved by this state."""
+        """No smaller t can be proved by this state; one that follows may prove less."""
+
+    @property
+    def floor(self) -> float:
+        """No state that follows is expected to prove less."""
 
     @property
     def finer(self) -> bool:

@@ -21,6 +21,7 @@ __all__ = ["OneDifference"]
 
 _FEW = 512  # cones up to which their pairs are within reach, one by one, for u and v in different ones
 _NUMBERS = 2**22  # of all images of rays
+_CUTS = 64  # differences on which H is largest, where t is below what they allow
 _EFFORT = 5  # rounds of the choice after a refutation: another proof takes longer
 
 
@@ -64,8 +65,12 @@ class OneDifference:
     @cached_property
     def least(self) -> float:
         """The largest u^T H u of all differences met, with the pad."""
-        met = float(forms(self.majorant.matrix, self.choice.seen).max(initial=0.0))
-        return max(met + self.majorant.pad, self.stuck)
+        return max(float(self._met.max(initial=0.0)) + self.majorant.pad, self.stuck)
+
+    @property
+    def floor(self) -> float:
+        """What no majorant gets below."""
+        return max(self.majorant.dual, self.stuck)
 
     @property
     def finer(self) -> bool:
@@ -74,16 +79,26 @@ class OneDifference:
 
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
         """Prove u^T H u <= (t - pad) ||u||^2; where that is refuted, H is chosen again."""
+        if self.least > t:
+            largest = np.argsort(-self._met, kind="stable")[:_CUTS]
+            return Answer(self._after(self.choice.seen[largest]), 0)
         found = prove(self.images, self.majorant.matrix, rounding.round_down(t - self.majorant.pad, 2),
                       deadline, map, nodes=nodes)
         if isinstance(found, Proved):
             return Answer(self, found.nodes, t)
         if not isinstance(found, Refuted):
             return Answer(replace(self, stuck=t), found.nodes)
-        choice = self.choice.improved(found.u, _EFFORT)
         x1, x2 = codes_of(self.images, found)
-        after = replace(self, choice=choice, majorant=choice.majorant(self.A) or self.majorant)
-        return Answer(after, found.nodes, points={"x1": x1, "x2": x2, "x3": x1, "x4": x2})
+        return Answer(self._after(found.u), found.nodes, points={"x1": x1, "x2": x2, "x3": x1, "x4": x2})
+
+    @cached_property
+    def _met(self) -> np.ndarray:
+        return forms(self.majorant.matrix, self.choice.seen)
+
+    def _after(self, cuts: np.ndarray) -> OneDifference:
+        """With a majorant that is small on these differences, too."""
+        choice = self.choice.improved(cuts, _EFFORT)
+        return replace(self, choice=choice, majorant=choice.majorant(self.A) or self.majorant)
 
     def remark(self, lower: float) -> str:
         """Where the majorant is what keeps the bound up."""

@@ -23,6 +23,7 @@ __all__ = ["by_thresholds"]
 
 _FIRST, _LAST = 2.0**-5, 2.0**-9  # margins above what can be proved at best, in parts of it
 _PATIENCE = 16  # answers without a proof after which more is asked for
+_MOST = 256  # answers without a proof after which no more is asked
 _TASKS = 32  # sent in one go; fixed, so that results do not depend on workers
 _SHORT = 64  # tasks that are not worth sending
 _OPEN = (Reason.EXHAUSTED, Reason.NODES, Reason.TIME)
@@ -41,10 +42,11 @@ def by_thresholds(
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)
         t = max(limits.goal(known), least * (1 + max(margin, _LAST)))
-        if run.target is not None and least < run.target < known.upper:
+        if run.target is not None and state.floor < run.target < known.upper:
             t = run.target
-        if t >= known.upper or (t == run.target and refuted > _PATIENCE):
-            if margin <= _LAST or t == run.target:
+        hopeless = refuted > (_PATIENCE if t == run.target else _MOST)
+        if t >= known.upper or hopeless:
+            if margin <= _LAST or hopeless:
                 stop = Stop(Reason.EXHAUSTED, f"{limit}; {visited:,} nodes")
                 break
             margin /= 2

@@ -1,0 +1,92 @@
+"""Upper bounds of everything at once: which t are asked, when it ends, what is recorded."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import wdccheck as wc
+from wdccheck.engines.proving.best_first import Limits
+from wdccheck.engines.proving.goals import goal_of
+from wdccheck.engines.proving.thresholds import by_thresholds
+from wdccheck.errors import OutOfTime
+from wdccheck.protocol.proof import Answer
+from wdccheck.running.run import Run
+from wdccheck.stops import Reason
+
+CONDITION = wc.WDC(np.eye(2), alpha=0.5)
+
+
+@dataclass(frozen=True)
+class State:
+    """Proves what is at least `truth`; each refutation lowers `least` by a tenth of what it is above it."""
+
+    truth: float
+    least: float
+    answers: str = "truth"  # or "stuck", "late", "refuses"
+    step: float = 0.1
+    finer: bool = False
+
+    @property
+    def floor(self):
+        return self.truth
+
+    def ask(self, t, map, nodes=np.inf, deadline=np.inf):
+        list(map(abs, [1, 2, 3]))
+        if self.answers == "late":
+            raise OutOfTime("late")
+        if self.answers == "stuck":
+            return Answer(replace(self, least=max(self.least, t)), 7)
+        if self.answers == "truth" and t >= max(self.truth, self.least):
+            return Answer(self, 10, t)
+        return Answer(replace(self, least=self.least - self.step * (self.least - self.truth)), 5)
+
+    def remark(self, lower):
+        return "; a remark"
+
+
+def found(state, upper=4.0, lower=0.0, **run):
+    engine = wc.BranchAndBound(gap=1e-9, rtol=run.pop("rtol", 0.02))
+    limits = Limits(engine, run.pop("nodes", np.inf), lambda known: goal_of(known, engine.gap, engine.rtol))
+    known = wc.Bracket(CONDITION.describe(), lower=lower, upper=upper)
+    *_, last = by_thresholds(CONDITION, state, known, Run(**run), limits, "a limit")
+    return last
+
+
+@pytest.mark.parametrize("least", [1.0, 1.2, 3.9])
+def test_it_ends_near_the_least_that_can_be_proved(least):
+    known = found(State(1.0, least))
+    assert 1.0 <= known.upper <= max(1.0, least) * 1.04
+    assert known.stopped["upper"].reason is Reason.EXHAUSTED and "a limit" in str(known.stopped["upper"])
+    assert str(known.stopped["upper"]).endswith("; a remark")
+    assert found(State(1.0, 1.0)).upper <= 1.0021
+
+
+def test_it_ends_at_the_goal():
+    known = found(State(0.9, 0.9), lower=0.95)
+    assert known.upper == pytest.approx(0.95 / 0.98) and known.stopped["upper"].reason is Reason.GAP
+    assert known.upper_by == "BranchAndBound(gap=1e-09, rtol=0.02, nodes=None)"
+
+
+def test_a_target_is_asked_for_itself():
+    known = found(State(1.0, 1.1), target=1.03)
+    assert known.upper == 1.03 and known.stopped["upper"].reason is Reason.TARGET
+    assert found(State(1.0, 1.0), target=0.5).stopped["upper"].reason is Reason.EXHAUSTED
+
+
+@pytest.mark.parametrize("answers", ["stuck", "refuses"])
+@pytest.mark.parametrize("target", [None, 1.5])
+@pytest.mark.parametrize("least", [0.0, 1e-300, 1.0])
+def test_it_ends_where_nothing_is_proved(answers, target, least):
+    known = found(State(0.5 * least, least, answers), target=target)
+    assert known.upper == 4 and known.stopped["upper"].reason is Reason.EXHAUSTED
+
+
+def test_it_ends_by_time_and_by_nodes():
+    assert found(State(1.0, 1.0, "late")).stopped["upper"].reason is Reason.TIME
+    assert found(State(1.0, 1.0), deadline=time.monotonic() - 1).stopped["upper"].reason is Reason.TIME
+    known = found(State(1.0, 3.0), nodes=12)
+    assert known.stopped["upper"].reason is Reason.NODES and 12 <= known.engines[-1].work < 24
