@@ -11,8 +11,8 @@ import pytest
 
 from examples.ray_cones import StoredRays
 from wdccheck.errors import InvalidInput, OutOfTime
-from wdccheck.ranges import copositive, differences
-from wdccheck.ranges.copositive import Proved, Refuted, Undecided, prove
+from wdccheck.ranges import copositive, differences, float_pairs
+from wdccheck.ranges.copositive import Proved, Refuted, Undecided, codes_of, prove
 from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.float_pairs import Problem, prove_blocks
 from wdccheck.ranges.image_rays import ImageRays
@@ -59,13 +59,10 @@ def test_refutations_are_differences_of_the_network():
     layers, images, H = example((2, 9))  # whose rays have images that differ
     t = 0.95 * supremum(layers, images, H)
     found = prove(images, H, t)
-    size = np.linalg.norm(differences.image(layers, images.codes), axis=1)
-    for u, rays, c in zip(found.u, found.rays, found.coefficients, strict=True):
-        codes = (c / np.where(rays >= 0, size[rays], 1.0))[:, None] * images.codes[rays]
-        x, y = codes[c > 0].sum(axis=0), -codes[c < 0].sum(axis=0)
-        secant = differences.secants(layers, x[None], y[None])[0]
-        assert np.allclose(secant / np.linalg.norm(secant), u, atol=1e-7)
-        assert u @ H @ u > t
+    x1, x2 = codes_of(images, found)
+    secants = differences.secants(layers, x1, x2)
+    assert np.allclose(secants / np.linalg.norm(secants, axis=1)[:, None], found.u, atol=1e-7)
+    assert (np.einsum("bi,ij,bj->b", found.u, H, found.u) > t).all()
 
 
 def test_results_do_not_depend_on_workers():
@@ -166,3 +163,14 @@ def test_few_refutations_are_enough(monkeypatch):
     few = prove(images, H, 0.1)
     monkeypatch.undo()
     assert 0 < len(few.u) <= len(prove(images, H, 0.1).u)
+
+
+def test_a_budget_of_nodes_ends_it_undecided(monkeypatch):
+    layers, images, H = example((3, 8, 12))
+    t = 1.3 * supremum(layers, images, H)
+    whole = prove(images, H, t)
+    assert isinstance(whole, Proved)
+    monkeypatch.setattr(float_pairs, "_TOGETHER", 1)
+    assert len(Problem.of(images, H, t)[0].tasks()) > 1
+    few = prove(images, H, t, nodes=1)
+    assert isinstance(few, Undecided) and 0 < few.nodes < whole.nodes

@@ -83,7 +83,7 @@ class Undecided:
 
 def prove(
     images: Images, H: np.ndarray, t: float, deadline: float = math.inf, map: Map = map, *,
-    nodes: float = math.inf, most_exact: int = 4096, taped: bool = False,
+    nodes: float = math.inf, most_exact: int = 32768, taped: bool = False,
 ) -> Proved | Refuted | Undecided:
     """Prove u^T H u <= t ||u||^2 for all differences u of points in the cones, or refute it.
 

@@ -17,7 +17,7 @@ from wdccheck.ranges.ray_groups import blocks_of
 
 __all__ = ["Gathered", "Part", "Problem", "Task", "prove_blocks"]
 
-_ROOM = 1024  # open matrices between two blocks
+_ROOM = 8192  # open matrices between two blocks
 _USUAL = 0.99  # of all rays have an error up to the one that pads are made for
 _TOGETHER = 16  # pairs of blocks of a task
 
