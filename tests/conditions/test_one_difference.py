@@ -1,4 +1,4 @@
-"""The RRIC through one majorant: what is asked and answered, against exact thresholds and exhibited values."""
+"""The RRIC through one majorant: answers against exact thresholds and exhibited values."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def test_what_is_proved_holds_in_integers(seed):
 def test_a_refutation_gives_codes_and_a_better_majorant():
     condition, state = state_of(5, (2, 12, 16), 6)
     state = replace(state, choice=replace(state.choice, seen=state.choice.seen[:0]))  # it has met nothing
-    answer = state.ask(0.9 * float(condition.deviation(random_points(np.random.default_rng(0), 2)).max()), map)
+    exhibited = float(condition.deviation(random_points(np.random.default_rng(0), 2)).max())
+    answer = state.ask(0.9 * exhibited, map)
     assert answer.bound == np.inf and answer.after.least > state.least
     assert condition.deviation(answer.points).max() > 0.5 * answer.after.least
 
@@ -112,7 +113,7 @@ def test_what_is_too_much_at_once_is_left_to_groups_and_so_are_two_differences(c
 
 def test_a_result_is_proved_again_by_verify(tmp_path):
     _, net, A = instance(5, (2, 8, 12), 5)
-    found = wc.bracket(wc.RRIC(A, net), wc.Ascent(starts=4), wc.BranchAndBound(nodes=300))
+    found = wc.bracket(wc.RRIC(A, net), wc.Ascent(starts=4), wc.BranchAndBound(rtol=0.15))
     found.save(tmp_path / "found.json")
     assert found.upper <= 1.2 * found.lower
     assert {str(check.outcome) for check in wc.verify(tmp_path / "found.json") if check.counts} == {"proved"}
