@@ -71,14 +71,19 @@ class Pool:
         return float(np.abs(np.linalg.eigvalsh(half.T @ D @ half)).sum())
 
 
-def optimal(D: np.ndarray, pool: Pool, steps: int) -> tuple[np.ndarray, Pool]:
+def optimal(
+    D: np.ndarray, pool: Pool, steps: int, deadline: float = math.inf
+) -> tuple[np.ndarray | None, Pool]:
     """An H >= +-D whose largest u^T H u over the atoms is nearly the least one; the pool reweighted.
 
     H = S^-1/2 |S^1/2 D S^1/2| S^-1/2 for S = Sigma and a ridge; each weight is multiplied by its u^T H u.
     """
     n = len(D)
-    best, least, weights = np.abs(D), math.inf, pool.weights
+    best: np.ndarray | None = None
+    least, weights = math.inf, pool.weights
     for _ in range(steps):
+        if time.monotonic() >= deadline:
+            break
         values, vectors = np.linalg.eigh(pool.moment(weights))
         root = np.sqrt(np.maximum(values, 0.0) + _RIDGE / n)
         inner, turned = np.linalg.eigh(root[:, None] * (vectors.T @ D @ vectors) * root)
@@ -91,7 +96,7 @@ def optimal(D: np.ndarray, pool: Pool, steps: int) -> tuple[np.ndarray, Pool]:
         if not total > 0:  # D = 0 on the pool
             break
         weights = weights * quotients / total
-    return (best + best.T) / 2, pool.weighted(weights)
+    return None if best is None else (best + best.T) / 2, pool.weighted(weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +123,13 @@ class Choice:
     seen: np.ndarray
     dual: float = 0.0
 
-    def improved(self, cuts: np.ndarray, effort: int = 1) -> Choice:
-        """After one more round with the unit differences `cuts` (B, n), such as refutations of a proof."""
+    def improved(self, cuts: np.ndarray, deadline: float = math.inf, effort: int = 1) -> Choice:
+        """After `effort` more rounds with the unit differences `cuts` (B, n), such as refutations."""
         if len(self.D) > _LARGEST:
             return replace(self, seen=np.concatenate([self.seen, cuts]))
         steps = effort * int(np.clip(_WORK / (30 * len(self.D) ** 3), 4, _STEPS))
-        H, pool = optimal(self.D, self.pool.joined(cuts), steps)
-        return replace(self, pool=pool, tried=(*self.tried, H)[-_KEPT:],
+        H, pool = optimal(self.D, self.pool.joined(cuts), steps, deadline)
+        return replace(self, pool=pool, tried=(self.tried if H is None else (*self.tried, H))[-_KEPT:],
                        seen=np.concatenate([self.seen, cuts]), dual=max(self.dual, pool.dual(self.D)))
 
     def best(self) -> tuple[float, np.ndarray]:
@@ -179,7 +184,7 @@ def choose(layers: Layers, A: np.ndarray, codes: np.ndarray, deadline: float = m
         if not len(found):
             break
         reached.append(float(forms(choice.tried[-1], found).max()))
-        choice = choice.improved(found)
+        choice = choice.improved(found, deadline)
         if n > _LARGEST:
             break
     return choice

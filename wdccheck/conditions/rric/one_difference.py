@@ -81,7 +81,7 @@ class OneDifference:
         """Prove u^T H u <= (t - pad) ||u||^2; where that is refuted, H is chosen again."""
         if self.least > t:
             largest = np.argsort(-self._met, kind="stable")[:_CUTS]
-            return Answer(self._after(self.choice.seen[largest]), 0)
+            return Answer(self._after(self.choice.seen[largest], deadline), 0)
         found = prove(self.images, self.majorant.matrix, rounding.round_down(t - self.majorant.pad, 2),
                       deadline, map, nodes=nodes)
         if isinstance(found, Proved):
@@ -89,15 +89,16 @@ class OneDifference:
         if not isinstance(found, Refuted):
             return Answer(replace(self, stuck=t), found.nodes)
         x1, x2 = codes_of(self.images, found)
-        return Answer(self._after(found.u), found.nodes, points={"x1": x1, "x2": x2, "x3": x1, "x4": x2})
+        points = {"x1": x1, "x2": x2, "x3": x1, "x4": x2}
+        return Answer(self._after(found.u, deadline), found.nodes, points=points)
 
     @cached_property
     def _met(self) -> np.ndarray:
         return forms(self.majorant.matrix, self.choice.seen)
 
-    def _after(self, cuts: np.ndarray) -> OneDifference:
+    def _after(self, cuts: np.ndarray, deadline: float) -> OneDifference:
         """With a majorant that is small on these differences, too."""
-        choice = self.choice.improved(cuts, _EFFORT)
+        choice = self.choice.improved(cuts, deadline, _EFFORT)
         return replace(self, choice=choice, majorant=choice.majorant(self.A) or self.majorant)
 
     def remark(self, lower: float) -> str:
