@@ -187,7 +187,7 @@ def _near(vectors: np.ndarray, error: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _flat(images: ImageRays) -> Iterator[int]:
-    """Simplices of three rays that may be dependent; others may be, too."""
+    """Simplices of three rays that may be dependent: all that are, and some that are not."""
     full = np.flatnonzero((images.simplices >= 0).all(axis=1))
     for start in range(0, len(full), _CHUNK):
         chosen = full[start: start + _CHUNK]
@@ -197,7 +197,9 @@ def _flat(images: ImageRays) -> Iterator[int]:
         one, other = np.linalg.norm(b, axis=1), np.linalg.norm(c, axis=1)
         b = b / np.maximum(one, 1e-300)[:, None]
         rest = c - np.einsum("bn,bn->b", b, c)[:, None] * b
-        yield from chosen[np.linalg.norm(rest, axis=1) * one <= 8 * error * (one + other)].tolist()
+        with np.errstate(over="ignore", invalid="ignore"):  # of rays closer than a square root of underflow
+            full_rank = np.linalg.norm(rest, axis=1) * one > 8 * error * (one + other)
+        yield from chosen[~full_rank].tolist()
 
 
 def _inner(rays: list[np.ndarray]) -> int | None:
