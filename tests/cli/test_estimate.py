@@ -45,6 +45,15 @@ def test_several_at_once_and_a_refusal(files, capsys):
     assert origin.startswith("line.npy: layer 1 3 x 1")
 
 
+def test_what_is_known_is_delivered_where_the_time_is_too_short_for_the_rest(files, capsys):
+    command = ["estimate", "wdc", "W.npy", "--above", "0.1", "--extreme", "1", "--workers", "1",
+               "--samples", "9999999", "--time-limit", "0.01", "--json", "found.json"]
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("estimate, not a bound: probability") and "within the time limit" in err
+    assert len(json.loads(Path("found.json").read_text())["estimates"]) == 1
+
+
 def test_json_says_which_is_refused(files, capsys):
     command = ["estimate", "wdc", "line.npy", "--above", "0.1", "--extreme", "1", "--workers", "1",
                "--samples", "2500", "--quiet", "--json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -242,9 +243,11 @@ def test_an_interrupted_verify_proves_nothing(number, large, tmp_path):
 # -- what cannot be written -----------------------------------------------------------------
 
 
-def test_a_closed_pipe_is_quiet_and_loses_no_file(eye, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_closed_pipe_is_quiet_and_loses_no_file(encoding, eye, tmp_path):
     saved = tmp_path / "saved.json"
-    process = start("certify", eye, "--alpha", "1", "--json", saved, *QUICK)
+    process = start("certify", eye, "--alpha", "1", "--json", saved, *QUICK,
+                    env={**os.environ, "PYTHONIOENCODING": encoding})
     process.stdout.close()
     err = process.stderr.read()
     process.stderr.close()
@@ -252,7 +255,17 @@ def test_a_closed_pipe_is_quiet_and_loses_no_file(eye, tmp_path):
     assert err == "" and json.loads(saved.read_text())["rows"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_what_an_encoding_lacks_is_escaped(encoding, tmp_path, monkeypatch):
+    np.save(tmp_path / "\x81\u65e5.npy", np.eye(2))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown := io.BytesIO(), encoding))
+    assert main(["bracket", "wdc", str(tmp_path / "\x81\u65e5.npy"), "--alpha", "1", *QUICK]) == 0
+    sys.stdout.flush()
+    text = shown.getvalue().decode(encoding)
+    assert "<= eps <=" in text and "\\u65e5.npy: layer 1 2 x 2" in text
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a device of Linux")
 def test_full_devices_and_closed_streams_change_no_exit_status(eye):
     asked = ["bracket", "wdc", eye, "--alpha", 1, "--eps", "0.9", "--workers", 1, "--time-limit", 1]
     with open("/dev/full", "w") as full:
@@ -263,7 +276,7 @@ def test_full_devices_and_closed_streams_change_no_exit_status(eye):
         assert subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 1
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a device of Linux")
 def test_a_result_that_cannot_be_written_is_printed(eye, tmp_path, capsys):
     assert main(["bracket", "wdc", eye, "--alpha", "1", "--json", "/dev/full", *QUICK]) == 74
     out, err = capsys.readouterr()

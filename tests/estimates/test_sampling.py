@@ -11,7 +11,7 @@ from scipy import stats
 import wdccheck as wc
 from examples.estimates import CONDITION, W, power
 from wdccheck.errors import InvalidInput
-from wdccheck.estimates import Estimate, exceedance, extreme, quantile, tails
+from wdccheck.estimates import Estimate, drawing, exceedance, extreme, quantile, tails
 from wdccheck.estimates.tails import fit_tail
 
 
@@ -96,6 +96,17 @@ def test_workers_do_not_change_an_estimate():
     assert quantile(CONDITION, 0.9, samples=500, rng=1) != quantile(CONDITION, 0.9, samples=500, rng=2)
     assert quantile(CONDITION, 0.9, rng=np.random.default_rng(3)) == quantile(
         CONDITION, 0.9, rng=np.random.default_rng(3))
+
+
+@pytest.mark.parametrize(("workers", "block"), [(1, 32), (2, 32), (1, 20_000)])
+def test_a_time_limit_keeps_the_first_directions_whatever_their_deviations(workers, block, monkeypatch):
+    monkeypatch.setattr(drawing, "_BLOCK", block)
+    monkeypatch.setattr(drawing, "_PART", 1e-9)  # a look at the clock after each direction
+    found, root = drawing.deviations(CONDITION, 20_000, 5, workers, 0.01)
+    assert 0 < len(found) < 20_000
+    whole = [drawing._block(CONDITION, root, math.inf, 20_000, block, i)
+             for i in range(-(-len(found) // block))]
+    assert np.allclose(found, np.sort(np.concatenate(whole)[:len(found)]), rtol=1e-12)
 
 
 def test_an_estimate_says_that_it_is_none_of_the_bounds():

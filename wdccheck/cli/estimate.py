@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wdccheck.cli.options import number, run_options
-from wdccheck.cli.outcome import DONE, INTERRUPTED, UNDECIDED, or_printed, writable
+from wdccheck.cli.outcome import DONE, UNDECIDED, or_printed, writable
 from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.kinds import KINDS, with_slug
@@ -69,7 +69,7 @@ def estimate(
     asked = [*((estimates.quantile, p) for p in quantiles), *((estimates.exceedance, x) for x in levels),
              *((estimates.extreme, p) for p in extremes)] or [(estimates.quantile, 0.99)]
     made: list[tuple[Estimate, tuple[str, ...]]] = []
-    interrupted = False
+    ended: BaseException | None = None
     for done, (make, value) in enumerate(asked):
         left = max(time_limit - (time.monotonic() - begun), 0.01) / (len(asked) - done)
         try:
@@ -77,15 +77,15 @@ def estimate(
                               workers=workers, time_limit=left), ()))
         except PoorFit as error:
             made.append((error.estimate, error.reasons))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InvalidInput) as error:  # of too few samples in the time, for one
             if not made:
                 raise
-            interrupted = True
+            ended = error
             break
     with Held():  # what is known is delivered whole
         _deliver(condition, made, nets, json_path)
-    if interrupted:
-        return INTERRUPTED
+    if ended is not None:
+        raise ended
     return UNDECIDED if any(reasons for _, reasons in made) else DONE
 
 

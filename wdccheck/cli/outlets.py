@@ -12,7 +12,12 @@ __all__ = ["Outlet", "outlets"]
 
 
 class Outlet:
-    """A text stream that drops what cannot be written; `error` says why."""
+    """A text stream that drops what cannot be written; `error` says why.
+
+    What its encoding lacks is written as an escape.
+    """
+
+    buffer = None  # click would write to that instead where the encoding is ASCII
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -26,6 +31,9 @@ class Outlet:
         if self.error is None:
             try:
                 return int(self._stream.write(text))
+            except UnicodeEncodeError:
+                known = self._stream.encoding
+                return self.write(text.encode(known, "backslashreplace").decode(known))
             except (OSError, ValueError) as error:
                 self._broken(error)
         return len(text)

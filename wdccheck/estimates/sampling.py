@@ -99,7 +99,7 @@ def quantile(
     confidence : float
         Between 0 and 1.
     rng : int, SeedSequence or Generator
-        The same seed gives the same estimate for any number of workers.
+        The same seed gives the same estimate for any number of workers, unless the time is up.
     workers : int
         Processes; -1 for every core.
     time_limit : float, optional
