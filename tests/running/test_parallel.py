@@ -166,7 +166,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
 def test_workers_and_files_go_with_a_killed_parent(tmp_path):
     (tmp_path / "killed.py").write_text(KILLED)
     (tmp_path / "tmp").mkdir()

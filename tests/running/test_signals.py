@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
+import threading
 import time
 import weakref
 from types import SimpleNamespace
@@ -53,6 +55,11 @@ def test_what_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Interruptions(), Held():
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    hooks = sys.unraisablehook, threading.excepthook
+    with Interruptions():
+        pass
+    assert (sys.unraisablehook, threading.excepthook) == hooks
 
 
 def test_nothing_ends_what_is_over():

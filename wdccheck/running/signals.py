@@ -57,7 +57,8 @@ class Interruptions:
                     return outer
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = signal.signal(number, self)
-            sys.unraisablehook, threading.excepthook = self._unraisable, self._in_thread
+            if self._before:
+                sys.unraisablehook, threading.excepthook = self._unraisable, self._in_thread
         return self
 
     def __exit__(self, *_: object) -> None:
