@@ -70,7 +70,7 @@ def test_estimates_and_assertions_name_the_sequence():
                      rng=sequence)
 
 
-@pytest.mark.parametrize("seed", ["x", "01", "-1", "[1, x]", "", {"entropy": "1"}, 5, [1],
+@pytest.mark.parametrize("seed", ["x", "01", "-1", "[1, x]", "[01]", "", {"entropy": "1"}, 5, [1],
                                   {"entropy": ["1"], "spawn_key": [1]}, {"entropy": "1", "spawn_key": "1"}])
 def test_a_malformed_seed_is_refused(seed, tmp_path):
     path = tmp_path / "result.json"

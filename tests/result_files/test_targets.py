@@ -9,7 +9,7 @@ import pytest
 
 from wdccheck import result_files
 from wdccheck.errors import InvalidInput, NotSaved
-from wdccheck.result_files import check_target, saved, write_all, write_bytes
+from wdccheck.result_files import check_target, saved, targets, write_all, write_bytes
 
 
 @pytest.fixture(params=[True, False])
@@ -64,6 +64,19 @@ def test_a_full_disk_keeps_the_old_files_and_gets_no_other(tmp_path, nameless, m
     with pytest.warns(NotSaved, match="No space left on device; the work goes on"):
         assert not saved(lambda: write_bytes(tmp_path / "b", b"too much"), "the work goes on")
     assert saved(lambda: write_bytes(tmp_path / "b", b"little"), "")
+
+
+def test_a_disk_without_links_that_is_full_by_then(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    ready = targets._Ready(tmp_path / "a", b"data")
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(OSError, match="No space left"):
+        ready.moved(False)
+    ready.close()
+    assert os.listdir(tmp_path) == []
 
 
 def test_places_are_tried_before_the_work(tmp_path, nameless):

@@ -155,12 +155,13 @@ def _entropy(value: Any, thing: str) -> None:
     (many(_digits) if isinstance(value, list | tuple) else _digits)(value, thing)
 
 
+_SMALL = "(0|[1-9][0-9]{0,39})"
 _SEQUENCE = record({"entropy": _entropy, "spawn_key": many(_digits)})
 
 
 def _seed(value: Any, thing: str) -> None:
     """An integer, or the entropy and the key of a sequence; in schema 1 a list of integers, as a string."""
-    old = isinstance(value, str) and re.fullmatch(r"\[\d{1,40}(, \d{1,40})*\]", value, re.ASCII)
+    old = isinstance(value, str) and re.fullmatch(rf"\[{_SMALL}(, {_SMALL})*\]", value)
     if not old:
         (_SEQUENCE if isinstance(value, Mapping) else _digits)(value, thing)
 

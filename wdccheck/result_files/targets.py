@@ -147,7 +147,7 @@ class _Ready:
                 self._name = str(name)
         except OSError:  # a disk without links
             if not self._name:
-                os.close(self._handle)
+                self.close()
                 self._handle = self._named()
                 self._fill()
         os.replace(self._name, self.place)

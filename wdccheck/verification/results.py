@@ -16,7 +16,6 @@ from wdccheck.checker import Check, Outcome
 from wdccheck.conditions.built import build
 from wdccheck.engines.loop import LOST, bracket
 from wdccheck.engines.recorded import engine_from_repr
-from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 from wdccheck.linalg.matrices import from_parts
 from wdccheck.protocol.condition import Condition
@@ -113,9 +112,7 @@ class _Again:
 def _deadline(time_limit: float | None) -> float:
     if time_limit is None:
         return math.inf
-    if isinstance(time_limit, bool | str) or not (math.isfinite(time_limit) and time_limit > 0):
-        raise InvalidInput("time_limit", "a positive finite number", repr(time_limit)[:60])
-    return time.monotonic() + time_limit
+    return time.monotonic() + inputs.positive("time_limit", time_limit)
 
 
 def _bounds(
