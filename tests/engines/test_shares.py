@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 
 import wdccheck as wc
 from wdccheck.engines import loop, shares
 from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.shares import Plateau, proof_follows, share
+from wdccheck.linalg import cost
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason
 
@@ -57,6 +59,41 @@ def test_a_search_ends_on_a_plateau_where_a_proof_waits(monkeypatch):
         found = wc.bracket(condition, Calm(), Proof(), time_limit=1e12 if limited else None)
         blocks[limited] = [work.work for work in found.engines]
     assert blocks == {True: [shares._ROUND, 1], False: [999, 1]}
+
+
+@dataclass(frozen=True)
+class Slow(Calm):
+    """A search that rises by less than a tenth of a percent, beyond the target in the end."""
+
+    def improve(self, condition, known, run):
+        for found in super().improve(condition, known, run):
+            risen = replace(found, lower=1 + 1e-5 * found.engines[-1].work, witness={})
+            yield risen
+            if run.decided(risen):
+                yield replace(risen, stopped={"lower": run.answer(risen)})
+                return
+
+
+def test_a_plateau_where_the_question_is_decided_leaves_nothing_to_a_proof(monkeypatch):
+    for module in (loop, shares):
+        monkeypatch.setattr(module, "time", Clock())
+    target = 1 + 1e-5 * (shares._ROUND + 0.5)  # the block after which the plateau is long enough decides
+    found = wc.bracket(wc.WDC(np.eye(2), alpha=9.0), Slow(), Proof(), time_limit=1e12, target=target)
+    assert found.lower > target and found.stopped["lower"].reason is Reason.TARGET
+
+
+@pytest.mark.parametrize("search", [Calm(), wc.MonteCarlo()])
+def test_a_search_that_is_left_out_says_so_after_formulas(search, monkeypatch):
+    monkeypatch.setattr(cost, "_PRODUCT", 1e-3)  # samples take years
+    if isinstance(search, Calm):
+        monkeypatch.setattr(loop, "unaffordable", lambda *_: "left out")
+    found = wc.bracket(wc.WDC(np.tri(9, 3)), wc.Spectral(), search, time_limit=5)
+    assert found.stopped["lower"].reason is Reason.TIME and "left out" in found.stopped["lower"].detail
+
+
+def test_formulas_that_the_time_cuts_short_say_so():
+    found = wc.bracket(wc.WDC(np.eye(3)), time_limit=1e-9)
+    assert found.stopped["lower"].reason is Reason.TIME
 
 
 def test_a_search_that_no_proof_follows_goes_on(monkeypatch):

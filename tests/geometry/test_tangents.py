@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,21 +24,13 @@ def test_soft_gradient_is_finite(seed, kind):
     assert t.shape == (5, 3) and np.isfinite(t).all()
 
 
-@given(SEEDS, KINDS, st.integers(1, 5))
-def test_off_walls_is_finite_and_shaped_like_its_aim(seed, kind, k):
+@pytest.mark.parametrize("chosen", [tangents.off_walls, tangents.along_edges])
+@given(seed=SEEDS, kind=KINDS, k=st.integers(1, 5))
+def test_off_walls_it_is_finite_and_shaped_like_its_aim(chosen, seed, kind, k):
     rng = np.random.default_rng(seed)
     W = MATRICES[kind](rng, k)
     r, toward = unit(rng.standard_normal((5, k))), rng.standard_normal((5, k))
-    t = tangents.off_walls(W, r @ W.T, toward, rng)
-    assert t.shape == (5, k) and np.isfinite(t).all()
-
-
-@given(SEEDS, KINDS, st.integers(1, 5))
-def test_edges_are_finite_and_shaped_like_their_aim(seed, kind, k):
-    rng = np.random.default_rng(seed)
-    W = MATRICES[kind](rng, k)
-    r, toward = unit(rng.standard_normal((5, k))), rng.standard_normal((5, k))
-    t = tangents.along_edges(W, r @ W.T, toward, rng)
+    t = chosen(W, r @ W.T, toward, rng)
     assert t.shape == (5, k) and np.isfinite(t).all()
 
 

@@ -11,8 +11,10 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.conditions.joint_wdc.definition import JointWDC
+from wdccheck.engines import lines
 from wdccheck.linalg import cost
 from wdccheck.linalg.norms import norm_in_time, proved_norm, squared_frobenius
+from wdccheck.running.run import Run
 from wdccheck.stops import Reason
 
 
@@ -57,6 +59,17 @@ def test_nothing_is_left_out_without_a_limit(name, slow):
     assert found.lower > 0 and "left out" not in str(found.stopped)
 
 
+def test_a_formula_for_epsilon_itself_is_no_weaker_for_what_is_left_out(slow):
+    condition = JointWDC(gaussian(30, 1), gaussian(30, 1, 1))
+    assert wc.bracket(condition, wc.Spectral(), time_limit=5).stopped["upper"].reason is Reason.EXACT
+
+
+def test_no_time_is_left_for_seeds_of_a_condition_that_states_no_size(monkeypatch):
+    monkeypatch.setattr(lines, "entries_of", lambda condition: 0)
+    monkeypatch.setattr(lines, "theorems_of", lambda condition: None)
+    assert lines.first_lines(wc.WDC(np.eye(3)), Run(deadline=time.monotonic() - 1), 0) == []
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3, 5), (40, 40)])
 def test_the_frobenius_norm_bounds_the_spectral_one(shape):
     W = gaussian(*shape)
@@ -76,3 +89,4 @@ def test_seconds_grow_with_the_size():
     assert cost.proved_norm(4096, 1024, 2**22) == cost.proved_norm(1024, 4096, 2**22)
     assert cost.evaluation(0) == 0 < cost.evaluation(10) < cost.evaluation(100)
     assert cost.left_out("x", 1.0, math.inf) == ""
+    assert cost.left_out("x", 9.97, -math.inf) == "x left out: it takes about 10 s, and 0 s were left"

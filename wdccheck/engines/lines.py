@@ -68,7 +68,8 @@ def first_lines(condition: Scaled, run: Run, block: int) -> list[Line]:
     if not (scale > 0 and math.isfinite(4 * scale)):
         return found
     whole = cost.products(_SEEDS * _OPERATIONS * entries_of(condition))
-    count = _SEEDS if whole <= run.remaining() else int(_SEEDS * max(run.remaining(), 0.0) / whole)
+    left = max(run.remaining(), 0.0)
+    count = _SEEDS if whole <= left else int(_SEEDS * left / whole)
     if count < _FEWEST:
         return found
     rng = np.random.default_rng(run.block_seed(block))

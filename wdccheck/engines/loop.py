@@ -147,7 +147,7 @@ def _steps(
             known = _unreached(known, engines[position:], _LATE)
             break
         if position and (late := unaffordable(condition, engine, run)):
-            known = replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
+            known = replace(known, stopped={**known.stopped, "lower": Stop(Reason.TIME, late)})
             continue
         own = share(engines, position, run)
         before, plateau, near = known.engines, Plateau(known.lower, own.began), False
@@ -160,7 +160,8 @@ def _steps(
                 _keep(known, checkpoint)
                 saved = known
             plateau = plateau.after(known.lower, time.monotonic())
-            if proof_follows(engines, position, run) and plateau.long(time.monotonic()):
+            done = run.decided(known) or _closed(known)  # then no proof gets the time
+            if not done and proof_follows(engines, position, run) and plateau.long(time.monotonic()):
                 known = replace(known, stopped={**known.stopped, "lower": plateau.stop(known)})
                 break
             near = "upper" in found.stopped and found.stopped["upper"].reason is Reason.GAP

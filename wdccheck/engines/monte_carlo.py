@@ -59,7 +59,7 @@ class MonteCarlo:
         blocks = -(-self.samples // block)
         seconds = cost.products(_OPERATIONS * block * entries_of(condition))
         if late := cost.left_out(f"{block:,} samples", seconds, run.deadline):
-            yield replace(known, stopped={"lower": Stop(Reason.TIME, late), **known.stopped})
+            yield replace(known, stopped={**known.stopped, "lower": Stop(Reason.TIME, late)})
             return
         done = 0
         reason, detail = Reason.BUDGET, f"{blocks * block:,} samples drawn"

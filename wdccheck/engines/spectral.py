@@ -70,6 +70,6 @@ class Spectral:
             both = Stop(Reason.EXACT, "the two formulas meet")
             known = replace(known, stopped={"lower": both, "upper": both})
         elif "lower" not in known.stopped:
-            stop = Stop(Reason.BUDGET, f"{done} closed formulas evaluated")
+            stop = Stop(Reason.TIME if run.expired() else Reason.BUDGET, f"{done} closed formulas evaluated")
             known = replace(known, stopped={**known.stopped, "lower": stop})
         yield replace(known, engines=(run.work(self, done),))

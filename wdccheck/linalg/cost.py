@@ -57,4 +57,4 @@ def left_out(what: str, seconds: float, deadline: float) -> str:
 
 
 def _short(seconds: float) -> str:
-    return f"{seconds:.0f}" if seconds >= 10 or not seconds else f"{seconds:.1g}"
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"

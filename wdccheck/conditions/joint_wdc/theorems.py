@@ -45,6 +45,7 @@ class Theorems:
         """epsilon <= max(l s, alpha/4), see square_caps; for n = p = 1 epsilon itself (Fact 8)."""
         if self.B.shape[1] == self.C.shape[1] == 1:
             yield Cap(line_pair_value(self.B, self.C, self.alpha), "Fact 8: n = p = 1, all signs", exact=True)
+            return  # no other is smaller
         for square, reason, late in square_caps(self.both.B, self.both.C, deadline):
             # exact where normal; what rounds below the smallest normal float is at most that
             value = max(math.ldexp(square, self.both.scale), self.alpha / 4, float(np.finfo(float).tiny))
