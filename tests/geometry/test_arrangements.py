@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from examples.definitions import exact_dot, fractions
 from examples.matrices import MATRICES
 from wdccheck.geometry import arrangements
-from wdccheck.geometry.arrangements import group_by_line, pivot_columns, topes
+from wdccheck.geometry.arrangements import group_by_line, topes
+from wdccheck.geometry.elimination import normal, rational
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(sorted(MATRICES))
@@ -124,7 +125,7 @@ def test_cells_of_a_hundred_planes():
 def test_floats_and_rationals_list_the_same_cells(seed, kind, k):
     W = MATRICES[kind](np.random.default_rng(seed), k)
     rows = W[W.any(axis=1)][:7]
-    exact = arrangements._topes(arrangements._rational(rows), 10**6, iter(range(10**6)))
+    exact = arrangements._topes(rational(rows), 10**6, iter(range(10**6)))
     assert topes(rows, limit=10**6).tolist() == [list(signs) for signs in sorted(exact)]
 
 
@@ -135,9 +136,9 @@ def test_signs_at_a_normal_are_proved_or_left_to_rationals(seed, k):
     rows = rng.integers(-2, 3, (8, k)) / 4 + rng.choice([0.0, 1e-17, 1e-300], (8, 1)) * rng.random((8, k))
     subsets = np.array(list(combinations(range(8), k - 1)))
     positive, sure = arrangements._at_normals(rows, subsets)
-    vectors = arrangements._rational(rows)
+    vectors = rational(rows)
     for subset, signs, certain in zip(subsets.tolist(), positive, sure, strict=True):
-        y = arrangements._normal([vectors[i] for i in subset], k)
+        y = normal([vectors[i] for i in subset], k)
         if certain:
             exact = np.array([arrangements._sign(exact_dot_of(v, y)) for v in vectors])
             others = np.setdiff1d(np.arange(8), subset)
@@ -150,24 +151,6 @@ def exact_dot_of(v, y):
 
 
 # -- pivots ---------------------------------------------------------------------------------------
-
-
-@given(SEEDS, KINDS, st.integers(1, 5))
-def test_pivot_columns_carry_the_rank(seed, kind, k):
-    W = MATRICES[kind](np.random.default_rng(seed), k)
-    pivots = pivot_columns(W)
-    assert pivots == sorted(set(pivots)) and all(0 <= j < k for j in pivots)
-    if kind in ("gaussian", "integer", "rank-deficient", "negated", "duplicated"):
-        assert len(pivots) == np.linalg.matrix_rank(W) == np.linalg.matrix_rank(W[:, pivots])
-
-
-def test_pivot_columns_are_exact():
-    assert pivot_columns(np.zeros((3, 2))) == []
-    assert pivot_columns(np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]])) == [1]
-    assert pivot_columns(np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-52]])) == [0, 1]
-    # in floats 1e-200 * 1e300 == 1e100, exactly not
-    assert pivot_columns(np.array([[1e-200, 1.0], [1e100, 1e300]])) == [0, 1]
-    assert pivot_columns(np.array([[2.0**-800, 1.0], [2.0**100, 2.0**900]])) == [0]
 
 
 # -- lines ----------------------------------------------------------------------------------------

@@ -9,16 +9,16 @@ import pytest
 from scipy import sparse
 
 from examples.definitions import exact_dot, exactly_semidefinite, fractions
-from wdccheck.geometry import arrangements
-from wdccheck.geometry.arrangements import pivot_columns
+from wdccheck.geometry import arrangements, elimination
+from wdccheck.geometry.elimination import pivot_columns
 from wdccheck.linalg import matrices
 from wdccheck.linalg.norms import block_norm, majorized_norm, proved_norm
 
 
 def test_rational_enumeration_is_bounded_as_a_whole(monkeypatch):
     """Local arrangements of dependent rows, too: what cannot be listed in time is given up."""
-    counted, normal = [], arrangements._normal
-    monkeypatch.setattr(arrangements, "_normal", lambda *given: (counted.append(1), normal(*given))[1])
+    counted, normal = [], elimination.normal
+    monkeypatch.setattr(arrangements, "normal", lambda *given: (counted.append(1), normal(*given))[1])
     rows = np.random.default_rng(0).integers(-1, 2, (14, 6)).astype(float)
     assert arrangements.topes(rows, 2002) is None
     assert len(counted) <= 2002
@@ -30,7 +30,7 @@ def test_normals_are_orthogonal():
     rng = np.random.default_rng(0)
     for p in range(2, 7):
         rows = rng.integers(-2, 3, (p - 1, p))
-        y = arrangements._normal([tuple(map(Fraction, map(int, row))) for row in rows], p)
+        y = elimination.normal([tuple(map(Fraction, map(int, row))) for row in rows], p)
         assert (y is None) == (np.linalg.matrix_rank(rows) < p - 1)
         if y is not None:
             assert any(y) and all(sum(int(a) * b for a, b in zip(row, y, strict=True)) == 0 for row in rows)
@@ -124,7 +124,7 @@ def test_cells_of_odd_rows_are_those_of_rationals_or_none(kind):
     rng = np.random.default_rng(len(kind))
     for _ in range(12):
         rows = odd_rows(kind, rng)
-        exact = arrangements._topes(arrangements._rational(rows), 10**6, iter(range(10**6)))
+        exact = arrangements._topes(elimination.rational(rows), 10**6, iter(range(10**6)))
         expected = [list(signs) for signs in sorted(exact)]
         assert arrangements.topes(rows, 10**6).tolist() == expected
         for limit in (1, len(expected) // 2, len(expected) - 1, len(expected)):

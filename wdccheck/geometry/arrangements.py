@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,9 +10,10 @@ from math import comb
 
 import numpy as np
 
+from wdccheck.geometry.elimination import Vector, normal, pivots_of, rational
 from wdccheck.linalg.rounding import gamma
 
-__all__ = ["Lines", "group_by_line", "pivot_columns", "topes"]
+__all__ = ["Lines", "group_by_line", "topes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,27 +51,34 @@ def group_by_line(W: np.ndarray) -> Lines:
     W = W[nonzero]
     largest = np.argmax(np.abs(W), axis=1)
     pivot = np.take_along_axis(W, largest[:, None], axis=1)
-    quotients = W / pivot + 0.0  # + 0.0: no negative zeros in the key
-    groups: defaultdict[bytes, list[list[int]]] = defaultdict(list)
-    for i, quotient in enumerate(quotients):
-        for group in groups[quotient.tobytes()]:
-            if _parallel(W[group[0]], W[i]):
-                group.append(i)
-                break
-        else:
-            groups[quotient.tobytes()].append([i])
     members = [sorted(group, key=lambda i: -abs(pivot[i, 0]))  # largest first: no ratio overflows
-               for bucket in groups.values() for group in bucket]
-    rows = np.array([W[group[0]] for group in members]).reshape(-1, W.shape[1])
-    ratios = [pivot[group, 0] / pivot[group[0], 0] for group in members]
+               for group in _groups(W, W / pivot + 0.0)]  # + 0.0: no negative zeros in the key
+    heads = np.array([group[0] for group in members], dtype=int)
+    positive, negative = np.ones(len(members)), np.zeros(len(members))
+    owner[nonzero[heads]], ratio[nonzero[heads]] = np.arange(len(members)), 1.0
     for j, group in enumerate(members):
-        owner[nonzero[group]], ratio[nonzero[group]] = j, ratios[j]
-    return Lines(
-        rows,
-        np.array([float(np.sum(r[r > 0] ** 2)) if len(r) > 1 else 1.0 for r in ratios]),
-        np.array([float(np.sum(r[r < 0] ** 2)) if len(r) > 1 else 0.0 for r in ratios]),
-        owner, ratio,
-    )
+        if len(group) > 1:
+            ratios = pivot[group, 0] / pivot[group[0], 0]
+            owner[nonzero[group]], ratio[nonzero[group]] = j, ratios
+            positive[j], negative[j] = np.sum(ratios[ratios > 0] ** 2), np.sum(ratios[ratios < 0] ** 2)
+    return Lines(W[heads], positive, negative, owner, ratio)
+
+
+def _groups(W: np.ndarray, quotients: np.ndarray) -> list[list[int]]:
+    """Rows that are multiples of one another, among those with equal quotients, in their order."""
+    keys = np.ascontiguousarray(quotients).view(np.dtype((np.void, quotients.itemsize * W.shape[1]))).ravel()
+    _, first, inverse, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    groups: dict[int, list[list[int]]] = {i: [[i]] for i in np.sort(first).tolist()}
+    bucket, home = first[inverse], {}  # the group of each row, by its bytes
+    for i in np.flatnonzero(count[inverse] > 1).tolist():
+        own, same = W[i].tobytes(), groups[int(bucket[i])]
+        if own not in home:
+            home[own] = next((group for group in same if _parallel(W[group[0]], W[i])), [])
+            if not home[own]:
+                same.append(home[own])
+        if i != bucket[i]:
+            home[own].append(i)
+    return [group for same in groups.values() for group in same]
 
 
 def _parallel(v: np.ndarray, w: np.ndarray) -> bool:
@@ -80,16 +87,6 @@ def _parallel(v: np.ndarray, w: np.ndarray) -> bool:
     return all(
         Fraction(float(x)) * b == Fraction(float(y)) * a for x, y in zip(v, w, strict=True)
     )
-
-
-def pivot_columns(rows: np.ndarray) -> list[int]:
-    """Columns of rows (m, k) that hold a maximal independent set of columns, exactly.
-
-    As many as the rank. Restricting the rows to them loses no sign pattern: the products W r
-    and W[:, pivots] r' run through the same vectors. A few rows suffice where they span everything.
-    """
-    few = _pivots(_rational(rows[:4 * rows.shape[1]]))
-    return few if len(few) == rows.shape[1] else _pivots(_rational(rows))
 
 
 def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
@@ -115,8 +112,8 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
     sign(W y), over all such y, with the sign vectors of the rows that vanish (rank p - 1). Where floats
     prove that only the p - 1 rows vanish, those are all signs; the other y are met in rationals.
     """
-    vectors, m = _rational(rows), len(rows)
-    pivots = _pivots(vectors)
+    vectors, m = rational(rows), len(rows)
+    pivots = pivots_of(vectors)
     q = len(pivots) - 1
     if 2 ** (q + 1) > limit:  # cells of q + 1 independent rows alone
         return None
@@ -190,13 +187,6 @@ def _distinct(cells: np.ndarray) -> np.ndarray:
                          count=cells.shape[1]).astype(bool)
 
 
-Vector = tuple[Fraction, ...]
-
-
-def _rational(rows: np.ndarray) -> list[Vector]:
-    return [tuple(Fraction(float(x)) for x in row) for row in rows]
-
-
 def _topes(
     vectors: list[Vector], limit: int, fuel: Iterator[int], subsets: list[tuple[int, ...]] | None = None
 ) -> set[tuple[int, ...]] | None:
@@ -204,7 +194,7 @@ def _topes(
 
     `fuel` is used up by normals, those of all local arrangements together.
     """
-    pivots = _pivots(vectors)
+    pivots = pivots_of(vectors)
     vectors = [tuple(v[j] for j in pivots) for v in vectors]  # injective on their span
     p, m = len(pivots), len(vectors)
     if p == m:
@@ -221,7 +211,7 @@ def _topes(
     for subset in combinations(range(m), p - 1) if subsets is None else subsets:
         if next(fuel, None) is None:
             return None
-        y = _normal([vectors[i] for i in subset], p)
+        y = normal([vectors[i] for i in subset], p)
         if y is None:
             continue
         signs = tuple(_sign(sum((a * b for a, b in zip(v, y, strict=True)), Fraction(0)))
@@ -246,40 +236,3 @@ def _topes(
 
 def _sign(x: Fraction) -> int:
     return (x > 0) - (x < 0)
-
-
-def _pivots(vectors: list[Vector]) -> list[int]:
-    """Columns of a maximal independent set, found by exact elimination."""
-    return _echelon(vectors)[1]
-
-
-def _echelon(vectors: list[Vector]) -> tuple[list[list[Fraction]], list[int]]:
-    """Rows that span the same, the first ones in echelon form, and the columns of their first entries."""
-    work = [list(v) for v in vectors]
-    columns = len(work[0]) if work else 0
-    pivots: list[int] = []
-    for j in range(columns):
-        row = next((i for i in range(len(pivots), len(work)) if work[i][j] != 0), None)
-        if row is None:
-            continue
-        top = len(pivots)
-        work[top], work[row] = work[row], work[top]
-        for i in range(top + 1, len(work)):
-            if work[i][j] != 0:
-                factor = work[i][j] / work[top][j]
-                work[i] = [a - factor * b for a, b in zip(work[i], work[top], strict=True)]
-        pivots.append(j)
-        if len(pivots) == len(work):
-            break
-    return work, pivots
-
-
-def _normal(vectors: list[Vector], p: int) -> Vector | None:
-    """A nonzero vector of Q^p orthogonal to p - 1 vectors; None if they are dependent."""
-    rows, pivots = _echelon(vectors)
-    if len(pivots) < p - 1:
-        return None
-    y = [Fraction(int(j not in pivots)) for j in range(p)]
-    for row, j in zip(rows[::-1], pivots[::-1], strict=True):
-        y[j] = -sum((a * b for a, b in zip(row[j + 1:], y[j + 1:], strict=True)), Fraction(0)) / row[j]
-    return tuple(y)

@@ -12,8 +12,9 @@ from itertools import product
 import numpy as np
 
 from wdccheck import _kernels
-from wdccheck.geometry.arrangements import Lines, pivot_columns, topes
+from wdccheck.geometry.arrangements import Lines, topes
 from wdccheck.geometry.boxes import Boxes
+from wdccheck.geometry.elimination import pivot_columns
 
 __all__ = ["LineSigns", "crowded", "line_signs", "patterns", ]
 

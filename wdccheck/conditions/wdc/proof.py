@@ -13,8 +13,9 @@ import numpy as np
 from wdccheck import _kernels
 from wdccheck.conditions.wdc.layer import Layer
 from wdccheck.geometry import gates
-from wdccheck.geometry.arrangements import Lines, group_by_line, pivot_columns
+from wdccheck.geometry.arrangements import Lines, group_by_line
 from wdccheck.geometry.boxes import Boxes
+from wdccheck.geometry.elimination import pivot_columns
 from wdccheck.geometry.expectation import expected_range, expected_triangle, expected_turn, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import Gated, Sandwich
@@ -152,7 +153,8 @@ class Proof:
     @cached_property
     def _orthogonal(self) -> np.ndarray:
         """A unit vector that is orthogonal to all rows, up to rounding."""
-        return np.linalg.svd(self.lines.rows, full_matrices=True)[2][-1]
+        rows = self.lines.rows
+        return np.linalg.svd(rows, full_matrices=len(rows) < rows.shape[1])[2][-1]
 
     @cached_property
     def _outer(self) -> np.ndarray:
