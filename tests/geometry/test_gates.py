@@ -100,6 +100,13 @@ def weights_at(lines, signs_r, signs_s):
     return lines.positive * ((signs_r > 0) & (signs_s > 0)) + lines.negative * ((signs_r < 0) & (signs_s < 0))
 
 
+def whole(lines, found, r, s):
+    """Weights (T, m) of all lines: those of decided ones follow from their signs."""
+    result = np.tile(weights_at(lines, r, s), (len(found.weights), 1))
+    result[:, found.free] = found.weights
+    return result
+
+
 def consistent(signs, decided):
     return signs[((decided == 0) | (signs == decided)).all(axis=1)]
 
@@ -120,9 +127,10 @@ def test_every_pattern_of_a_lattice_point_is_dominated(seed, k, kind):
     base = signs[rng.integers(0, len(signs), 2)]
     hidden = rng.random(base.shape) < rng.uniform(0, 1)
     r, s = np.where(hidden, 0, base).astype(np.int8)
-    weights = gates._maximal_weights(lines, r, s)
-    if weights is None:
+    found = gates._maximal_weights(lines, r, s)
+    if found is None:
         return
+    weights = whole(lines, found, r, s)
     high = np.maximum(lines.positive * ((r >= 0) & (s >= 0)), lines.negative * ((r <= 0) & (s <= 0)))
     assert (weights <= high).all()  # never worse than the plain sandwich
     at_r, at_s = np.unique(consistent(signs, r), axis=0), np.unique(consistent(signs, s), axis=0)
@@ -134,8 +142,8 @@ def test_every_pattern_of_a_lattice_point_is_dominated(seed, k, kind):
 def test_patterns_of_a_triple_through_one_flat():
     # x > 0 and y > 0 force x + y > 0, so of -(x + y), x, y at most two are open on one side
     lines = group_by_line(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 0.0]]))
-    weights = gates._maximal_weights(lines, np.zeros(3, np.int8), np.zeros(3, np.int8))
-    assert sorted(weights.tolist()) == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    free, weights = gates._maximal_weights(lines, np.zeros(3, np.int8), np.zeros(3, np.int8))
+    assert free.tolist() == [0, 1, 2] and sorted(weights.tolist()) == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
 
 
 def test_independent_lines_gain_nothing():
@@ -150,8 +158,18 @@ def test_patterns_go_to_the_boxes_with_their_signs():
     columns = np.array([[0, 0, 0, 1], [1, 1, -1, 1], [0, 0, 0, 1], [0, 0, 0, -1]]).T
     signs = LineSigns(columns > 0, columns < 0)
     known = {}
-    found = {tuple(boxes): weights for boxes, weights in gates.patterns(lines, signs, signs, known)}
+    found = {tuple(boxes): found for boxes, found in gates.patterns(lines, signs, signs, known)}
     assert set(found) == {(0, 2), (3,)}
-    assert (found[0, 2][:, 3] == 1).all() and (found[(3,)][:, 3] == 0).all()
+    for (box, *_), one in found.items():
+        assert one.free.tolist() == [0, 1, 2]
+        assert (whole(lines, one, columns[:, box], columns[:, box])[:, 3] == (box == 0)).all()
     again = {tuple(boxes) for boxes, _ in gates.patterns(lines, signs, signs, known)}
     assert again == set(found) and len(known) == 3
+
+
+def test_only_the_last_patterns_are_remembered(monkeypatch):
+    lines = group_by_line(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))
+    columns = np.array([[0, 0, 0, 1], [1, 1, -1, 1], [0, 0, 0, -1]]).T
+    signs, known = LineSigns(columns > 0, columns < 0), {}
+    monkeypatch.setattr(gates, "_KEPT", 50)
+    assert len(list(gates.patterns(lines, signs, signs, known))) == 2 and len(known) < 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from wdccheck.geometry.arrangements import Lines, topes
 from wdccheck.geometry.boxes import Boxes
 from wdccheck.geometry.elimination import pivot_columns
 
-__all__ = ["LineSigns", "crowded", "line_signs", "patterns", ]
+__all__ = ["LineSigns", "Patterns", "crowded", "line_signs", "patterns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,42 +81,65 @@ def crowded(unit_outer: np.ndarray, signs: LineSigns) -> np.ndarray:
     return guess
 
 
+class Patterns(NamedTuple):
+    """Weights that cover every gate pattern on a box, of the lines in which these differ.
+
+    Attributes
+    ----------
+    free : ndarray of shape (v,)
+        Lines that are undecided for one letter, and may be open; others have the weights of their signs.
+    weights : ndarray of shape (T, v)
+    """
+
+    free: np.ndarray
+    weights: np.ndarray
+
+
 def patterns(
-    lines: Lines, r: LineSigns, s: LineSigns, known: dict[bytes, np.ndarray | None]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Boxes with the same signs, and weights (T, m) that cover every gate pattern on them.
+    lines: Lines, r: LineSigns, s: LineSigns, known: dict[bytes, Patterns | None]
+) -> Iterator[tuple[np.ndarray, Patterns]]:
+    """Boxes with the same signs, and weights that cover every gate pattern on them.
 
     The plain sandwich lets every undecided line contribute. That is attained unless the
     undecided lines depend on each other; then only the sign vectors of their cells are
     possible, and those are listed exactly. Points on a hyperplane open a subset of the gates of
     a cell next to them. Boxes where nothing is gained are left out. `known` remembers weights
-    between calls.
+    between calls, the last ones only.
     """
     state = np.concatenate([x.positive * np.int8(1) - x.negative * np.int8(1) for x in (r, s)])
     distinct, inverse = np.unique(state, axis=1, return_inverse=True)
     for index, column in enumerate(distinct.T):
         key = column.tobytes()
         if key not in known:
+            while known and sum(map(_size, known.items())) > _KEPT:
+                known.pop(next(iter(known)))
             known[key] = _maximal_weights(lines, *np.split(column, 2))
-        weights = known[key]
-        if weights is not None:
-            yield np.flatnonzero(inverse.ravel() == index), weights
+        found = known[key]
+        if found is not None:
+            yield np.flatnonzero(inverse.ravel() == index), found
 
 
 _MOST_FREE = 8
 _MOST_PATTERNS = 20_000
+_KEPT = 2**24  # bytes of what is remembered
 
 
-def _maximal_weights(lines: Lines, r: np.ndarray, s: np.ndarray) -> np.ndarray | None:
-    """Weights (T, m) for signs r, s (m,) in {-1, 0, 1}, 0 undecided; None if nothing is gained."""
+def _size(item: tuple[bytes, Patterns | None]) -> int:
+    key, found = item
+    return len(key) + (0 if found is None else found.weights.nbytes)
+
+
+def _maximal_weights(lines: Lines, r: np.ndarray, s: np.ndarray) -> Patterns | None:
+    """Patterns for signs r, s (m,) in {-1, 0, 1}, 0 undecided; None if nothing is gained."""
     reachable = ((lines.positive * ((r >= 0) & (s >= 0)) > 0)
                  | (lines.negative * ((r <= 0) & (s <= 0)) > 0))
+    free = np.flatnonzero(reachable & ((r == 0) | (s == 0)))
     families, dependent = [], False
-    for signs in (r, s):
-        chosen = np.flatnonzero((signs == 0) & reachable)
+    for signs in (r[free], s[free]):
+        chosen = np.flatnonzero(signs == 0)
         if len(chosen) > _kernels.CROWD:
             return None
-        family = _dependent_signs(lines.rows[chosen])
+        family = _dependent_signs(lines.rows[free[chosen]])
         if family is None:
             if len(chosen) > _MOST_FREE:
                 return None
@@ -127,15 +151,15 @@ def _maximal_weights(lines: Lines, r: np.ndarray, s: np.ndarray) -> np.ndarray |
         families.append(full)
     if not dependent or len(families[0]) * len(families[1]) > _MOST_PATTERNS:
         return None
-    both = (families[0][:, None, :] + families[1][None, :, :]).reshape(-1, len(r))
+    both = (families[0][:, None, :] + families[1][None, :, :]).reshape(-1, len(free))
     both = np.unique(both, axis=0)
-    weights = np.unique((both == 2) * lines.positive + (both == -2) * lines.negative, axis=0)
+    weights = np.unique((both == 2) * lines.positive[free] + (both == -2) * lines.negative[free], axis=0)
     order = np.argsort(-weights.sum(axis=1), kind="stable")
     kept: list[int] = []
     for i in order:  # a pattern below another one in every line adds nothing
         if not (weights[i] <= weights[kept]).all(axis=1).any():
             kept.append(int(i))
-    return weights[kept]
+    return Patterns(free, weights[kept])
 
 
 def _dependent_signs(rows: np.ndarray) -> np.ndarray | None:

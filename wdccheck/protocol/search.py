@@ -75,9 +75,9 @@ class Search(Protocol):
 
 
 def batch_size(search: Any, entries: int = _ENTRIES) -> int:
-    """Points whose temporary arrays hold about `entries` numbers, `search.width` for each point.
+    """Points, or regions of a proof, whose temporary arrays hold about `entries` numbers: `width` for each.
 
-    A search that states no width is asked for all points at once.
+    A search or a proof that states no width is asked for all at once.
     """
     width: int | None = getattr(search, "width", None)
     return entries if width is None else max(1, entries // width)

@@ -20,7 +20,7 @@ from wdccheck.conditions.joint_wdc.parts import WeightedPair
 from wdccheck.geometry import expectation, gates
 from wdccheck.geometry.arrangements import Lines, group_by_line
 from wdccheck.geometry.boxes import Boxes
-from wdccheck.linalg import rounding
+from wdccheck.linalg import matrices, rounding
 from wdccheck.protocol.forms import Sandwich
 
 __all__ = ["WeightedForms", "scattered"]
@@ -250,15 +250,15 @@ class WeightedForms:
         return _kernels.outer_products(self._lines.rows)
 
     @cached_property
-    def _sides(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """(L, l): the squared multiple that row i is of line j, along it or against it; None if all are 1."""
-        owner, ratio = self._lines.owner, self._lines.ratio
-        nonzero = np.flatnonzero(owner >= 0)
-        if len(nonzero) == len(self._lines.rows):
+    def _sides(self) -> list[matrices.Rows] | None:
+        """Sparse (L, l): squares of what row i is of line j, along it and against it; None if all are 1."""
+        used, count = np.flatnonzero(self._lines.owner >= 0), len(self._lines.rows)
+        if len(used) == count:
             return None
-        both = np.zeros((2, len(self._lines.rows), len(owner)))
-        both[(ratio[nonzero] < 0).astype(int), owner[nonzero], nonzero] = ratio[nonzero] ** 2
-        return both[0], both[1]
+        from scipy.sparse import csr_array
+        squares = (np.square(np.maximum(sign * self._lines.ratio[used], 0.0)) for sign in (1, -1))
+        at, shape = (self._lines.owner[used], used), (count, len(self._lines.owner))
+        return [csr_array((square, at), shape=shape) for square in squares]
 
     @cached_property
     def _order(self) -> np.ndarray:

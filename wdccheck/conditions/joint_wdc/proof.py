@@ -46,6 +46,11 @@ class Proof:
         """The proof for a pair; None beyond dimension 4."""
         return None if max(both.letters.values()) > _LARGEST else Proof(both)
 
+    @property
+    def width(self) -> int:
+        """Numbers of one region in the largest temporary arrays: products with the corners of a letter."""
+        return int(self.both.B.shape[0]) * 2 ** (max(self.both.letters.values()) - 1)
+
     def boxes(self) -> Sides:
         """Both sides of both parts, see :class:`Sides`."""
         return Sides.cover(self.both.B.shape[1], self.both.C.shape[1], self._sides)

@@ -53,6 +53,11 @@ class Proof:
             return None
         return Proof(layer.rows, layer.alpha, math.ldexp(1.0, layer.scale))
 
+    @property
+    def width(self) -> int:
+        """Numbers of one region in the largest temporary array."""
+        return max(1, len(self.lines.rows))
+
     def boxes(self) -> Boxes | Apart:
         """Pairs of cube faces, one of each mirrored two.
 
@@ -72,7 +77,7 @@ class Proof:
         if isinstance(regions, Apart):
             return (self._one_sided(regions),)
         low, high = self._weights(*self._signs(regions))
-        return (self._sandwich(regions, low, high),)
+        return (self._sandwich(regions, self._outer @ low, self._outer @ high),)
 
     def finer(self, regions: Boxes | Apart) -> Refinement:
         """Realizable patterns of dependent undecided lines, where a flat is crowded."""
@@ -85,12 +90,16 @@ class Proof:
         if not len(crowded):
             return
         r, s = r.take(crowded), s.take(crowded)
-        low, _ = self._weights(r, s)
-        for boxes, high in gates.patterns(self.lines, r, s, self._known_patterns):
-            for part in np.array_split(boxes, -(-len(boxes) * len(high) // _PATTERNS)):
-                many = np.repeat(part, len(high))
-                form = self._sandwich(regions.take(crowded[many]), low[:, many],
-                                      np.tile(high.T, (1, len(part))))
+        low, high = self._weights(r, s)
+        for boxes, (free, weights) in gates.patterns(self.lines, r, s, self._known_patterns):
+            fixed = high[:, boxes[0]].copy()  # as of all these boxes
+            fixed[free] = 0.0
+            least = (self._outer @ low[:, boxes[0]])[:, None]
+            most = (self._outer @ fixed)[:, None] + self._outer[:, free] @ weights.T
+            for part in np.array_split(boxes, -(-len(boxes) * len(weights) // _PATTERNS)):
+                many = np.repeat(part, len(weights))
+                form = self._sandwich(regions.take(crowded[many]), np.tile(least, (1, len(many))),
+                                      np.tile(most, (1, len(part))))
                 yield small[crowded[many]], (form,)
 
     @cached_property
@@ -128,8 +137,8 @@ class Proof:
         above = np.clip(theta + delta_r + delta_s + error, 0.0, np.pi)
         least, largest = expected_range(below, above)
         return Sandwich(
-            low=self._outer @ low,
-            high=self._outer @ high,
+            low=low,
+            high=high,
             mean=alpha * mean,
             slack=alpha * (expected_turn(delta_r, delta_s) + 2 * error),
             floor=alpha * (least - error),
@@ -174,7 +183,7 @@ class Proof:
         return rounding.gram_error(*self.rows.shape) * total * (1 + rounding.gamma(self.rows.size + 8))
 
     @cached_property
-    def _known_patterns(self) -> dict[bytes, np.ndarray | None]:
+    def _known_patterns(self) -> dict[bytes, gates.Patterns | None]:
         return {}
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from wdccheck.engines.proving.relax import proved_below
 from wdccheck.protocol.condition import Condition, proof_of, search_of
 from wdccheck.protocol.proof import BoxProof, Regions
+from wdccheck.protocol.search import batch_size
 
 __all__ = ["Explored", "attempt", "cornered", "explore", "proved_finer"]
 
-_BATCH = 2048  # regions bounded in one go
+_BATCH = 2048  # regions bounded in one go, fewer where one of them takes much memory
 _EVERY = 8  # batches between two looks for a point above t
 _TRIED = 8  # regions looked at then
 _SAMPLED = 7  # points of each, besides its center
@@ -38,8 +39,9 @@ def explore(
 ) -> Explored:
     """Depth first from `regions` until nothing is left, or `budget` or the deadline is used up."""
     stack, visited, batches = [regions], 0, 0
+    size = min(_BATCH, batch_size(proof_of(condition)))
     while stack and visited < budget and time.monotonic() < deadline:
-        batch = _pop(stack)
+        batch = _pop(stack, size)
         visited += len(batch)
         failed = batch.take(~_proved(condition, batch, t))
         if not len(failed):
@@ -65,15 +67,15 @@ def cornered(condition: Condition, failed: Regions, t: float, visited: int, look
     return Explored(visited, [], True) if stuck.any() else None
 
 
-def _pop(stack: list[Regions]) -> Regions:
+def _pop(stack: list[Regions], size: int) -> Regions:
     """The last regions of the stack, about one batch of them."""
     parts = [stack.pop()]
-    while stack and len(parts[-1]) + sum(len(p) for p in parts[:-1]) < _BATCH // 2:
+    while stack and len(parts[-1]) + sum(len(p) for p in parts[:-1]) < size // 2:
         parts.append(stack.pop())
     batch = parts[0].join(parts)
-    if len(batch) > _BATCH:
-        stack.append(batch.take(slice(_BATCH, None)))
-        batch = batch.take(slice(_BATCH))
+    if len(batch) > size:
+        stack.append(batch.take(slice(size, None)))
+        batch = batch.take(slice(size))
     return batch
 
 
