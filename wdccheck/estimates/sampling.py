@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import InvalidInput, PoorFit
@@ -139,6 +138,8 @@ def _check_interval(p: float, confidence: float, n: int, asked: int) -> tuple[in
     """The order statistics, counted from 1, between which the quantile is; refused where n are too few."""
     tail = (1 - confidence) / 2
     # P(fewer than `first` samples are at most the quantile) and P(at least `last` are below it) <= tail
+    from scipy import stats  # which takes a second; workers need it not
+
     first, last = int(stats.binom.ppf(tail, n, p)), int(stats.binom.isf(tail, n, p)) + 1
     if first < 1 or last > n:
         needed = math.ceil(math.log(tail) / math.log(max(p, 1 - p)))
@@ -189,6 +190,8 @@ def exceedance(
     values, seed = deviations(condition, n, rng, workers, time_limit)
     n = len(values)
     above = int(np.count_nonzero(values > level))
+    from scipy import stats
+
     interval = stats.binomtest(above, n).proportion_ci(confidence, method="exact")
     return _estimate(condition, f"probability of a deviation above {float(level)!r}", above / n,
                      float(interval.low), float(interval.high), confidence, n, seed)

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtri
 
 __all__ = ["Fit", "fit_tail", "misfit"]
 
@@ -115,7 +115,7 @@ def _interval(excess: np.ndarray, rarity: float, confidence: float) -> tuple[flo
     s, best = _profile(excess, w)
     a = s[:, None] * np.exp(np.linspace(-6, 6, 121) / math.sqrt(m))
     likelihood = -np.log(a * w[:, None]) - (1 / a - 1) * s[:, None]
-    inside = likelihood >= best[s < 1].max() - stats.chi2.ppf(confidence, 1) / (2 * m)
+    inside = likelihood >= best[s < 1].max() - chdtri(1, 1 - confidence) / (2 * m)
     inside[1:] |= inside[:-1]
     inside[:-1] |= inside[1:]
     quantile = np.where(inside, w[:, None] * (1 - rarity**a), np.nan)

@@ -11,7 +11,7 @@ from math import comb
 import numpy as np
 
 from wdccheck.geometry.elimination import Vector, normal, pivots_of, rational
-from wdccheck.linalg.rounding import gamma
+from wdccheck.linalg.rounding import gamma, integers
 
 __all__ = ["Lines", "group_by_line", "topes"]
 
@@ -45,14 +45,14 @@ def group_by_line(W: np.ndarray) -> Lines:
     """Drop zero rows of W (n, k) and merge rows that are exact multiples of one another.
 
     Exact multiples have equal correctly rounded quotients by their largest entry, so equal
-    quotients find every candidate; rational cross-multiplication confirms each.
+    quotients find every candidate; coprime integers confirm each.
     """
     owner, ratio, nonzero = np.full(len(W), -1), np.zeros(len(W)), np.flatnonzero(W.any(axis=1))
     W = W[nonzero]
     largest = np.argmax(np.abs(W), axis=1)
     pivot = np.take_along_axis(W, largest[:, None], axis=1)
-    members = [sorted(group, key=lambda i: -abs(pivot[i, 0]))  # largest first: no ratio overflows
-               for group in _groups(W, W / pivot + 0.0)]  # + 0.0: no negative zeros in the key
+    members = [sorted(group, key=lambda i: -abs(pivot[i, 0])) if len(group) > 1 else group
+               for group in _groups(W, W / pivot + 0.0)]  # largest first: no ratio overflows
     heads = np.array([group[0] for group in members], dtype=int)
     positive, negative = np.ones(len(members)), np.zeros(len(members))
     owner[nonzero[heads]], ratio[nonzero[heads]] = np.arange(len(members)), 1.0
@@ -68,25 +68,24 @@ def _groups(W: np.ndarray, quotients: np.ndarray) -> list[list[int]]:
     """Rows that are multiples of one another, among those with equal quotients, in their order."""
     keys = np.ascontiguousarray(quotients).view(np.dtype((np.void, quotients.itemsize * W.shape[1]))).ravel()
     _, first, inverse, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    groups: dict[int, list[list[int]]] = {i: [[i]] for i in np.sort(first).tolist()}
-    bucket, home = first[inverse], {}  # the group of each row, by its bytes
-    for i in np.flatnonzero(count[inverse] > 1).tolist():
-        own, same = W[i].tobytes(), groups[int(bucket[i])]
-        if own not in home:
-            home[own] = next((group for group in same if _parallel(W[group[0]], W[i])), [])
-            if not home[own]:
-                same.append(home[own])
-        if i != bucket[i]:
-            home[own].append(i)
-    return [group for same in groups.values() for group in same]
+    alone = set(first[count == 1].tolist())
+    same = {i: [[i]] if i in alone else [] for i in np.sort(first).tolist()}
+    shared, home = np.flatnonzero(count[inverse] > 1), dict[tuple[int, ...], list[int]]()
+    for start in range(0, len(shared), _ROWS):
+        part = shared[start: start + _ROWS]
+        for i, line in zip(part.tolist(), _primitive(W[part]), strict=True):
+            if line not in home:
+                home[line] = []
+                same[int(first[inverse[i]])].append(home[line])
+            home[line].append(i)
+    return [group for groups in same.values() for group in groups]
 
 
-def _parallel(v: np.ndarray, w: np.ndarray) -> bool:
-    p = int(np.argmax(np.abs(v)))
-    a, b = Fraction(float(v[p])), Fraction(float(w[p]))
-    return all(
-        Fraction(float(x)) * b == Fraction(float(y)) * a for x, y in zip(v, w, strict=True)
-    )
+def _primitive(W: np.ndarray) -> list[tuple[int, ...]]:
+    """The vector of coprime integers, the first one positive, on the line of each nonzero row: exactly."""
+    whole, _ = integers(W)
+    whole = whole // np.gcd.reduce(whole, axis=1, keepdims=True)
+    return [tuple(-x if next(filter(None, x)) < 0 else x) for x in whole]
 
 
 def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
@@ -143,6 +142,7 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
 _RAYS = 2**13  # of one batch, fewer where each has more than 2**8 cells
 _MET = 1000  # normals in rationals
 _UNDERFLOW = 2.0**-1000
+_ROWS = 2**12  # turned into integers in one go
 
 
 def _at_normals(rows: np.ndarray, subsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

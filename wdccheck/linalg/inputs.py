@@ -43,11 +43,11 @@ def matrix(thing: str, value: Any) -> np.ndarray:
 
 
 def _frozen(thing: str, array: np.ndarray) -> np.ndarray:
-    """A read-only copy of a matrix."""
+    """A matrix that was converted, and with that copied, read-only."""
     if array.ndim != 2 or 0 in array.shape:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                            f"shape {array.shape}")
-    array = array.copy(order="C")
+    array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
 

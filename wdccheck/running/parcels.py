@@ -25,6 +25,11 @@ class Shared:
     def __init__(self) -> None:
         self._sent: dict[int, Here] = {}  # each holds its thing, so that no other gets its id
 
+    @property
+    def used(self) -> bool:
+        """Whether workers have got anything."""
+        return bool(self._sent)
+
     def sent(self, thing: object, in_process: bool, client: Any = None) -> Here:
         """What a task carries in place of `thing`; `client`: of the Dask cluster it is sent to."""
         if in_process:

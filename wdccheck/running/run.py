@@ -21,6 +21,8 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["Engine", "Run", "block_seed", "raised"]
 
+_START = 2.0  # seconds that new workers take until they are of use
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -109,9 +111,10 @@ class Run:
         """Apply `function` to `items` over the workers; results in order.
 
         `function` is a `partial` whose first argument, the condition, goes to every worker once. `short`
-        items, or a single one, are done here: sending takes longer.
+        items, or a single one, are done here: sending takes longer; so are all where the time ends before
+        workers have started.
         """
-        if short or len(items) == 1:
+        if short or len(items) == 1 or (self.remaining() < _START and not self.shared.used):
             return map(function, items)
         return parallel.ordered_map(function, items, self.workers, self.shared, self.deadline)
 

@@ -27,6 +27,7 @@ KINDS = (("B", "bisected"), ("C", "bisected"), ("B", "below"), ("C", "below"), (
 
 _LARGEST = 4  # dimension beyond which boxes are hopeless
 _SAMPLES = 1024  # points of the first lower bound
+_WORK = 2**20  # products of points and rows for it, where there are many rows
 _FREE = 0.15  # a gate letter is left free until the edges of the others are as short
 _STOP = 2.0**-MAX_DEPTH
 _PAIRS = (("h", "x"), ("m", "y"))
@@ -72,7 +73,8 @@ class Proof:
     def _sides(self) -> tuple[str, ...]:
         """The sides to bound, any choice is valid: from alpha/4 on only A - E, bisectors from alpha/20 on."""
         both = self.both
-        points = joint_seeds(both.B, both.C, np.random.default_rng(0), _SAMPLES)
+        count = min(_SAMPLES, max(16, _WORK // len(both.B)))
+        points = joint_seeds(both.B, both.C, np.random.default_rng(0), count)
         highest = np.maximum(*both.deviations(points).values()).max()
         alpha = math.ldexp(both.alpha, both.scale)  # may be 0
         if highest < 0.05 * alpha:
