@@ -126,7 +126,9 @@ def drawn_measurements(network: ReLUNetwork, rng: Seed) -> np.ndarray:
     outputs = network.dims[-1]
     m = max(1, outputs // 2)
     drawn_size("measurements", m, outputs, "give them: certify(net, A), or --measurements")
-    return np.random.default_rng(rng).standard_normal((m, outputs)) / math.sqrt(m)
+    A = np.random.default_rng(rng).standard_normal((m, outputs))
+    A /= math.sqrt(m)
+    return A
 
 
 def _network_rows(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import betainc, betaincinv
 
 from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import InvalidInput, PoorFit
@@ -138,9 +140,8 @@ def _check_interval(p: float, confidence: float, n: int, asked: int) -> tuple[in
     """The order statistics, counted from 1, between which the quantile is; refused where n are too few."""
     tail = (1 - confidence) / 2
     # P(fewer than `first` samples are at most the quantile) and P(at least `last` are below it) <= tail
-    from scipy import stats  # which takes a second; workers need it not
-
-    first, last = int(stats.binom.ppf(tail, n, p)), int(stats.binom.isf(tail, n, p)) + 1
+    first = bisect_left(range(n), tail, key=lambda i: float(betainc(n - i, i + 1, 1 - p)))
+    last = bisect_left(range(n), True, key=lambda i: bool(betainc(i + 1, n - i, p) <= tail)) + 1
     if first < 1 or last > n:
         needed = math.ceil(math.log(tail) / math.log(max(p, 1 - p)))
         raise InvalidInput("samples", f"at least {needed} for an interval of this quantile",
@@ -190,11 +191,11 @@ def exceedance(
     values, seed = deviations(condition, n, rng, workers, time_limit)
     n = len(values)
     above = int(np.count_nonzero(values > level))
-    from scipy import stats
-
-    interval = stats.binomtest(above, n).proportion_ci(confidence, method="exact")
-    return _estimate(condition, f"probability of a deviation above {float(level)!r}", above / n,
-                     float(interval.low), float(interval.high), confidence, n, seed)
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(above, n - above + 1, tail)) if above else 0.0
+    high = float(betaincinv(above + 1, n - above, 1 - tail)) if above < n else 1.0
+    return _estimate(condition, f"probability of a deviation above {float(level)!r}", above / n, low, high,
+                     confidence, n, seed)
 
 
 def extreme(

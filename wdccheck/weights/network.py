@@ -139,7 +139,9 @@ class ReLUNetwork:
         >>> ReLUNetwork([[[1.0], [2.0]], [[1.0, 1.0]]]).truncate(1).dims
         (1, 2)
         """
-        return ReLUNetwork(self.layers[: self._layer_number(layer, 1)])
+        part = object.__new__(ReLUNetwork)  # whose layers need no second look, and no copy
+        vars(part).update(layers=self.layers[: self._layer_number(layer, 1)], origin=None)
+        return part
 
     @classmethod
     def from_torch(cls, module: Any) -> ReLUNetwork:

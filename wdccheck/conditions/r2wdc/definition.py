@@ -188,8 +188,13 @@ class R2WDC:
         return self._whole.natural_alpha()
 
     def with_alpha(self, alpha: float) -> R2WDC:
-        """The same layer with another alpha."""
-        return R2WDC(self.net, self.layer, alpha)
+        """The same layer with another alpha, neither copied nor hashed again."""
+        again, whole = object.__new__(R2WDC), self._whole.with_alpha(alpha)
+        kept = {name: value for name, value in vars(self).items()
+                if name in ("net", "layer", "_pairs", "_sha256")}
+        gated = GatedRange(self._gated.layers, whole.units.rows, whole.units.alpha)
+        vars(again).update(kept, alpha=whole.alpha, _whole=whole, _gated=gated)
+        return again
 
     def describe(self) -> dict[str, Any]:
         """See :class:`Condition`; small networks travel along, up to the layer."""

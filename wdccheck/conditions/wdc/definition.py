@@ -59,13 +59,12 @@ class WDC:
     vacuous = 0.5  # sup ||Q||
 
     def __post_init__(self) -> None:
-        thing = "W" if self.layer is None else f"layer {self.layer}"
-        W = matrices.layer(thing, self.W)
+        W = matrices.layer(self._thing, self.W)
         object.__setattr__(self, "W", W)
         object.__setattr__(self, "alpha", inputs.alpha_value(self.alpha))
         if self.layer is None:
             inputs.warn_if_transposed("W", W)
-        object.__setattr__(self, "units", Layer.of(thing, W, self.alpha))
+        object.__setattr__(self, "units", Layer.of(self._thing, W, self.alpha))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         matrices.frozen(state["W"])  # pickle forgets it
@@ -128,8 +127,11 @@ class WDC:
         return float(np.sum(np.square(matrices.stored(self.W))) / self.W.shape[1])
 
     def with_alpha(self, alpha: float) -> WDC:
-        """The same weights with another alpha."""
-        return WDC(self.W, alpha, self.layer)
+        """The same weights with another alpha, neither copied nor hashed again."""
+        again, alpha = object.__new__(WDC), inputs.alpha_value(alpha)
+        kept = {name: value for name, value in vars(self).items() if name in ("W", "layer", "_sha256")}
+        vars(again).update(kept, alpha=alpha, units=Layer.of(self._thing, self.W, alpha, self.units))
+        return again
 
     def describe(self) -> dict[str, Any]:
         """See :class:`Condition`; layers of up to 65 536 entries carry their weights."""
@@ -158,6 +160,10 @@ class WDC:
         k = self.W.shape[1]
         r, s = np.broadcast_arrays(*(inputs.direction(x, points[x], k) for x in ("r", "s")))
         return r.reshape(-1, k), s.reshape(-1, k), r.shape[:-1]
+
+    @property
+    def _thing(self) -> str:
+        return "W" if self.layer is None else f"layer {self.layer}"
 
     @cached_property
     def _sha256(self) -> str:

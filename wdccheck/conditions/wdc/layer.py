@@ -34,8 +34,8 @@ class Layer:
     exponent: int
 
     @staticmethod
-    def of(thing: str, W: matrices.Rows, alpha: float) -> Layer:
-        """The layer of W (n, k).
+    def of(thing: str, W: matrices.Rows, alpha: float, before: Layer | None = None) -> Layer:
+        """The layer of W (n, k); `before` is that of the same W at another alpha.
 
         Raises
         ------
@@ -43,15 +43,17 @@ class Layer:
             Epsilon itself is no float64, or the entries are too far apart.
         """
         entries = matrices.stored(W)
-        largest = float(np.abs(entries).max(initial=0.0))
+        largest = max(float(entries.max(initial=0.0)), -float(entries.min(initial=0.0)))
         # the extreme powers of two of max(|W|, sqrt(alpha)), without forming a square
         e_w, e_a = (math.frexp(x)[1] for x in (largest, math.sqrt(alpha)))
         exponent = max(e_w, e_a) if largest else e_a
         if not -480 <= exponent <= 480:
             raise InvalidInput(f"{thing} and alpha", "max(|W|^2, alpha) between 1e-288 and 1e288",
                                f"max |W| = {largest:g}, alpha = {shortest(alpha)}")
-        rows = matrices.scaled(W, -exponent)
-        if not np.array_equal(matrices.stored(rows) * math.ldexp(1.0, exponent), entries):
+        if before is not None and before.exponent == exponent:
+            return Layer(before.rows, math.ldexp(alpha, -2 * exponent), exponent)
+        rows = matrices.scaled(W, -exponent)  # exact where entries grow
+        if exponent > 0 and not np.array_equal(matrices.stored(rows) * math.ldexp(1.0, exponent), entries):
             raise InvalidInput(thing, "nonzero entries that stay normal floats when the largest is 1",
                                f"smallest {np.abs(entries[entries != 0]).min():g}, largest {largest:g}")
         return Layer(rows, math.ldexp(alpha, -2 * exponent), exponent)
