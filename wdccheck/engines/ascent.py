@@ -17,6 +17,7 @@ from wdccheck.geometry import spheres
 from wdccheck.geometry.spheres import Points
 from wdccheck.linalg import inputs
 from wdccheck.protocol.condition import Condition, search_of
+from wdccheck.protocol.search import batch_size
 from wdccheck.running.run import Run, raised
 from wdccheck.stops import Reason, Stop
 
@@ -29,6 +30,7 @@ _WORK = 1.25e6  # breakpoints to sort and the like, per block: a fraction of a s
 _BLOCK = 2**17  # work of one sweep of an island, where it holds many points
 _LARGE = 2.0**21  # work of one sweep of an island from which fewer seeds and rounds are planned
 _SCREEN = 24  # seeds looked at for each one that climbs
+_SCREENED = 2**17  # numbers of those looked at in one go: a fraction of a second
 _CALM = 2  # blocks without a rise after which an island starts anew
 _HOPS = {False: 0.5, True: 0.25}  # of the islands that start anew, around the best points; apart or not
 _REPLACED = 2  # one in so many
@@ -231,7 +233,10 @@ def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> 
         before, calm, sign = island.values, island.calm, island.sign
         points = island.points if plan.apart else climbs.take(island.points, _survivors(plan.size))
     else:
-        points, sign = _set_out(condition, plan, rng, deadline, item)
+        found = _set_out(condition, plan, rng, deadline, item)
+        if found is None:
+            return None
+        points, sign = found
     frozen = search.freeze(points, sign=sign)
     for sweep in range(plan.sweeps):
         if time.monotonic() > deadline:
@@ -244,8 +249,8 @@ def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> 
 
 def _set_out(
     condition: Condition, plan: _Plan, rng: np.random.Generator, deadline: float, item: _Item
-) -> tuple[Points, float | None]:
-    """New members of an island, and what they climb: around the best points, or the best of fresh seeds."""
+) -> tuple[Points, float | None] | None:
+    """New members of an island, and what they climb: around the best points, or fresh ones. None: too late."""
     _, sign, island, pool = item
     search, size = search_of(condition), plan.size
     if len(pool.values) and rng.random() < _HOPS[plan.apart]:
@@ -254,7 +259,11 @@ def _set_out(
     if plan.apart and island is not None and _hopeless(island.values[0], pool):
         sign = None
     points = search.seeds(rng, plan.screen * size, None, deadline)
-    values = search.freeze(points, sign=sign).value
+    values = np.empty(plan.screen * size)
+    for part in spheres.pieces(len(values), batch_size(search, _SCREENED)):
+        if time.monotonic() > deadline:
+            return None
+        values[part] = search.freeze(climbs.take(points, part), sign=sign).value
     best = np.argsort(-values, kind="stable")[:size]
     if plan.apart:  # the best of each few in turn: those of all are often of one kind
         best = np.arange(size) * plan.screen + np.argmax(values.reshape(size, -1), axis=1)

@@ -57,6 +57,6 @@ def _better(
     return {x: np.where(up[:, None], moved[x], p) for x, p in points.items()}, kept
 
 
-def take(points: Points, index: np.ndarray) -> Points:
+def take(points: Points, index: np.ndarray | slice) -> Points:
     """The points of an index."""
     return {x: p[index] for x, p in points.items()}
