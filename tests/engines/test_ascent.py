@@ -201,3 +201,17 @@ def test_a_search_without_time_has_a_witness_and_counts_what_it_did():
     assert result.lower > 0 and result.stopped["lower"].reason is Reason.TIME
     again = wc.bracket(wc.WDC(gaussian(40, 6)), wc.Ascent(starts=result.engines[-1].work))
     assert again.lower >= result.lower
+
+
+def test_fresh_seeds_are_looked_at_a_few_at_a_time_until_the_time_is_up(monkeypatch):
+    condition, sizes = wc.WDC(gaussian(50, 20)), []
+    freeze = type(condition.search).freeze
+    monkeypatch.setattr(type(condition.search), "freeze", lambda self, points, *given, **named: (
+        sizes.append(len(points["r"])) or freeze(self, points, *given, **named)))
+    monkeypatch.setattr(ascent, "_SCREENED", 350)
+    plan = ascent._Plan(size=5, screen=4, sweeps=2, rounds=2)
+    pool = ascent._Pool.of(condition, wc.Bracket(condition.describe()))
+    item = np.random.SeedSequence(0), None, None, pool
+    rng = np.random.default_rng(0)
+    assert ascent._set_out(condition, plan, rng, np.inf, item) is not None and sizes == [7, 7, 6]
+    assert ascent._set_out(condition, plan, rng, time.monotonic() - 1, item) is None

@@ -21,6 +21,7 @@ import warnings
 from itertools import pairwise
 import numpy as np
 import wdccheck as wc
+from wdccheck.engines.proving.depth_first import explore
 from wdccheck.geometry import spheres
 warnings.simplefilter("ignore")
 
@@ -48,12 +49,18 @@ measured("samples of 100000 x 3", 2.4e6, lambda: wc.bracket(tall, wc.MonteCarlo(
 measured("R2WDC of 3-100-20000", 16e6, lambda: wc.bracket(wc.R2WDC(wide, 2), wc.MonteCarlo(samples=16)))
 few = wc.RRIC(gaussian(10, 4096), network(2, 50, 4096))
 measured("RRIC of 10 x 4096", 2e6, lambda: few.search.freeze(spheres.sample(few.spheres, rng, 1000)))
+flat, twice = gaussian(20_000, 10), gaussian(4000, 3)
+flat[:, 9], twice[1] = 0.0, twice[0]
+flat, joint = wc.WDC(flat), wc.JointWDC(twice, gaussian(4000, 3, 1))
+measured("regions of 20000 x 10", 1.6e6, lambda: explore(flat, 0.6, 1200, np.inf, flat.proof.boxes()))
+measured("regions of 4000 x 3 x 3", 1.9e5, lambda: explore(joint, 0.3, 20, np.inf, joint.proof.boxes()))
 measured("cones of 3-30-3000", 1e6, lambda: wc.RRIC(gaussian(9, 3000), network(3, 30, 3000)).proof.groups())
 """
 
 TABLE = {
     "100000 x 3": ("c = wc.WDC(gaussian(100_000, 3))", 2.4e6),
     "20000 x 10": ("c = wc.WDC(gaussian(20_000, 10))", 1.6e6),
+    "20000 x 10, a zero column": ("W = gaussian(20_000, 10); W[:, 9] = 0; c = wc.WDC(W)", 1.6e6),
     "50000 x 40": ("c = wc.WDC(gaussian(50_000, 40))", 16e6),
     "4096 x 1024": ("c = wc.WDC(gaussian(4096, 1024))", 34e6),
     "1024 x 4096": ("c = wc.WDC(gaussian(1024, 4096))", 34e6),
@@ -93,7 +100,7 @@ def test_the_largest_arrays_are_formed_in_pieces():
     for line in done.stdout.splitlines():
         _, size, peak = line.split(",")
         assert float(peak) <= PER_WORKER + TIMES * float(size), line
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 6
 
 
 @pytest.mark.slow

@@ -203,3 +203,11 @@ def test_a_single_item_and_short_ones_stay_in_the_process():
         assert [pid for pid, _ in run.map(partial(where, None), [0])] == [os.getpid()]
         assert {pid for pid, _ in run.map(partial(where, None), [0, 1], short=True)} == {os.getpid()}
         assert os.getpid() not in {pid for pid, _ in run.map(partial(where, None), [0, 1])}
+
+
+def test_no_workers_are_started_for_the_last_seconds(monkeypatch):
+    monkeypatch.setattr(parallel, "ordered_map", lambda *_: iter(["elsewhere"]))
+    late, soon = Run(workers=2), Run(workers=2, deadline=time.monotonic() + 1)
+    assert list(soon.map(str, [1, 2])) == ["1", "2"] and list(late.map(str, [1, 2])) == ["elsewhere"]
+    soon.shared.sent(soon, in_process=False)
+    assert list(soon.map(str, [1, 2])) == ["elsewhere"]  # they have started by then

@@ -250,7 +250,7 @@ def _evolve(condition: Condition, plan: _Plan, deadline: float, item: _Item) -> 
 def _set_out(
     condition: Condition, plan: _Plan, rng: np.random.Generator, deadline: float, item: _Item
 ) -> tuple[Points, float | None] | None:
-    """New members of an island, and what they climb: around the best points, or fresh ones. None: too late."""
+    """New members of an island, and what they climb: around the best points, or fresh. None: too late."""
     _, sign, island, pool = item
     search, size = search_of(condition), plan.size
     if len(pool.values) and rng.random() < _HOPS[plan.apart]:
