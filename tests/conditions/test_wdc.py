@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from examples.definitions import exact_deviation, plain_deviation
 from examples.matrices import KNOWN_VALUES, MATRICES, SEEDS, layer, top_scale
-from wdccheck import WDC, InvalidInput
+from wdccheck import WDC, BranchAndBound, InvalidInput, bracket
 from wdccheck.errors import TransposedWarning
 from wdccheck.geometry import expectation, spheres
 from wdccheck.protocol.condition import Condition, Scaled
@@ -405,3 +405,12 @@ def test_the_free_step_is_never_worse(seed, kind, k, factor):
     before = expectation.angle(points["r"], points["s"])
     after = expectation.angle(moved["r"], moved["s"])
     assert ((after - before) * frozen.sign >= -1e-12).all()
+
+
+def test_boxes_are_not_begun_where_their_tables_are_too_large(monkeypatch):
+    assert WDC(np.ones((9, 3))).proof is not None
+    monkeypatch.setattr("wdccheck.conditions.wdc.proof._TABLE", 53)
+    condition = WDC(np.ones((9, 3)))
+    assert condition.proof is None
+    stop = bracket(condition, BranchAndBound()).stopped["upper"]
+    assert stop.reason.value == "cap_only" and "number of rows" in stop.detail

@@ -99,8 +99,8 @@ class BranchAndBound:
                 own = None if proof is None else known.stopped.get("upper")
                 yield from self._through(above, known, run, own)
         elif proof is None:
-            yield _stopped(known, Reason.CAP_ONLY, f"dimension {_sizes(condition)} is beyond branch and "
-                           "bound; the upper bound is a closed formula")
+            yield _stopped(known, Reason.CAP_ONLY, f"dimension {_sizes(condition)}, or the number of rows, is"
+                           " beyond branch and bound; the upper bound is a closed formula")
 
     def _over_cones(
         self, condition: Condition, proof: GroupProof, known: Bracket, run: Run

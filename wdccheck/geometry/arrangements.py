@@ -51,34 +51,35 @@ def group_by_line(W: np.ndarray) -> Lines:
     W = W[nonzero]
     largest = np.argmax(np.abs(W), axis=1)
     pivot = np.take_along_axis(W, largest[:, None], axis=1)
-    members = [sorted(group, key=lambda i: -abs(pivot[i, 0])) if len(group) > 1 else group
-               for group in _groups(W, W / pivot + 0.0)]  # largest first: no ratio overflows
-    heads = np.array([group[0] for group in members], dtype=int)
-    positive, negative = np.ones(len(members)), np.zeros(len(members))
-    owner[nonzero[heads]], ratio[nonzero[heads]] = np.arange(len(members)), 1.0
-    for j, group in enumerate(members):
-        if len(group) > 1:
-            ratios = pivot[group, 0] / pivot[group[0], 0]
-            owner[nonzero[group]], ratio[nonzero[group]] = j, ratios
-            positive[j], negative[j] = np.sum(ratios[ratios > 0] ** 2), np.sum(ratios[ratios < 0] ** 2)
+    first, bucket = _first_multiples(W, W / pivot + 0.0)  # + 0.0: no negative zeros
+    heads = np.unique(first)
+    heads = heads[np.lexsort((heads, bucket[heads]))]
+    place = np.empty(len(W), dtype=int)
+    place[heads] = np.arange(len(heads))
+    own = place[first]
+    positive, negative = np.ones(len(heads)), np.zeros(len(heads))
+    owner[nonzero], ratio[nonzero] = own, 1.0
+    count = np.bincount(own, minlength=len(heads))
+    together = np.flatnonzero(count[own] > 1)
+    together = together[np.lexsort((-np.abs(pivot[together, 0]), own[together]))]
+    for group in np.split(together, np.cumsum(count[count > 1])[:-1]) if len(together) else ():
+        j, ratios = own[group[0]], pivot[group, 0] / pivot[group[0], 0]  # largest first: no ratio overflows
+        heads[j], ratio[nonzero[group]] = group[0], ratios
+        positive[j], negative[j] = np.sum(ratios[ratios > 0] ** 2), np.sum(ratios[ratios < 0] ** 2)
     return Lines(W[heads], positive, negative, owner, ratio)
 
 
-def _groups(W: np.ndarray, quotients: np.ndarray) -> list[list[int]]:
-    """Rows that are multiples of one another, among those with equal quotients, in their order."""
+def _first_multiples(W: np.ndarray, quotients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each row the first one that is a multiple of it, and the first with equal quotients: (n,) both."""
     keys = np.ascontiguousarray(quotients).view(np.dtype((np.void, quotients.itemsize * W.shape[1]))).ravel()
-    _, first, inverse, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    alone = set(first[count == 1].tolist())
-    same = {i: [[i]] if i in alone else [] for i in np.sort(first).tolist()}
-    shared, home = np.flatnonzero(count[inverse] > 1), dict[tuple[int, ...], list[int]]()
+    _, place, inverse, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    first, bucket = np.arange(len(W)), place[inverse]
+    shared, home = np.flatnonzero(count[inverse] > 1), dict[tuple[int, ...], int]()
     for start in range(0, len(shared), _ROWS):
         part = shared[start: start + _ROWS]
         for i, line in zip(part.tolist(), _primitive(W[part]), strict=True):
-            if line not in home:
-                home[line] = []
-                same[int(first[inverse[i]])].append(home[line])
-            home[line].append(i)
-    return [group for groups in same.values() for group in groups]
+            first[i] = home.setdefault(line, i)
+    return first, bucket
 
 
 def _primitive(W: np.ndarray) -> list[tuple[int, ...]]:

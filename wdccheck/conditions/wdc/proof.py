@@ -25,6 +25,7 @@ from wdccheck.stops import DEPTH_EXHAUSTED
 __all__ = ["Apart", "Proof"]
 
 _PATTERNS = 2**14  # forms of one batch
+_TABLE = 2**22  # entries of the products of all rows with themselves; a proof holds several such tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,9 @@ class Proof:
 
     @staticmethod
     def of(layer: Layer) -> Proof | None:
-        """The proof for a layer; None beyond dimension 10."""
-        if layer.rows.shape[1] > _kernels.MOST:
+        """The proof for a layer; None beyond dimension 10, or where a table of its rows takes over 32 MiB."""
+        n, k = layer.rows.shape
+        if k > _kernels.MOST or n * k * (k + 1) // 2 > _TABLE:
             return None
         return Proof(layer.rows, layer.alpha, math.ldexp(1.0, layer.scale))
 
