@@ -16,7 +16,8 @@ from wdccheck.protocol.proof import BoxProof, Regions
 __all__ = ["provable", "prove_subtrees"]
 
 _CHUNK = 2**15  # nodes at most between two looks at the clock and for a point above t
-_ENTRIES = 2**29  # of matrices added up meanwhile: about half a second
+_ENTRIES = 2**29  # of matrices added up meanwhile: about half a second,
+_CACHED = 2**19  # where all of them together are no more than that; eight times as long beyond
 _ROOM = 2048  # boxes that the kernel hands back before they are looked at
 _FEW = 16  # of them between two looks at the clock
 
@@ -37,7 +38,8 @@ def prove_subtrees(
     assert _kernels.prove is not None and gated is not None
     problem = _kernels.Problem(gated.rows, gated.positive, gated.negative, gated.alpha, gated.pad,
                                t / gated.scale, MAX_DEPTH)
-    chunk = max(1, min(_CHUNK, _ENTRIES // problem.outer[0].size))
+    size = problem.outer[0].size
+    chunk = max(1, min(_CHUNK, (_ENTRIES if size <= _CACHED else _ENTRIES // 8) // size))
     visited = 0
     while len(regions) and visited < budget and time.monotonic() < deadline:
         center, half = (np.concatenate(x).T for x in (regions.center, regions.half))
