@@ -264,9 +264,14 @@ def forged(rng: Rng) -> tuple[str, Data]:
     return ("report: " if of_report else "") + ", ".join(names), data
 
 
+def as_text(data: Data, schema: int) -> str:
+    """The text of a file of this schema."""
+    return json.dumps({"schema": schema, **data})
+
+
 def written(data: Data, rng: Rng) -> str:
-    """The text of a file; now and then no JSON, or with a key twice."""
-    text = json.dumps({"schema": [2, 1][rng.random() < 0.1], **data})
+    """The text of a file; now and then no JSON, or with a key twice, or one character changed."""
+    text = as_text(data, 1 if rng.random() < 0.1 else 2)
     chance = rng.random()
     if chance < 0.02:
         return text[:rng.integers(len(text))]
