@@ -16,7 +16,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.linalg import hashes
 from wdccheck.reports.row import Row
 
-__all__ = ["Data", "forged", "written"]
+__all__ = ["Data", "as_text", "forged", "written"]
 
 Data = dict[str, Any]
 Rng = np.random.Generator
