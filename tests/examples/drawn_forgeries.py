@@ -96,7 +96,7 @@ def forgeries(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[s
             outcomes[outcome] += 1
             genuine = set(name.removeprefix("report: ").split(", ")) == {"nothing"} and text in (
                 as_text(data, 1), as_text(data, 2))
-            if genuine and outcome not in ("proved", "refused") and not proved(wc.verify(path)):  # in any time
+            if genuine and outcome not in ("proved", "refused") and not proved(wc.verify(path)):
                 wrong.append(f"a genuine file is {outcome}: {wc.verify(path)}")
             failures += [f"seed {seed}, number {i} ({name}): {line}" for line in wrong]
     return outcomes, failures
