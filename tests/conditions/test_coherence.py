@@ -198,7 +198,7 @@ def test_a_halved_form_is_caught(monkeypatch):
 
     monkeypatch.setattr(Proof, "_seen", halved)
     with pytest.raises(wc.UnsoundBound):
-        wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.BranchAndBound(nodes=400))
+        wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.SDP(nodes=400))
 
 
 @pytest.mark.usefixtures("short_climbs")
