@@ -21,7 +21,7 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.errors import InvalidInput, WorkersLost
-from wdccheck.running import parallel
+from wdccheck.running import parallel, parcels
 from wdccheck.running.parcels import Shared
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason
@@ -203,3 +203,15 @@ def test_a_single_item_and_short_ones_stay_in_the_process():
         assert [pid for pid, _ in run.map(partial(where, None), [0])] == [os.getpid()]
         assert {pid for pid, _ in run.map(partial(where, None), [0, 1], short=True)} == {os.getpid()}
         assert os.getpid() not in {pid for pid, _ in run.map(partial(where, None), [0, 1])}
+
+
+def test_many_small_arrays_do_not_travel_with_every_task():
+    thing = [np.full(1000, i) for i in range(2000)]
+    parcel = parcels._Parcel(thing)
+    assert isinstance(parcel._pickled, np.memmap) and not parcel._arrays
+    assert all(np.array_equal(a, b) for a, b in zip(thing, parcel._made(), strict=True))
+    assert list(parallel.ordered_map(partial(entry, thing), [0, 7, 1999], workers=2)) == [0, 7, 1999]
+
+
+def entry(thing, i):
+    return int(thing[i][-1])
