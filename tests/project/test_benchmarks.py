@@ -45,3 +45,13 @@ def test_proof(tmp_path):
 def test_they_start(name):
     done = subprocess.run([sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, timeout=60)
     assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_ranges():
+    command = [sys.executable, str(FOLDER / "ranges.py"), "--case", "2-16-32", "--seconds", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent, timeout=120)
+    assert done.returncode == 0, done.stderr
+    _, _, row = done.stdout.splitlines()
+    name, lower, upper, *_, above = (part.strip() for part in row.split("|")[1:-1])
+    assert name == "2-16-32" and 0.8 < float(lower) < 1.65 and float(upper) > 1.644 and above.endswith("%")

@@ -34,6 +34,7 @@ CODE = re.compile(r"`([^`]+)`")
 UNIT = Fraction(1, 2**53)
 FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on these
     # tests of a search, its starts and steps; the witness is evaluated again
+    "conditions/coherence/rows.py": "_ROOM",
     "conditions/gated_pairs.py": "_DELTA _led antipodal_pair", "conditions/r2wdc/search.py": "values",
     "conditions/joint_wdc/parts.py": "errors", "conditions/two_rays.py": "maximizer",
     "conditions/wdc/layer.py": "errors", "conditions/wdc/seeds.py": "_APART _TINY",
@@ -46,7 +47,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     # which of several valid proofs is tried, and when one is given up
     "_kernels/plain_proof.py": "_edge _stops _turned", "conditions/joint_wdc/proof.py": "_STOP _sides",
     "engines/proving/goals.py": "goal_of", "engines/proving/multipliers.py": "whitened",
-    "engines/proving/relax.py": "proved_bound", "engines/proving/thresholds.py": "_FIRST",
+    "engines/proving/relax.py": "proved_bound", "engines/proving/thresholds.py": "_FIRST by_thresholds",
     "geometry/boxes.py": "contains", "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     "ranges/image_rays.py": "_POOR _flat _near", "ranges/meshes.py": "_POOR",
     "ranges/majorants.py": "_RAISED",

@@ -21,7 +21,7 @@ import pytest
 
 import wdccheck as wc
 from wdccheck.errors import InvalidInput, WorkersLost
-from wdccheck.running import parallel
+from wdccheck.running import parallel, parcels
 from wdccheck.running.parcels import Shared
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason
@@ -211,3 +211,15 @@ def test_no_workers_are_started_for_the_last_seconds(monkeypatch):
     assert list(soon.map(str, [1, 2])) == ["1", "2"] and list(late.map(str, [1, 2])) == ["elsewhere"]
     soon.shared.sent(soon, in_process=False)
     assert list(soon.map(str, [1, 2])) == ["elsewhere"]  # they have started by then
+
+
+def test_many_small_arrays_do_not_travel_with_every_task():
+    thing = [np.full(1000, i) for i in range(2000)]
+    parcel = parcels._Parcel(thing)
+    assert isinstance(parcel._pickled, np.memmap) and not parcel._arrays
+    assert all(np.array_equal(a, b) for a, b in zip(thing, parcel._made(), strict=True))
+    assert list(parallel.ordered_map(partial(entry, thing), [0, 7, 1999], workers=2)) == [0, 7, 1999]
+
+
+def entry(thing, i):
+    return int(thing[i][-1])

@@ -77,8 +77,8 @@ class Isometry:
         least = np.maximum(np.abs(value) - 2 * bound, 0.0)
         return np.maximum(moduli(least) * (1 - 8 * rounding.UNIT) - 4 * 2.0**-1074, 0.0)
 
-    def norm_on(self, chosen: np.ndarray) -> float:
-        """A proved upper bound on max_j sup |<U_j, x>| / ||x|| over real x with x_i = 0 where not `chosen`.
+    def norms_on(self, chosen: np.ndarray) -> np.ndarray:
+        """Proved upper bounds (m,) on sup |<U_j, x>| / ||x|| over real x with x_i = 0 where not `chosen`.
 
         With a, b the chosen entries of a row's parts, it is the root of the larger eigenvalue of the Gram
         matrix of the two: (p + q)/2 + sqrt(((p - q)/2)^2 + r^2), p = a.a, q = b.b, r = a.b. These err by
@@ -89,13 +89,14 @@ class Isometry:
         part = self.parts[:, :, chosen]
         largest = float(np.abs(part).max(initial=0.0))
         if not largest:
-            return 0.0
+            return np.zeros(len(part[0]))
         exponent = math.frexp(largest)[1]
         part = np.ldexp(part, -exponent)
         p, q, r = (np.einsum("mn,mn->m", part[i], part[j]) for i, j in ((0, 0), (-1, -1), (0, -1)))
         top = p if len(part) == 1 else (p + q) / 2 + np.sqrt(((p - q) / 2) ** 2 + r * r)
-        square = float(top.max()) * (1 + rounding.gamma(4 * part.shape[2] + 32)) + 2.0**-500
-        return rounding.round_up(math.ldexp(math.sqrt(square), exponent), 4)
+        squares = top * (1 + rounding.gamma(4 * part.shape[2] + 32)) + 2.0**-500
+        roots = np.ldexp(np.sqrt(squares), exponent).tolist()
+        return np.array([rounding.round_up(root, 4) for root in roots])
 
 
 def moduli(parts: np.ndarray) -> np.ndarray:

@@ -71,18 +71,28 @@ class Here:
 
 
 class _Parcel(Here):
-    """Pickled once, with large arrays in files that other processes map into their memory.
+    """Pickled once; what is large, an array or all else together, in files that others map into their memory.
 
-    joblib would do the same with every call, and wait a tenth of a second each time for its files to go.
+    A task carries what is small. joblib would do the same with large arrays in every call, and wait a tenth
+    of a second each time for its files to go.
     """
 
     def __init__(self, thing: object) -> None:
         import cloudpickle
 
-        buffers: list[Any] = []
+        large: list[np.ndarray] = []
+
+        def together(buffer: Any) -> bool:
+            """Whether an array stays with all else."""
+            array = np.frombuffer(buffer.raw(), np.uint8)
+            if array.size >= _LARGE:
+                large.append(array)
+            return array.size < _LARGE
+
         self._thing, self._key = thing, os.urandom(16).hex()
-        self._pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-        self._arrays = [self._mapped(np.frombuffer(buffer.raw(), np.uint8)) for buffer in buffers]
+        pickled = cloudpickle.dumps(thing, protocol=5, buffer_callback=together)
+        self._pickled = self._mapped(np.frombuffer(pickled, np.uint8))
+        self._arrays = [self._mapped(array) for array in large]
 
     def _mapped(self, array: np.ndarray) -> np.ndarray:
         """The bytes (size,) themselves, or in a file of their own if they are many and a disk has room.
@@ -104,7 +114,7 @@ class _Parcel(Here):
             return array
 
     def _made(self) -> object:
-        return pickle.loads(self._pickled, buffers=self._arrays)
+        return pickle.loads(self._pickled.data, buffers=self._arrays)
 
 
 class _OnCluster(Here):

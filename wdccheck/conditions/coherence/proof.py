@@ -1,4 +1,4 @@
-"""The proof of an upper bound of the coherence over pairs of groups of cones, row by row (Fact 23)."""
+"""The proof of an upper bound of the coherence: all cones at once, else pairs of groups of them (Fact 23)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from wdccheck.conditions.coherence.rows import Rows
 from wdccheck.linalg import rounding
 from wdccheck.linalg.isometries import Isometry
 from wdccheck.protocol.forms import RangeForm
@@ -38,11 +39,14 @@ class Proof:
     k : int
     parts : ndarray of shape (c, m, n)
         Those of :class:`~wdccheck.linalg.isometries.Isometry`.
+    bounds : ndarray of shape (m,)
+        What each row sees at most.
     """
 
     layers: tuple[np.ndarray, ...]
     k: int
     parts: np.ndarray
+    bounds: np.ndarray
 
     limit = CONES_EXHAUSTED
 
@@ -54,7 +58,7 @@ class Proof:
         if k > LATENT or not chosen.any():
             return None
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, np.ascontiguousarray(U.parts[:, :, chosen]))
+        return Proof(layers, k, np.ascontiguousarray(U.parts[:, :, chosen]), U.norms_on(chosen))
 
     @property
     def width(self) -> int:
@@ -64,6 +68,10 @@ class Proof:
     @cached_property
     def _pairs(self) -> ConePairs | None:
         return ConePairs.of(self.layers, self.k)
+
+    def whole(self, deadline: float = math.inf) -> Rows | None:
+        """All differences at once; None where there are too many cones. OutOfTime at the deadline."""
+        return kept(self, "_whole", partial(Rows.of, self.layers, self.k, self.parts, self.bounds), deadline)
 
     def groups(self, deadline: float = math.inf) -> Groups | None:
         """One region: all pairs. OutOfTime at the deadline."""

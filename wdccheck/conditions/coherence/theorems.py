@@ -47,8 +47,8 @@ class Theorems:
                 return
             yield Cap(rounding.round_up(math.sqrt(self._plane.supremum())), "Fact 23: k = 1, two rays",
                       exact=True)
-        yield Cap(self.U.norm_on(chosen), f"Fact 23: the largest row of U on the {int(chosen.sum())} outputs "
-                  "not provably dead")
+        yield Cap(float(self.U.norms_on(chosen).max()), "Fact 23: the largest row of U on the "
+                  f"{int(chosen.sum())} outputs not provably dead")
 
     @cached_property
     def _plane(self) -> Plane | None:

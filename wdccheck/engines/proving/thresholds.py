@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,13 +36,14 @@ def by_thresholds(
     """Brackets with smaller `upper`, and larger `lower` where a refutation gives it.
 
     t is the goal, or above the least that the state may prove by a margin. A proof halves the margin;
-    refutations let the state prove less, and where they do not end, the margin is doubled. `limit` says why
-    there is no smaller bound.
+    refutations let the state prove less, and where they do not end, the margin is doubled. It is least
+    from the start where the state may prove whatever is true. `limit` says why there is no smaller bound.
     """
-    by, visited, refuted, margin = limits.engine, 0, 0, _FIRST
+    by, visited, refuted = limits.engine, 0, 0
+    margin = _FIRST if state.least > known.lower else _LAST
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)
-        t = max(limits.goal(known), least * (1 + max(margin, _LAST)))
+        t = max(limits.goal(known), least * (1 + max(margin, _LAST)), math.nextafter(least, math.inf))
         if run.target is not None and state.floor < run.target < known.upper:
             t = run.target
         hopeless = refuted > (_PATIENCE if t == run.target else _MOST)

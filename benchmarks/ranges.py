@@ -1,0 +1,117 @@
+"""RRIC and coherence over the range of small generators, both bounds: a table of benchmarks/README.md.
+
+    python benchmarks/ranges.py [--case NAME ...] [--seed N ...] [--trained] [--seconds S]
+
+Each row is one `wc.bracket(condition, time_limit=S, workers=-1)`, the search included, with the time limit
+that is asked of it. Examples: rng = default_rng(5), layer by layer, then A, all N(0, 1/rows). The bundled
+generator: 32 measurements of default_rng(0), and 32 orthonormal rows. `--seed` takes fresh weights and
+measurements of the same sizes, `--trained` generators trained on digits, of which twice the gaps are asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from generators import trained
+
+import wdccheck as wc
+from wdccheck.data import generator
+from wdccheck.engines.defaults import default_engines
+
+Condition = wc.RRIC | wc.Coherence
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked: a gap of so many percent of the upper bound after so many seconds."""
+
+    name: str
+    make: Callable[[], Condition]
+    gap: float
+    seconds: float
+
+
+SIZES = {  # dims, m, gap asked in percent, seconds
+    "2-16-32": ((2, 16, 32), 12, 0.62, 10.0), "3-24-64": ((3, 24, 64), 20, 4.3, 90.0),
+    "2-16-32-64": ((2, 16, 32, 64), 24, 10.2, 60.0), "3-24-48-64": ((3, 24, 48, 64), 20, 8.0, 300.0),
+}
+DIGITS = {"2-32-64": "2-16-32", "3-48-64": "3-24-64", "3-24-48-64": "3-24-48-64"}  # and whose gap counts
+
+
+def random(dims: tuple[int, ...], m: int, seed: int) -> wc.RRIC:
+    rng = np.random.default_rng(seed)
+    *layers, A = (rng.standard_normal((n, k)) / np.sqrt(n)
+                  for k, n in zip(dims, (*dims[1:], m), strict=True))
+    return wc.RRIC(A, wc.ReLUNetwork(layers))
+
+
+def measured(net: wc.ReLUNetwork, m: int = 32, seed: int = 0) -> wc.RRIC:
+    return wc.RRIC(np.random.default_rng(seed).standard_normal((m, net.dims[-1])) / np.sqrt(m), net)
+
+
+def coherent(net: wc.ReLUNetwork, m: int = 32, seed: int = 5) -> wc.Coherence:
+    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((net.dims[-1], m)))[0]
+    return wc.Coherence(Q.T, net)
+
+
+def cases(seeds: list[int], digits: bool) -> Iterator[Case]:
+    """The examples, or fresh ones of the same sizes."""
+    for seed in seeds or [5]:
+        for name, (dims, m, gap, seconds) in SIZES.items():
+            own, times = (name, 1) if not seeds else (f"{name}, seed {seed}", 2)
+            yield Case(own, lambda dims=dims, m=m, seed=seed: random(dims, m, seed), times * gap, seconds)
+    if digits:
+        for name, like in DIGITS.items():
+            dims = tuple(map(int, name.split("-")))
+            yield Case(f"{name}, digits", lambda dims=dims: measured(trained(dims)), 2 * SIZES[like][2],
+                       SIZES[like][3])
+    if not seeds and not digits:
+        yield Case("generator", lambda: measured(generator()), 5.0, 170.0)
+        yield Case("coherence", lambda: coherent(generator()), 3.0, 60.0)
+
+
+def majorant(condition: Condition, seconds: float) -> str:
+    """Seconds until H is chosen, cones included, and by how many percent it exceeds its dual value."""
+    if not isinstance(condition, wc.RRIC):
+        return "– | –"
+    start = time.monotonic()
+    whole = condition.proof.whole(start + seconds) if condition.proof else None
+    if whole is None:
+        return "– | –"
+    return f"{time.monotonic() - start:.1f} | {100 * (whole.least / whole.majorant.dual - 1):.1f} %"
+
+
+def row(case: Case, seconds: float) -> str:
+    condition = case.make()
+    engines = default_engines(condition, wc.BranchAndBound(rtol=min(0.02, 0.009 * case.gap)), limited=True)
+    start = time.monotonic()
+    known = wc.bracket(condition, *engines, time_limit=seconds, workers=-1)
+    wall = time.monotonic() - start
+    proof = [work for work in known.engines if work.unit == "nodes"]
+    pace = sum(work.work for work in proof) / max(sum(work.seconds for work in proof), 1e-9)
+    gap = 100 * (1 - known.lower / known.upper)
+    bounds = f"{known.lower:.4f} | {known.upper:.4f} | {gap:.2f} % | {case.gap:.1f} %"
+    times = f"{wall:.0f} | {case.seconds:.0f} | {pace:,.0f}"
+    return f"| {case.name} | {bounds} | {times} | {majorant(case.make(), seconds)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", nargs="+", default=[], help="names of rows")
+    parser.add_argument("--seed", type=int, nargs="+", default=[], help="of fresh weights")
+    parser.add_argument("--trained", action="store_true", help="generators trained on digits")
+    parser.add_argument("--seconds", type=float, help="a time limit for all rows")
+    options = parser.parse_args()
+    print("| case | lower | upper | gap | asked | seconds | asked | nodes/s | H: seconds | above dual |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for case in cases(options.seed, options.trained):
+        if not options.case or case.name in options.case or case.name.split(",")[0] in options.case:
+            print(row(case, options.seconds or case.seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
