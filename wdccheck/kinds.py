@@ -160,6 +160,32 @@ KINDS = (
         advice="Measurements that spread what the network produces tend to make it smaller.",
         matrix="", critical=Fraction(1), reach=3),
     Kind(
+        name="lower-isometry", slug="lower-isometry", needs=("network", "measurements"), scaled=False,
+        help="The lower isometry constant of measurements over the range, as its reciprocal: NET is a file of "
+             "weights.",
+        heading="lower isometry: |u|^2 / |A u|^2, u a difference of outputs: 1 over the least |A u|^2 / |u|^2",
+        measures="how much longer, squared, a difference of outputs is, at most, than what the measurements "
+                 "make of it",
+        best="For an isometry it is 1.",
+        below="Proved below 1: the measurements lengthen every difference of outputs.",
+        above="1 or more: the measurements shorten, or keep, the length of some difference of outputs.",
+        between="Below 1 the measurements lengthen every difference of outputs; whether it is below 1 is not "
+                "decided.",
+        advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
+        matrix="", critical=Fraction(1), reach=3),
+    Kind(
+        name="upper-isometry", slug="upper-isometry", needs=("network", "measurements"), scaled=False,
+        help="The upper isometry constant of measurements over the range: NET is a file of weights.",
+        heading="upper isometry: |A u|^2 / |u|^2, u a difference of outputs",
+        measures="how much longer, squared, the measurements make a difference of outputs, at most",
+        best="For an isometry it is 1.",
+        below="Proved below 1: the measurements shorten every difference of outputs.",
+        above="1 or more: the measurements lengthen, or keep, the length of some difference of outputs.",
+        between="Below 1 the measurements shorten every difference of outputs; whether it is below 1 is not "
+                "decided.",
+        advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
+        matrix="", critical=Fraction(1), reach=3),
+    Kind(
         name="joint-WDC", slug="joint-wdc", needs=("B", "C"),
         help="The joint-WDC of two matrices with equally many rows: B and C are files of one matrix.",
         heading="joint-WDC: both inequalities of the last layers B, C ([HJ] eqs. 6, 7, times l)",
