@@ -25,6 +25,7 @@ __all__ = ["Proof"]
 
 _LATENT = 3
 _NUMBERS = 2**22  # of all images of rays
+_NIL = 2.0**-60  # of A of about 1: a ratio that is as good as 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ class Gram:
         A^T A, computed, or its negative.
     pad : float
         The norm of what it errs by, at most.
+    energy : float
+        ||A||_F^2, computed.
     side : Side
     stuck : float
         The largest t that was not proved.
@@ -94,6 +97,7 @@ class Gram:
     images: ImageRays
     form: np.ndarray
     pad: float
+    energy: float
     side: Side
     stuck: float = 0.0
 
@@ -114,12 +118,13 @@ class Gram:
         gram = (gram + gram.T) / 2
         energy = float(np.sum(A * A))
         pad = energy * (rounding.gram_error(*A.shape) + 4 * rounding.UNIT) * (1 + 1e-6)
-        return Gram(ImageRays.of(fan, deadline), gram if side.upper else -gram, pad, side)
+        return Gram(ImageRays.of(fan, deadline), gram if side.upper else -gram, pad, energy, side)
 
     @property
     def least(self) -> float:
-        """The largest t that is known not to be proved."""
-        return self.stuck
+        """What is known not to be proved, and what no ratio can be below: the pad, or 1 over ||A||_F^2."""
+        ratio = self.pad + _NIL if self.side.upper else 1 / (2 * self.energy + 1)
+        return max(self.stuck, self.side.unscaled(ratio))
 
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
         """Prove u^T A^T A u <= t ||u||^2, or u^T A^T A u >= ||u||^2 / t (Fact 27)."""
@@ -135,8 +140,8 @@ class Gram:
     def bound(self, t: float) -> float:
         """What u^T H u / ||u||^2 has to stay below, H = +-A^T A as it was computed."""
         scaled = self.side.scaled(t)
-        ratio = rounding.round_down(scaled) if self.side.upper else -rounding.round_up(1 / scaled, 3)
-        return rounding.round_down(ratio - self.pad, 2)
+        ratio = -scaled if self.side.upper else 1 / scaled
+        return -rounding.round_up(ratio + self.pad, 6)  # it may be negative
 
     def remark(self, lower: float) -> str:
         """Nothing else keeps a bound up."""

@@ -44,10 +44,14 @@ class Side:
         """t for the scaled A; a power of two is exact, or rounded where it leaves the normal floats."""
         return float(np.ldexp(t, -self._power))
 
+    def unscaled(self, t: float) -> float:
+        """The inverse of :meth:`scaled`."""
+        return float(np.ldexp(t, self._power))
+
     def upward(self, ratio: float) -> float:
         """An upper bound of epsilon from one of the largest, or a lower one of the least, scaled ratio."""
         value = ratio if self.upper else rounding.round_up(1 / max(ratio, FLOOR))
-        return rounding.round_up(float(np.ldexp(value, self._power)))
+        return rounding.round_up(self.unscaled(value))
 
     def downward(self, least: float, most: float) -> float:
         """A lower bound of the deviation from bounds on the scaled ratio, both with their roundings.
@@ -55,7 +59,7 @@ class Side:
         At the floor it is exact: FLOOR is a power of two.
         """
         value = least if self.upper else 1 / max(rounding.round_up(most, 2), FLOOR)
-        exact = float(np.ldexp(value, self._power))
+        exact = self.unscaled(value)
         floored = not self.upper and rounding.round_up(most, 2) <= FLOOR
         return exact if floored else max(rounding.round_down(exact, 2), 0.0)
 
