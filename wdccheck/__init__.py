@@ -42,6 +42,7 @@ _HOME = {
     "conv2d_matrix": "wdccheck.weights.convolutions",
     "conv_transpose2d_matrix": "wdccheck.weights.convolutions",
     "estimates": "wdccheck",
+    "isometry": "wdccheck.certification.of_range",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
     "plots": "wdccheck",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from wdccheck.brackets import load as load
     from wdccheck.certification.of_network import certify as certify
     from wdccheck.certification.of_pair import certify_pair as certify_pair
+    from wdccheck.certification.of_range import isometry as isometry
     from wdccheck.conditions.coherence.definition import Coherence as Coherence
     from wdccheck.conditions.joint_wdc.definition import JointWDC as JointWDC
     from wdccheck.conditions.one_sided.definition import LowerIsometry as LowerIsometry

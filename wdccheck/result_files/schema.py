@@ -97,7 +97,8 @@ def _condition(value: Any, thing: str) -> None:
         **_ABOUT, "sha256": hexadecimal(64), "alpha": _alpha if kind.scaled else nothing,
         "layer": layer if kind.per_layer else nothing,
         "shape": many(integer(1), kind.sizes, kind.sizes),
-        "options": record({"dims": many(integer(1), 2)} if kind.over_range else {}),
+        "options": record({"dims": many(integer(1), 2)} if kind.over_range else {},
+                          {"floor": number} if kind.measured else {}),
     }, carried)(value, thing)
     _fitting(value, kind, thing)
 

@@ -110,7 +110,7 @@ class _OneSided:
         return {
             "kind": "upper-isometry" if self._upper else "lower-isometry",
             "alpha": None, "layer": None, "shape": list(self.A.shape),
-            "sha256": self._sha256, "options": {"dims": list(self.net.dims)},
+            "sha256": self._sha256, "options": {"dims": list(self.net.dims), **self._side.options},
             **({"measurements": hashes.encode(dense),
                 "network": [hashes.encode(W) for W in self.net.layers]} if small else {}),
         }

@@ -35,6 +35,11 @@ class Side:
     upper: bool
     exponent: int
 
+    @property
+    def options(self) -> dict[str, float]:
+        """What a result has to say of it: the floor, for A itself."""
+        return {} if self.upper else {"floor": math.ldexp(FLOOR, 2 * self.exponent)}
+
     def deviation(self, ratio: np.ndarray) -> np.ndarray:
         """The ratio, or its reciprocal, of ratios (B,) of the scaled A."""
         value = ratio if self.upper else 1 / np.maximum(ratio, FLOOR)
