@@ -170,8 +170,8 @@ def test_it_is_a_kind(side):
 
 @both_sides
 @pytest.mark.parametrize("A, fragment", [
-    (np.ones((3, 5)), "8 columns"), (np.ones((8, 5)), "did you mean A.T?"), (np.full((2, 8), 1e-200), "1e-140"),
-    (np.full((2, 8), np.nan), "finite")])
+    (np.ones((3, 5)), "8 columns"), (np.ones((8, 5)), "did you mean A.T?"),
+    (np.full((2, 8), 1e-200), "1e-140"), (np.full((2, 8), np.nan), "finite")])
 def test_bad_input(side, A, fragment):
     with pytest.raises(wc.InvalidInput) as error:
         side(A, instance(0)[1])

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from wdccheck.conditions.one_sided.definition import LowerIsometry, UpperIsometry
-from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.loop import Rng, bracket
@@ -78,7 +77,7 @@ def isometry(
     begun, found = time.monotonic(), []
     for number, (condition, target) in enumerate(zip(conditions, targets, strict=True)):
         proof = BranchAndBound(rtol=gap)
-        engines: tuple[Engine, ...] = (Spectral(), MonteCarlo(_SAMPLES), Ascent(_STARTS), proof)
+        engines: tuple[Engine, ...] = (Spectral(), MonteCarlo(_SAMPLES), proof)
         if condition.proof is None:
             engines = default_engines(condition, proof, target)
         left = None if time_limit is None else max(

@@ -51,8 +51,8 @@ class Sided:
     def shortest(self) -> float:
         """At most the exact length; 0 if that may be 0."""
         lost = rounding.gamma(2 * len(self.value) + 16)
-        least = float(np.linalg.norm(self.value)) * (1 - lost) - float(np.linalg.norm(self.error)) * (1 + lost)
-        return max(least * (1 - lost), 0.0)
+        value, error = float(np.linalg.norm(self.value)), float(np.linalg.norm(self.error))
+        return max((value * (1 - lost) - error * (1 + lost)) * (1 - lost), 0.0)
 
 
 def codes(points: Points, letters: Sequence[str], k: int) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:

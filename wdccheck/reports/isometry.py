@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wdccheck import result_files
 from wdccheck.brackets import Bracket
 from wdccheck.rounded_text import between, item, quotient
 
@@ -43,6 +44,11 @@ class Constant:
     def empty(self) -> bool:
         """Whether there are no differences."""
         return self.bracket.upper == 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {"exhibited": result_files.encode_float(self.exhibited),
+                "proved": result_files.encode_float(self.proved), "bracket": self.bracket.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +95,14 @@ class Isometry:
         return self.reciprocal.interrupted or self.largest.interrupted
 
     def to_dict(self) -> dict[str, Any]:
-        """Both brackets as plain JSON data."""
-        return {"lower": self.reciprocal.to_dict(), "upper": self.largest.to_dict()}
+        """Both constants as plain JSON data."""
+        return {"lower": self.lower.to_dict(), "upper": self.upper.to_dict()}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any], source: str = "isometry") -> Isometry:
         """Inverse of :meth:`to_dict`."""
-        return Isometry(*(Bracket.from_dict(data[side], f"{source}: {side}") for side in ("lower", "upper")))
+        return Isometry(*(Bracket.from_dict(data[side]["bracket"], f"{source}: {side}")
+                          for side in ("lower", "upper")))
 
     def to_lines(self) -> list[str]:
         """Both constants as indented lines of text."""

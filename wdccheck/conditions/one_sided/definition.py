@@ -1,4 +1,4 @@
-"""The one-sided isometry constants: the most and the least that A does to the length of a range difference."""
+"""The one-sided isometry constants: the most and the least that A does to lengths of range differences."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _OneSided:
     @cached_property
     def proof(self) -> Proof | None:
         """All pairs of activation cones at once; None beyond latent dimension 3."""
-        return Proof.of(self._scaled, self._side, self.net)
+        return Proof.of(self._scaled, self.search, self.net)
 
     def describe(self) -> dict[str, Any]:
         """See :class:`Condition`; small networks and dense A travel along."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wdccheck.conditions.one_sided.side import Side
+from wdccheck.conditions.one_sided.search import Search
 from wdccheck.errors import OutOfTime
 from wdccheck.linalg import rounding
 from wdccheck.linalg.measurements import Measurements
@@ -38,18 +38,19 @@ class Proof:
     layers : tuple of ndarray
     k : int
     A : ndarray of shape (m, n)
-    side : Side
+    search : Search
+        Of the whole condition: it climbs from differences that refute.
     """
 
     layers: tuple[np.ndarray, ...]
     k: int
     A: np.ndarray
-    side: Side
+    search: Search
 
     limit = CONES_EXHAUSTED
 
     @staticmethod
-    def of(A: Measurements, side: Side, net: ReLUNetwork) -> Proof | None:
+    def of(A: Measurements, search: Search, net: ReLUNetwork) -> Proof | None:
         """The proof for A and a network; None beyond latent dimension 3, or of too many entries."""
         layers, k = differences.rescaled(net.layers), net.dims[0]
         chosen = differences.live(layers, k)
@@ -57,12 +58,12 @@ class Proof:
         if columns is None:
             return None
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, np.ascontiguousarray(columns), side)
+        return Proof(layers, k, np.ascontiguousarray(columns), search)
 
     def whole(self, deadline: float = math.inf) -> Gram | None:
         """All differences; None where there are too many cones. OutOfTime at the deadline."""
         if "_whole" not in vars(self):
-            vars(self)["_whole"] = Gram.of(self.layers, self.k, self.A, self.side, deadline)
+            vars(self)["_whole"] = Gram.of(self.layers, self.k, self.A, self.search, deadline)
         kept: Gram | None = vars(self)["_whole"]
         return kept
 
@@ -90,7 +91,7 @@ class Gram:
         The norm of what it errs by, at most.
     energy : float
         ||A||_F^2, computed.
-    side : Side
+    search : Search
     stuck : float
         The largest t that was not proved.
     """
@@ -99,14 +100,14 @@ class Gram:
     form: np.ndarray
     pad: float
     energy: float
-    side: Side
+    search: Search
     stuck: float = 0.0
 
     finer = False
 
     @staticmethod
     def of(
-        layers: Sequence[np.ndarray], k: int, A: np.ndarray, side: Side, deadline: float = math.inf
+        layers: Sequence[np.ndarray], k: int, A: np.ndarray, search: Search, deadline: float = math.inf
     ) -> Gram | None:
         """None where there are too many cones or outputs. OutOfTime at the deadline.
 
@@ -119,13 +120,13 @@ class Gram:
         gram = (gram + gram.T) / 2
         energy = float(np.sum(A * A))
         pad = energy * (rounding.gram_error(*A.shape) + 4 * rounding.UNIT) * (1 + 1e-6)
-        return Gram(ImageRays.of(fan, deadline), gram if side.upper else -gram, pad, energy, side)
+        return Gram(ImageRays.of(fan, deadline), gram if search.side.upper else -gram, pad, energy, search)
 
     @property
     def least(self) -> float:
         """What is known not to be proved, and what no ratio can be below: the pad, or 1 over ||A||_F^2."""
-        ratio = self.pad + _NIL if self.side.upper else 1 / (2 * self.energy + 1)
-        return max(self.stuck, self.side.unscaled(ratio))
+        ratio = self.pad + _NIL if self.search.side.upper else 1 / (2 * self.energy + 1)
+        return max(self.stuck, self.search.side.unscaled(ratio))
 
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
         """Prove u^T A^T A u <= t ||u||^2, or u^T A^T A u >= ||u||^2 / t (Fact 27)."""
@@ -136,12 +137,12 @@ class Gram:
         if not isinstance(found, Refuted):
             return Answer(after, found.nodes)
         x1, x2 = codes_of(self.images, found)
-        return Answer(after, found.nodes, points={"x1": x1, "x2": x2})
+        return Answer(after, found.nodes, points=self.search.climbed({"x1": x1, "x2": x2}))
 
     def bound(self, t: float) -> float:
         """What u^T H u / ||u||^2 has to stay below, H = +-A^T A as it was computed."""
-        scaled = self.side.scaled(t)
-        ratio = -scaled if self.side.upper else 1 / scaled
+        scaled = self.search.side.scaled(t)
+        ratio = -scaled if self.search.side.upper else 1 / scaled
         return -rounding.round_up(ratio + self.pad, 6)  # it may be negative
 
     def remark(self, lower: float) -> str:

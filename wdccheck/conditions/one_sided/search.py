@@ -21,6 +21,7 @@ from wdccheck.ranges.arcs import sampled
 
 __all__ = ["Search"]
 
+_CLIMB = 12  # steps from a difference that refutes a bound
 _RIDGE = 1e-12  # as `differences.normal_matrix` has it
 
 
@@ -56,10 +57,23 @@ class Search:
         self, points: Points, block: Block, frozen: Frozen, rng: np.random.Generator
     ) -> Sequence[np.ndarray]:
         """Toward the extreme pair of the present cones, near it, and random ones."""
-        base, matrix = self.secants.aimed(points)
+        _, matrix = self.secants.aimed(points)
         first, *others = self.secants.tangents(points, frozen.u, rng)
         exact = self._extreme(matrix)
         return exact, unit(exact + (others[0] - first)), *others[1:]
+
+    def climbed(self, points: Points) -> Points:
+        """The points after a few free steps, as far as these pay."""
+        frozen = self.freeze(points)
+        for _ in range(_CLIMB):
+            moved = self.free_step(points, frozen)
+            new = self.freeze(moved)
+            up = (new.value > frozen.value)[:, None]
+            if not up.any():
+                break
+            points = {x: np.where(up, moved[x], p) for x, p in points.items()}
+            frozen = self.freeze(points)
+        return points
 
     def free_step(self, points: Points, frozen: Frozen) -> Points:
         """Toward the extreme pair of the present cones, or its opposite, as far as pays."""

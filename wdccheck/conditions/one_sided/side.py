@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -81,9 +82,9 @@ def scaled(A: Measurements) -> tuple[Measurements, int]:
     InvalidInput
         A is an operator too large to be tabulated, or all its entries are below 1e-140 but not 0.
     """
-    source = A.source
-    if not (isinstance(source, np.ndarray) or sparse.issparse(source)):
+    if not (isinstance(A.source, np.ndarray) or sparse.issparse(A.source)):
         raise InvalidInput("A", "a matrix, or an operator of at most 2**22 entries", "a larger operator")
+    source: Any = A.source
     largest = float(abs(source).max())
     if 0 < largest < _SMALLEST:
         raise InvalidInput("A", f"0, or an entry of magnitude at least {_SMALLEST:g} (multiply A by a power "
