@@ -72,8 +72,8 @@ class _OneSided:
     def lower_bound(self, point: Points) -> float:
         """The deviation at one point rounded down by its error.
 
-        u comes with errors of its entries, A u, too; both lengths from both sides. Six roundings are those
-        of a quotient and its square, and of what follows.
+        u comes with errors of its entries, A u, too; both lengths from both sides. A quotient and its
+        square are three roundings, 2^-50 are eight.
         """
         flat, _ = secants.codes(point, _LETTERS, self.net.dims[0])
         u = self._secants.enclosed(flat)
