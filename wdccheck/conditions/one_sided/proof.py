@@ -25,7 +25,6 @@ __all__ = ["Proof"]
 
 _LATENT = 3
 _NUMBERS = 2**22  # of all images of rays
-_EXACT = 2**16  # matrices left to integers: thin cones of deep networks leave thousands
 _NIL = 2.0**-60  # of A of about 1: a ratio that is as good as 0
 
 
@@ -128,9 +127,14 @@ class Gram:
         ratio = self.pad + _NIL if self.search.side.upper else 1 / (2 * self.energy + 1)
         return max(self.stuck, self.search.side.unscaled(ratio))
 
+    @property
+    def floor(self) -> float:
+        """The same: the form does not change."""
+        return self.least
+
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
         """Prove u^T A^T A u <= t ||u||^2, or u^T A^T A u >= ||u||^2 / t (Fact 27)."""
-        found = prove(self.images, self.form, self.bound(t), deadline, map, nodes=nodes, most_exact=_EXACT)
+        found = prove(self.images, self.form, self.bound(t), deadline, map, nodes=nodes)
         if isinstance(found, Proved):
             return Answer(self, found.nodes, t)
         after = replace(self, stuck=max(self.stuck, t))
