@@ -146,7 +146,7 @@ def prove(
 
 
 def codes_of(images: ImageRays, found: Refuted) -> tuple[np.ndarray, np.ndarray]:
-    """Codes x1 and x2 (B, k) of the differences that refute: u is along G(x1) - G(x2).
+    """Codes x1 and x2 (B, k) of the first differences that refute, 64 at most: u is along G(x1) - G(x2).
 
     Each code lies in a cone of the fan that has rays with these images; where floats find none, it is made of
     other codes with the same images, and evaluated it is some difference.
@@ -160,14 +160,15 @@ def codes_of(images: ImageRays, found: Refuted) -> tuple[np.ndarray, np.ndarray]
     >>> x1.tolist(), x2.tolist()
     ([[0.0, 1.0]], [[0.0, 0.0]])
     """
-    fan, wanted = images.fan, np.unique(found.rays[found.rays >= 0])
+    chosen, coefficients = found.rays[:_REFUTATIONS], found.coefficients[:_REFUTATIONS]
+    fan, wanted = images.fan, np.unique(chosen[chosen >= 0])
     at = differences.image(fan.layers, fan.rays)
     sizes = np.linalg.norm(at, axis=1)
     near = at @ images.vectors[wanted].T / np.where(sizes > 0, sizes, 1.0)[:, None]
     ray_of = np.where(near.max(axis=1) > _PARALLEL, wanted[near.argmax(axis=1)], -1)
     codes = fan.rays / np.where(sizes > 0, sizes, 1.0)[:, None]
-    x1, x2 = np.zeros((2, len(found.rays), codes.shape[1]))
-    for row, (rays, met) in enumerate(zip(found.rays, found.coefficients, strict=True)):
+    x1, x2 = np.zeros((2, len(chosen), codes.shape[1]))
+    for row, (rays, met) in enumerate(zip(chosen, coefficients, strict=True)):
         for x, sign in ((x1, 1), (x2, -1)):
             some = np.flatnonzero((rays >= 0) & (sign * met > 0))
             corners = _in_one_cone(ray_of[fan.simplices], fan.simplices, rays[some])
