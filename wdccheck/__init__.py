@@ -19,6 +19,7 @@ _HOME = {
     "Coherence": "wdccheck.conditions.coherence",
     "InvalidInput": "wdccheck.errors",
     "JointWDC": "wdccheck.conditions.joint_wdc",
+    "LowerIsometry": "wdccheck.conditions.one_sided",
     "MonteCarlo": "wdccheck.engines.monte_carlo",
     "NotProved": "wdccheck.errors",
     "PoorFit": "wdccheck.errors",
@@ -31,6 +32,7 @@ _HOME = {
     "Study": "wdccheck.studies.studies",
     "Undecided": "wdccheck.errors",
     "UnsoundBound": "wdccheck.errors",
+    "UpperIsometry": "wdccheck.conditions.one_sided",
     "Verdict": "wdccheck.brackets",
     "WDC": "wdccheck.conditions.wdc",
     "bracket": "wdccheck.engines.loop",
@@ -40,6 +42,7 @@ _HOME = {
     "conv2d_matrix": "wdccheck.weights.convolutions",
     "conv_transpose2d_matrix": "wdccheck.weights.convolutions",
     "estimates": "wdccheck",
+    "isometry": "wdccheck.certification.of_range",
     "kernel": "wdccheck._kernels",
     "load": "wdccheck.brackets",
     "plots": "wdccheck",
@@ -61,8 +64,11 @@ if TYPE_CHECKING:
     from wdccheck.brackets import load as load
     from wdccheck.certification.of_network import certify as certify
     from wdccheck.certification.of_pair import certify_pair as certify_pair
+    from wdccheck.certification.of_range import isometry as isometry
     from wdccheck.conditions.coherence.definition import Coherence as Coherence
     from wdccheck.conditions.joint_wdc.definition import JointWDC as JointWDC
+    from wdccheck.conditions.one_sided.definition import LowerIsometry as LowerIsometry
+    from wdccheck.conditions.one_sided.definition import UpperIsometry as UpperIsometry
     from wdccheck.conditions.r2wdc.definition import R2WDC as R2WDC
     from wdccheck.conditions.rric.definition import RRIC as RRIC
     from wdccheck.conditions.wdc.definition import WDC as WDC

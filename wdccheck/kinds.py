@@ -57,6 +57,8 @@ class Kind:
         Whether its measurements have orthonormal rows or columns; they may then be complex.
     dominated_by : str or None
         The kind of the same layer whose upper bound bounds this one (Fact 12).
+    sides : tuple of str
+        Kinds of the same data that a result of this one may hold beside it: the lower, then the upper side.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Kind:
     scaled: bool = True
     orthonormal: bool = False
     dominated_by: str | None = None
+    sides: tuple[str, ...] = ()
 
     @property
     def per_layer(self) -> bool:
@@ -144,7 +147,7 @@ KINDS = (
         between="Below 1, two different outputs never have the same measurements; whether it is below 1 is "
                 "not decided.",
         advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
-        matrix="AᵀA − I", critical=Fraction(1), reach=3),
+        matrix="AᵀA − I", critical=Fraction(1), reach=3, sides=("lower-isometry", "upper-isometry")),
     Kind(
         name="coherence", slug="coherence", needs=("network", "measurements"), scaled=False,
         orthonormal=True,
@@ -158,6 +161,31 @@ KINDS = (
         between="At 1 some difference of outputs is seen by one measurement alone; whether it is below 1 is "
                 "not decided.",
         advice="Measurements that spread what the network produces tend to make it smaller.",
+        matrix="", critical=Fraction(1), reach=3),
+    Kind(
+        name="lower-isometry", slug="lower-isometry", needs=("network", "measurements"), scaled=False,
+        help="1 over the lower isometry constant of measurements over the range: NET is a file of weights.",
+        heading="lower isometry: |u|^2 / |A u|^2, u a difference of outputs; no alpha",
+        measures="how much longer, squared, a difference of outputs is, at most, than what the measurements "
+                 "make of it",
+        best="For an isometry it is 1.",
+        below="Proved below 1: the measurements lengthen every difference of outputs.",
+        above="1 or more: the measurements shorten, or keep, the length of some difference of outputs.",
+        between="Below 1 the measurements lengthen every difference of outputs; whether it is below 1 is not "
+                "decided.",
+        advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
+        matrix="", critical=Fraction(1), reach=3),
+    Kind(
+        name="upper-isometry", slug="upper-isometry", needs=("network", "measurements"), scaled=False,
+        help="The upper isometry constant of measurements over the range: NET is a file of weights.",
+        heading="upper isometry: |A u|^2 / |u|^2, u a difference of outputs; no alpha",
+        measures="how much longer, squared, the measurements make a difference of outputs, at most",
+        best="For an isometry it is 1.",
+        below="Proved below 1: the measurements shorten every difference of outputs.",
+        above="1 or more: the measurements lengthen, or keep, the length of some difference of outputs.",
+        between="Below 1 the measurements shorten every difference of outputs; whether it is below 1 is not "
+                "decided.",
+        advice="More measurements, or measurements closer to an isometry, tend to make it smaller.",
         matrix="", critical=Fraction(1), reach=3),
     Kind(
         name="joint-WDC", slug="joint-wdc", needs=("B", "C"),

@@ -13,6 +13,7 @@ import wdccheck as wc
 from examples.checks import refuted
 from wdccheck import checker
 from wdccheck.certification.of_condition import certify_condition
+from wdccheck.conditions.built import build
 from wdccheck.engines.calibration import calibration
 from wdccheck.geometry import spheres
 from wdccheck.kinds import KINDS
@@ -123,7 +124,7 @@ def condition(rng: np.random.Generator) -> Any:
         return wc.JointWDC(net[-1], C, _alpha(rng, net[-1]))
     if kind.measured:
         A = _measurements(rng, len(net[-1]), kind.orthonormal)
-        return (wc.Coherence if kind.orthonormal else wc.RRIC)(A, wc.ReLUNetwork(net))
+        return build(kind.name, net, measurements=A)
     if kind.over_range:
         return wc.R2WDC(wc.ReLUNetwork(net), len(net), _alpha(rng, net[-1]))
     return wc.WDC(net[-1], _alpha(rng, net[-1]), layer=1)

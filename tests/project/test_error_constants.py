@@ -36,6 +36,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     # tests of a search, its starts and steps; the witness is evaluated again
     "conditions/coherence/rows.py": "_ROOM",
     "conditions/gated_pairs.py": "_DELTA _led antipodal_pair", "conditions/r2wdc/search.py": "values",
+    "conditions/one_sided/search.py": "_RIDGE", "ranges/copositive.py": "_PARALLEL",
     "conditions/joint_wdc/parts.py": "errors", "conditions/two_rays.py": "maximizer",
     "conditions/wdc/layer.py": "errors", "conditions/wdc/seeds.py": "_APART _TINY",
     "engines/ascent.py": "_PAYS", "geometry/circle_profiles.py": "OFF_WALL _THIN",
@@ -50,9 +51,10 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "engines/proving/relax.py": "proved_bound", "engines/proving/thresholds.py": "_FIRST by_thresholds",
     "geometry/boxes.py": "contains", "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     "ranges/image_rays.py": "_POOR _flat _near", "ranges/meshes.py": "_POOR",
-    "ranges/majorants.py": "_RAISED",
+    "ranges/majorants.py": "_RAISED", "conditions/one_sided/proof.py": "_NIL",
     # what is refused, estimated, printed or drawn
     "brackets.py": "closed", "checker/coherence.py": "_ORTHONORMAL _orthonormal", "data/digits.py": "step",
+    "certification/of_range.py": "_reciprocal", "conditions/one_sided/side.py": "_SMALLEST",
     "engines/lines.py": "NEARLY",
     "estimates/tails.py": "_GRID _anderson_darling",
     "linalg/isometries.py": "ORTHONORMAL", "reports/drawings.py": "at error_bars spectrum",

@@ -140,7 +140,9 @@ def test_kinds_of_conditions_are_named_where_they_are_known():
 def test_names_of_kinds_are_found_in_every_spelling():
     known = {"WDC", "wdc", "R2WDC", "r2wdc", "RRIC", "rric",
              "joint-WDC", "joint-wdc", "joint_wdc", "JointWDC"}
-    assert known | {"coherence", "Coherence"} == _spellings()
+    isometry = {f"{side}{sign}isometry" for side in ("lower", "upper") for sign in "-_"}
+    others = {"coherence", "Coherence", "LowerIsometry", "UpperIsometry"} | isometry
+    assert known | others == _spellings()
     tree = ast.parse("""def f():
     'RRIC'
 import a.rric, b as wdc

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wdccheck.brackets import Bracket
 from wdccheck.certification.first_layer import first_layer
+from wdccheck.certification.of_range import isometry
 from wdccheck.certification.over_alpha import Task, goal_of, scaled_row
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.wdc.definition import WDC
@@ -20,9 +22,11 @@ from wdccheck.engines.loop import Rng, seed_sequence
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg.inputs import alpha_value
 from wdccheck.protocol.condition import Condition, Scaled
+from wdccheck.reports.isometry import Isometry
 from wdccheck.reports.row import Row
 from wdccheck.running import parallel
 from wdccheck.running.progress import Event, Progress, Terminal, resolve
+from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["RowSettings", "Shown", "certify_condition", "check_alpha", "gathered"]
 
@@ -84,6 +88,11 @@ class RowSettings:
             progress=Terminal(f"{title}: ") if self.progress is True else self.progress,
             checkpoint=None if self.folder is None else self.folder / f"{file}.json")
         return replace(found, of=of)
+
+    def isometry(self, A: Any, net: ReLUNetwork) -> Isometry:
+        """Both isometry constants in half of the time left."""
+        share = None if math.isinf(self.deadline) else max((self.deadline - time.monotonic()) / 2, 0.01)
+        return isometry(A, net, time_limit=share, workers=self.workers, rng=self.seed, progress=self.progress)
 
 
 def certify_condition(

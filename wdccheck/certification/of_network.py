@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +30,7 @@ def certify(
     net: ReLUNetwork | Any, measurements: Any = None, *, alpha: float | str = "best",
     gap: float | None = None, ratio: float | None = None, time_limit: float | None = 180,
     workers: int = 1, rng: Rng = 0, progress: Shown = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None, isometry: bool = False,
 ) -> Report:
     """Bracket every condition of a network: WDC and R2WDC of each layer, RRIC of the measurements.
 
@@ -61,6 +62,9 @@ def certify(
     checkpoint : path of a folder, optional
         Holds a file per row, of the bracket at its first alpha; an interrupted call resumes from it, and
         looks for further values of alpha again.
+    isometry : bool
+        Also bracket the least and the largest ``||A u||^2 / ||u||^2`` (:func:`wdccheck.isometry`); they
+        stand in the row of the RRIC, and share its time.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def certify(
     layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
     restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
     measured = RRIC(A, network)
-    rows, interrupted = gathered(_network_rows(settings, alpha, layers, restricted, measured))
+    rows, interrupted = gathered(_network_rows(settings, alpha, layers, restricted, measured, isometry))
     return Report(rows, {"": Weights.of(network)}, seed_of(settings.seed), interrupted,
                   {"shape": list(measured.A.shape), "drawn": drawn})
 
@@ -132,7 +136,8 @@ def drawn_measurements(network: ReLUNetwork, rng: Seed) -> np.ndarray:
 
 
 def _network_rows(
-    settings: RowSettings, alpha: float | str, layers: list[WDC], restricted: list[R2WDC], measured: RRIC
+    settings: RowSettings, alpha: float | str, layers: list[WDC], restricted: list[R2WDC], measured: RRIC,
+    isometry: bool,
 ) -> Iterator[Row]:
     jobs = 2 * len(layers)  # the R2WDC of layer 1 is none
     found = []
@@ -144,4 +149,5 @@ def _network_rows(
     for condition, row in zip(restricted[1:], found[1:], strict=True):
         yield settings.row(condition, alpha, jobs, above=row)
         jobs -= 1
-    yield settings.row(measured, alpha, jobs)
+    beside = settings.isometry(measured.A.source, measured.net) if isometry else None
+    yield replace(settings.row(measured, alpha, jobs), isometry=beside)

@@ -1,10 +1,11 @@
-"""The deviations of R2WDC, RRIC and coherence at a stored witness: everything is exact but roots and Q."""
+"""The deviations over a range at a stored witness: everything is exact but roots and Q."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,8 @@ from wdccheck.checker.exact import dot, expectation, integers, lengths, scaled_i
 from wdccheck.checker.intervals import Interval, root
 
 __all__ = ["difference", "gated", "hash_of", "image", "largest_product", "matrix", "restricted"]
+
+_FLOOR = Fraction(1, 2**40)  # as docs/theory.md has it
 
 
 def matrix(stored: Any, data: str = "data") -> np.ndarray | None:
@@ -59,12 +62,25 @@ def restricted(
     if A is None:
         gram, expected = gated(letters, network)
         return abs(gram - Interval.of(Fraction(float(condition["alpha"]))) * expected)
+    rows, scale = scaled_integers(A)
+    if "x3" not in letters:
+        u = difference(network, letters["x1"], letters["x2"])
+        return Interval.of(_one_sided(condition["kind"], A, dot(rows @ u, rows @ u), scale, dot(u, u)))
     u, v = (difference(network, letters[x], letters[y]) for x, y in (("x1", "x2"), ("x3", "x4")))
     if not (any(u) and any(v)):
         return Interval.of(0)
-    rows, scale = scaled_integers(A)
     form = Fraction(dot(rows @ u, rows @ v), scale * scale) - dot(u, v)
     return abs(Interval.of(form)) / lengths(u, v)
+
+
+def _one_sided(kind: str, A: np.ndarray, seen: int, scale: int, square: int) -> Fraction:
+    """|A u|^2/|u|^2, or its reciprocal; where it is below the floor, that of the floor; 0 where u is 0."""
+    if not square:
+        return Fraction(0)
+    ratio = Fraction(seen, scale * scale * square)
+    if kind == "upper-isometry":
+        return ratio
+    return 1 / max(ratio, _FLOOR * Fraction(4) ** math.frexp(float(np.abs(A).max()))[1])
 
 
 def gated(letters: Mapping[str, np.ndarray], network: Sequence[np.ndarray]) -> tuple[Interval, Interval]:

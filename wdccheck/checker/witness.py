@@ -22,6 +22,7 @@ from wdccheck.checker.sparse import SparseRows, stored_sparse
 __all__ = ["active", "form_of", "reevaluate", "sha256_of", "stored_weights"]
 
 _LARGEST = 2**26  # entries of a dense matrix made of a sparse layer
+_MEASURED = {"RRIC": ("x1", "x2", "x3", "x4"), "lower-isometry": ("x1", "x2"), "upper-isometry": ("x1", "x2")}
 
 
 def sha256_of(W: np.ndarray) -> str:
@@ -69,7 +70,7 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
         return reevaluate_joint(certificate)
     if condition["kind"] == "coherence":
         return reevaluate_coherence(certificate)
-    if condition["kind"] in ("R2WDC", "RRIC"):
+    if condition["kind"] in ("R2WDC", *_MEASURED):
         return _restricted(certificate)
     if condition["kind"] != "WDC":
         return Check(what, Outcome.NOT_PROVED, f"no checker for the condition {condition['kind']!r}")
@@ -98,10 +99,10 @@ def reevaluate(certificate: Mapping[str, Any], weights: np.ndarray | None = None
 
 
 def _restricted(certificate: Mapping[str, Any]) -> Check:
-    """The check of a result of R2WDC or RRIC, with the network that it carries."""
+    """The check of a result over a range, with the network that it carries, and A where it has one."""
     what, condition, witness = "lower bound", certificate["condition"], certificate["witness"]
     network = [ranges.matrix(entry) for entry in condition.get("network") or ()]
-    measured = condition["kind"] == "RRIC"
+    measured = condition["kind"] in _MEASURED
     A = ranges.matrix(condition.get("measurements")) if measured else None
     found = [W for W in ([A, *network] if measured else network) if W is not None]
     if not network or len(found) != len(network) + measured:
@@ -118,7 +119,7 @@ def _restricted(certificate: Mapping[str, Any]) -> Check:
         return without_witness(what, lower)
     layers = found[1:] if measured else found
     k = layers[0].shape[1]
-    names = ("x1", "x2", "x3", "x4") + (() if measured else ("x", "y"))
+    names = _MEASURED.get(condition["kind"], (*"xy", *_MEASURED["RRIC"]))
     letters = {name: letter_of(witness, name, k, zero=True) for name in names}
     given = {name: value for name, value in letters.items() if value is not None}
     if len(given) < len(names):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +27,9 @@ __all__ = ["bracket_group"]
 SO_FAR = "File of the bracket so far; a later call resumes from it."
 
 _ARGUMENTS = {"layer": "WEIGHTS", "network": "NET", "B": "B", "C": "C"}
+_ISOMETRY = click.option(
+    "--isometry", is_flag=True,
+    help="Also bracket the least and the largest |A u|^2/|u|^2; half of the time goes to them.")
 _LAYER = click.option("--layer", type=click.IntRange(min=1), help="Which layer, counted from 1.")
 
 
@@ -52,7 +57,8 @@ def _command(kind: Kind) -> click.Command:
     decorators: list[Callable[[Any], Any]] = [
         *(click.argument(name.lower(), metavar=name, type=click.Path()) for name in files),
         *([_LAYER] if kind.per_layer else []), *([_measurements(kind)] if kind.measured else []),
-        weight_options, search_options("1" if kind.scaled else None, SO_FAR, *_limits(kind))]
+        *([_ISOMETRY] if kind.sides else []), weight_options,
+        search_options("1" if kind.scaled else None, SO_FAR, *_limits(kind))]
     for decorate in reversed(decorators):
         run = decorate(run)
     return click.command(name=kind.slug, epilog=STATUS, help=kind.help)(run)
@@ -68,9 +74,11 @@ def _limits(kind: Kind) -> list[Callable[[Any], Any]]:
 def _bracketed(
     kind: Kind, *, gap: float | None, eps: float | None, time_limit: float, seed: int,
     checkpoint: str | None, json_path: str | None, workers: int, quiet: bool, alpha: float | str = 1.0,
-    ratio: float | None = None, layer: int | None = None, measurements: str | None = None, **paths: str,
+    ratio: float | None = None, layer: int | None = None, measurements: str | None = None,
+    isometry: bool = False, **paths: str,
 ) -> int:
     from wdccheck.certification.of_condition import certify_condition
+    from wdccheck.certification.of_range import isometry as range_isometry
     from wdccheck.conditions.built import build
     from wdccheck.weights.files import read_matrix
 
@@ -87,9 +95,14 @@ def _bracketed(
     condition = build(kind.name, layers, measurements=A, layer=layer)
     if click.get_current_context().get_parameter_source("alpha") is ParameterSource.DEFAULT:
         _warn_of_scale(condition)
+    begun = time.monotonic()
+    beside = range_isometry(A, nets[0], time_limit=time_limit / 2, workers=workers, rng=seed,
+                            progress=not quiet) if isometry else None
     row = certify_condition(
-        condition, alpha=alpha, gap=gap, eps=eps, ratio=ratio, time_limit=time_limit, workers=workers,
+        condition, alpha=alpha, gap=gap, eps=eps, ratio=ratio, workers=workers,
+        time_limit=max(time_limit - (time.monotonic() - begun), 0.01) if isometry else time_limit,
         rng=seed, progress=not quiet, checkpoint=checkpoint)
+    row = replace(row, isometry=beside)
     with Held():  # what is known is delivered whole
         return finish_row(row, eps, ratio, json_path, *nets)
 

@@ -93,7 +93,8 @@ def finish_row(
         verdict = row.verdict(ratio)
         text += f"\n\n{asked([row], ratio)}: {verdict.value}"
     data = {**made_by(), "weights": [one.to_dict() for one in origins], **row.bracket.to_dict(),
-            "least": None if row.least is None else row.least.to_dict()}
+            "least": None if row.least is None else row.least.to_dict(),
+            **({} if row.isometry is None else {"isometry": row.isometry.to_dict()})}
     return finish(text, data, verdict, path, row.bracket.interrupted)
 
 

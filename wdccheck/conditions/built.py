@@ -7,6 +7,7 @@ from typing import Any
 
 from wdccheck.conditions.coherence.definition import Coherence
 from wdccheck.conditions.joint_wdc.definition import JointWDC
+from wdccheck.conditions.one_sided.definition import LowerIsometry, UpperIsometry
 from wdccheck.conditions.r2wdc.definition import R2WDC
 from wdccheck.conditions.rric.definition import RRIC
 from wdccheck.conditions.wdc.definition import WDC
@@ -50,6 +51,10 @@ def build(
             return RRIC(measurements, ReLUNetwork(tuple(matrices)))
         case "coherence":
             return Coherence(measurements, ReLUNetwork(tuple(matrices)))
+        case "lower-isometry":
+            return LowerIsometry(measurements, ReLUNetwork(tuple(matrices)))
+        case "upper-isometry":
+            return UpperIsometry(measurements, ReLUNetwork(tuple(matrices)))
         case "joint-WDC":
             return JointWDC(matrices[0], matrices[1], alpha)
     raise InvalidInput("kind", "the name of a condition", repr(name)[:60])

@@ -47,6 +47,13 @@ class Sided:
         total = float(np.linalg.norm(self.value)) + float(np.linalg.norm(self.error))
         return total * (1 + rounding.gamma(2 * n + 16))
 
+    @property
+    def shortest(self) -> float:
+        """At most the exact length; 0 if that may be 0."""
+        lost = rounding.gamma(2 * len(self.value) + 16)
+        value, error = float(np.linalg.norm(self.value)), float(np.linalg.norm(self.error))
+        return max((value * (1 - lost) - error * (1 + lost)) * (1 - lost), 0.0)
+
 
 def codes(points: Points, letters: Sequence[str], k: int) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
     """The letters broadcast against each other, flat (B, k), and the shape of the batch."""

@@ -19,6 +19,7 @@ from wdccheck.ranges.image_rays import ImageRays
 __all__ = ["Images", "Proved", "Refuted", "Undecided", "codes_of", "prove"]
 
 _REFUTATIONS = 64  # found by floats, after which no more are looked for
+_PARALLEL = 1 - 1e-12  # cosine of images that are taken for one ray in the codes of a witness
 _LATE = "not all pairs of cones were looked into in time"
 
 Map = Callable[[Callable[[Task], Part], Sequence[Task]], Iterable[Part]]
@@ -145,9 +146,10 @@ def prove(
 
 
 def codes_of(images: ImageRays, found: Refuted) -> tuple[np.ndarray, np.ndarray]:
-    """Codes x1 and x2 (B, k) of the differences that refute: u is along G(x1) - G(x2).
+    """Codes x1 and x2 (B, k) of the first differences that refute, 64 at most: u is along G(x1) - G(x2).
 
-    So it is where no parallel images were made one ray; evaluated it is a difference in any case.
+    Each code lies in a cone of the fan that has rays with these images; where floats find none, it is made of
+    other codes with the same images, and evaluated it is some difference.
 
     Examples
     --------
@@ -158,11 +160,28 @@ def codes_of(images: ImageRays, found: Refuted) -> tuple[np.ndarray, np.ndarray]
     >>> x1.tolist(), x2.tolist()
     ([[0.0, 1.0]], [[0.0, 0.0]])
     """
-    sizes = np.linalg.norm(differences.image(images.fan.layers, images.codes), axis=1)
-    codes = images.codes / np.where(sizes > 0, sizes, 1.0)[:, None]
-    met = np.where(found.rays < 0, 0.0, found.coefficients)
-    x1, x2 = (np.einsum("bj,bjk->bk", np.maximum(sign * met, 0.0), codes[found.rays]) for sign in (1, -1))
+    chosen, coefficients = found.rays[:_REFUTATIONS], found.coefficients[:_REFUTATIONS]
+    fan, wanted = images.fan, np.unique(chosen[chosen >= 0])
+    at = differences.image(fan.layers, fan.rays)
+    sizes = np.linalg.norm(at, axis=1)
+    near = at @ images.vectors[wanted].T / np.where(sizes > 0, sizes, 1.0)[:, None]
+    ray_of = np.where(near.max(axis=1) > _PARALLEL, wanted[near.argmax(axis=1)], -1)
+    codes = fan.rays / np.where(sizes > 0, sizes, 1.0)[:, None]
+    x1, x2 = np.zeros((2, len(chosen), codes.shape[1]))
+    for row, (rays, met) in enumerate(zip(chosen, coefficients, strict=True)):
+        for x, sign in ((x1, 1), (x2, -1)):
+            some = np.flatnonzero((rays >= 0) & (sign * met > 0))
+            corners = _in_one_cone(ray_of[fan.simplices], fan.simplices, rays[some])
+            corners = images.vertices[rays[some]] if corners is None else corners
+            x[row] = (sign * met[some]) @ codes[corners]
     return x1, x2
+
+
+def _in_one_cone(ray_of: np.ndarray, simplices: np.ndarray, rays: np.ndarray) -> np.ndarray | None:
+    """Corners of one simplex whose images are along these rays; None where there is none."""
+    has = ray_of[:, :, None] == rays
+    whole = np.flatnonzero(has.any(axis=1).all(axis=1))
+    return None if not len(whole) else simplices[whole[0], has[whole[0]].argmax(axis=0)]
 
 
 def _refuted(violations: Sequence[Violation], H: np.ndarray, nodes: int) -> Refuted:

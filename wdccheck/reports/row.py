@@ -17,6 +17,7 @@ from wdccheck.linalg.inputs import limit_value
 from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
 from wdccheck.reports.closeness import CLOSED, meet
+from wdccheck.reports.isometry import Isometry
 from wdccheck.rounded_text import between, down, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
@@ -46,6 +47,8 @@ class Row:
     scope : str
         What is asked: "best", the minimum over all alpha; "given", the bracket at the caller's alpha;
         "pair", the same at an alpha that the rows of a pair share.
+    isometry : Isometry or None
+        What the same measurements do to lengths, if that was asked for.
     """
 
     bracket: Bracket
@@ -53,6 +56,7 @@ class Row:
     of: str = ""
     note: str = ""
     scope: str = "given"
+    isometry: Isometry | None = None
 
     @property
     def kind(self) -> str:
@@ -62,8 +66,7 @@ class Row:
     @property
     def layer(self) -> int | None:
         """Counted from 1, as in the papers; None for a lone matrix, a pair, measurements."""
-        layer = self.bracket.condition.get("layer")
-        return None if layer is None else int(layer)
+        return None if (layer := self.bracket.condition.get("layer")) is None else int(layer)
 
     @property
     def name(self) -> str:
@@ -73,9 +76,7 @@ class Row:
     @property
     def place(self) -> str:
         """The layer, and the network of a pair; empty where there is none."""
-        if self.layer is None:
-            return ""
-        return f"layer {self.layer}" + (f" of {self.of}" if self.of else "")
+        return "" if self.layer is None else f"layer {self.layer}" + (f" of {self.of}" if self.of else "")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,8 +86,7 @@ class Row:
     @property
     def size(self) -> str:
         """The shape in words."""
-        n, *widths = self.shape
-        return " and ".join(f"{n} x {k}" for k in widths)
+        return " and ".join(f"{self.shape[0]} x {k}" for k in self.shape[1:])
 
     @property
     def alpha(self) -> float | None:
@@ -240,7 +240,8 @@ class Row:
     def to_json(self, threshold: float | None = None) -> dict[str, Any]:
         """The row with its bracket and the witnesses of the minimum: what :meth:`from_dict` reads."""
         least = None if self.least is None else self.least.to_dict()
-        return {**self.to_dict(threshold), "least": least, "bracket": self.bracket.to_dict()}
+        return {**self.to_dict(threshold), "least": least, "bracket": self.bracket.to_dict(),
+                **({} if self.isometry is None else {"isometry": self.isometry.to_dict()})}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any], source: str = "row") -> Row:
@@ -252,7 +253,8 @@ class Row:
             found = LeastRatio(float(data["ratio_lower_any_alpha"]), *least_upper(known))
         shared = bool(data["of"]) or named(known.condition["kind"]).paired
         scope = "pair" if shared else "given" if found is None else "best"
-        return Row(known, found, data["of"], data.get("note", ""), data.get("scope", scope))
+        return Row(known, found, data["of"], data.get("note", ""), data.get("scope", scope),
+                   Isometry.from_dict(data["isometry"], source) if "isometry" in data else None)
 
     def to_line(self) -> str:
         """The row as one line of a table."""
@@ -274,6 +276,7 @@ class Row:
             lines += [*wrapped(chosen), f"    {self.at_alpha}"]
         lines.append(f"    {between(known.lower, 'eps', known.upper):<40}  {gap}")
         lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known)]
+        lines += self.isometry.to_lines() if self.isometry else []
         return "\n".join(lines)
 
     def _minimum(self, least: LeastRatio) -> list[str]:

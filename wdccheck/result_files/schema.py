@@ -97,7 +97,8 @@ def _condition(value: Any, thing: str) -> None:
         **_ABOUT, "sha256": hexadecimal(64), "alpha": _alpha if kind.scaled else nothing,
         "layer": layer if kind.per_layer else nothing,
         "shape": many(integer(1), kind.sizes, kind.sizes),
-        "options": record({"dims": many(integer(1), 2)} if kind.over_range else {}),
+        "options": record({"dims": many(integer(1), 2)} if kind.over_range else {},
+                          {"floor": bound} if kind.measured else {}),
     }, carried)(value, thing)
     _fitting(value, kind, thing)
 
@@ -199,12 +200,33 @@ def _of_its_kind(value: Any, thing: str) -> None:
         raise refuse(f"{thing}: kind", "that of its bracket", value["kind"])
 
 
+def _beside(value: Any, thing: str) -> None:
+    """Both sides of a result that may have them are of its data."""
+    if "isometry" not in value:
+        return
+    condition = value.get("bracket", value)["condition"]
+    sides = kinds.named(condition["kind"]).sides if kinds.known(condition["kind"]) else ()
+    own = value["isometry"]
+    if [one["bracket"]["condition"]["kind"] for one in (own["lower"], own["upper"])] != list(sides):
+        raise refuse(f"{thing}: isometry", f"what fits a {ascii(condition['kind'])[:30]}", "another kind")
+    for one in (own["lower"], own["upper"]):
+        about = one["bracket"]["condition"]
+        if any(about[key] != condition[key] for key in ("shape", "sha256")):
+            raise refuse(f"{thing}: isometry", "that of the same weights", about["sha256"])
+
+
+def _isometry(value: Any, thing: str) -> None:
+    number_or_none = null_or(bound)
+    side = record({"exhibited": number_or_none, "proved": number_or_none, "bracket": _BRACKET})
+    record({"lower": side, "upper": side})(value, thing)
+
+
 _BRACKET = all_of(record({
     "condition": _condition, "lower": bound, "upper": null_or(bound), "witness": null_or(_WITNESS),
     "part": null_or(text), "lower_by": text, "upper_by": text, "stopped": named(_STOP, "lower", "upper"),
     "engines": many(_WORK),
-}, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain), "least": null_or(_LEAST)}),
-    _ordered, _minimized)
+}, {**_MADE_BY, **_LATER, "weights": many(_ORIGIN), "row": named(plain), "least": null_or(_LEAST),
+    "isometry": _isometry}), _ordered, _minimized, _beside)
 
 _CALIBRATION = record({
     "schema": integer(1), "sha256": hexadecimal(64), "alpha": _alpha, "lower": bound, "vacuous": boolean,
@@ -222,7 +244,8 @@ _ROW = all_of(record({
     "ratio_lower_any_alpha": null_or(bound),  # schema 1; what follows: schema 2
     "least_lower": null_or(bound), "least_upper": null_or(bound), "least_upper_by": null_or(text),
     "least": null_or(_LEAST), "scope": one_of("best", "given", "pair"), "state": text,
-}), _of_its_kind, _minimized)
+    "isometry": _isometry,
+}), _of_its_kind, _minimized, _beside)
 _REPORT = {"wdccheck": text, "kernel": text, "seed": _seed, "interrupted": boolean,
            "threshold": null_or(number), "rows": many(_ROW, 1)}
 _BESIDE = {"schema": integer(1), **_LATER}

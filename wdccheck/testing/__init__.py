@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wdccheck.testing.assertions import assert_holds as assert_holds
+from wdccheck.testing.assertions import assert_isometry as assert_isometry
 from wdccheck.testing.assertions import assert_violated as assert_violated
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wdccheck.testing.strategies import networks as networks
     from wdccheck.testing.strategies import weights as weights
 
-__all__ = ["assert_holds", "assert_violated", "directions", "networks", "weights"]
+__all__ = ["assert_holds", "assert_isometry", "assert_violated", "directions", "networks", "weights"]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wdccheck.protocol.condition import Condition
+    from wdccheck.reports.isometry import Isometry
 
-__all__ = ["assert_holds", "assert_violated", "limit_of"]
+__all__ = ["assert_holds", "assert_isometry", "assert_violated", "limit_of"]
 
 _SHOWN = 12  # entries of one letter of a witness in a message
 _BUDGET = {
@@ -111,6 +112,53 @@ def assert_violated(
     limit = limit_of(condition_or_bracket, eps, ratio)
     return _require(_known(condition_or_bracket, limit, certificate, time_limit, workers, rng), limit,
                     Verdict.VIOLATED)
+
+
+def assert_isometry(
+    A: Any, net: Any, lower: float | None = None, upper: float | None = None, *,
+    time_limit: float | None = 60, workers: int = 1,
+    rng: int | np.random.SeedSequence | np.random.Generator = 0,
+) -> Isometry:
+    """Pass only if ``lower ||u||^2 <= ||A u||^2 <= upper ||u||^2`` is proved for all range differences u.
+
+    Parameters
+    ----------
+    A, net
+        As of :func:`wdccheck.isometry`, and so are `time_limit`, `workers` and `rng`.
+    lower, upper : float, optional
+        At least one of them.
+
+    Raises
+    ------
+    NotProved
+        One is violated, or, its subclass ``Undecided``, not decided. Its attribute ``bracket`` is what is
+        known: of the largest ratio, or of the reciprocal of the least.
+
+    Examples
+    --------
+    >>> import numpy as np, wdccheck as wc
+    >>> wc.testing.assert_isometry(np.eye(2), wc.ReLUNetwork([np.eye(2)]), 0.99, 1.01).upper.proved <= 1.01
+    True
+    """
+    __tracebackhide__ = True
+    from wdccheck.certification.of_range import isometry
+
+    if lower is None and upper is None:
+        raise InvalidInput("lower and upper", "one of them at least", "none")
+    found = isometry(A, net, time_limit=time_limit, workers=workers, rng=rng, lower=lower, upper=upper)
+    if found.interrupted:
+        raise KeyboardInterrupt  # as above
+    for name, asked, one, sign in (("least", lower, found.lower, -1), ("largest", upper, found.upper, 1)):
+        if asked is None or one.empty or sign * one.proved <= sign * asked:
+            continue
+        says = f"the {name} |A u|^2/|u|^2: {'at least' if sign < 0 else 'at most'} {asked!r} is"
+        if sign * one.exhibited > sign * asked:
+            raise NotProved(f"{says} violated: {one.exhibited!r} is attained, at\n{_witness(one.bracket)}",
+                            one.bracket)
+        stop = one.bracket.stopped.get("upper")
+        raise Undecided(f"{says} undecided: {one.exhibited!r} is attained, {one.proved!r} is proved"
+                        + ("" if stop is None else f"\nupper stopped by {stop}"), one.bracket)
+    return found
 
 
 def limit_of(given: Condition | Bracket, eps: float | None, ratio: float | None) -> Limit:

@@ -19,6 +19,7 @@ from wdccheck.engines.recorded import engine_from_repr
 from wdccheck.linalg import inputs
 from wdccheck.linalg.matrices import from_parts
 from wdccheck.protocol.condition import Condition
+from wdccheck.reports.isometry import Isometry
 from wdccheck.reports.row import Row
 from wdccheck.result_files import schema
 from wdccheck.running.progress import Event, Progress
@@ -94,8 +95,27 @@ def verify(
         entries.append(replace(entry, least_proved=bool(least) and least[1].outcome is Outcome.PROVED))
         own = [lower, upper, *least, *_other_condition(entry.known, lower)]
         own += [] if row is None else [summary(row, data)]
+        beside, again = _beside(data if row is None else row, given, again, len(found) - i, source)
+        own += beside
         checks += [replace(check, what=f"{name}: {check.what}" if name else check.what) for check in own]
     return (*checks, *([whole(entries, data, given)] if "rows" in data else []), unchecked(data))
+
+
+def _beside(
+    holder: Mapping[str, Any], given: Given, again: _Again, left: int, source: str
+) -> tuple[list[Check], _Again]:
+    """The isometry constants beside a result: both bounds of both, and that their numbers are these."""
+    checks: list[Check] = []
+    for side, stored in holder.get("isometry", {}).items():
+        known = given.supplied(Bracket.from_dict(stored["bracket"], f"{source}: isometry, {side}"))
+        lower, upper, again = _bounds(Entry(known, {}), [], again, left)
+        own = [lower, upper, *_other_condition(known, lower)]
+        checks += [replace(check, what=f"isometry, {side}: {check.what}") for check in own]
+    if checks:
+        same = Isometry.from_dict(holder["isometry"]).to_dict() == holder["isometry"]
+        checks.append(Check("isometry", Outcome.PROVED if same else Outcome.REFUTED,
+                            "derived from the brackets again" if same else "not that of the brackets"))
+    return checks, again
 
 
 @dataclass(frozen=True)
