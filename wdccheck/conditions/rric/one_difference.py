@@ -79,7 +79,7 @@ class OneDifference:
 
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
         """Prove u^T H u <= (t - pad) ||u||^2; where that is refuted, H is chosen again."""
-        if self.least > t:
+        if self.least > t:  # hence t >= pad below, where round_down stays exact: it gives no negative number
             largest = np.argsort(-self._met, kind="stable")[:_CUTS]
             return Answer(self._after(self.choice.seen[largest], deadline), 0)
         found = prove(self.images, self.majorant.matrix, rounding.round_down(t - self.majorant.pad, 2),

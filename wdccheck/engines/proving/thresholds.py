@@ -27,6 +27,7 @@ _PATIENCE = 16  # answers without a proof after which more is asked for
 _MOST = 256  # answers without a proof after which no more is asked
 _TASKS = 32  # sent in one go; fixed, so that results do not depend on workers
 _SHORT = 64  # tasks that are not worth sending
+_TINY = 2.0**-1022  # in place of 0
 _OPEN = (Reason.EXHAUSTED, Reason.NODES, Reason.TIME)
 
 
@@ -62,7 +63,8 @@ def by_thresholds(
         state, visited = answer.after, visited + answer.nodes
         if answer.bound < known.upper:
             known = replace(known, upper=answer.bound, upper_by=repr(by))
-            refuted, margin = 0, min(margin, known.upper / max(state.least, known.lower) - 1) / 2
+            least = max(state.least, known.lower, _TINY)
+            refuted, margin = 0, min(margin, known.upper / least - 1) / 2
         else:
             refuted += 1
             margin *= 1 if refuted % _PATIENCE else 2
