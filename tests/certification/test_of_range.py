@@ -92,5 +92,8 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert "min |A u|^2/|u|^2" in capsys.readouterr().out
     assert main(["verify", "one.json", "--quiet"]) == 0
     assert "isometry, upper: upper bound: proved" in capsys.readouterr().out
+    assert main(["certify", *given, "--isometry", "--alpha", "1", "--time-limit", "4", "--quiet"]) == 0
+    assert "|A u|^2" in capsys.readouterr().out
+    assert main(["certify", "--pair", "w.npz", "w.npz", "--isometry"]) == 2
     assert main(["bracket", "lower-isometry", *given]) == 0
     assert main(["bracket", "coherence", *given, "--isometry"]) == 2

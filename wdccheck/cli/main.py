@@ -52,6 +52,8 @@ def cli() -> None:
               help="Measurements A, as many columns as outputs, a file of one array; by default drawn.")
 @click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
               help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
+@click.option("--isometry", is_flag=True,
+              help="Also bracket the least and the largest |A u|^2/|u|^2, in half of the time of the RRIC.")
 @click.option("--out", type=click.Path(readable=False), metavar="DIR",
               help="Write report.html, report.json and report.md into this folder.")
 @weight_options
@@ -60,8 +62,8 @@ def cli() -> None:
     limit("--ratio", "eps/alpha of every row (of one without an alpha, eps)"),
     instead("--eps", "--ratio NUMBER in its place (it compares eps/alpha of every row)"))
 def certify(
-    weights: str | None, measurements: str | None, pair: tuple[str, str] | None, out: str | None,
-    alpha: float | str, gap: float | None, ratio: float | None, time_limit: float, seed: int,
+    weights: str | None, measurements: str | None, pair: tuple[str, str] | None, isometry: bool,
+    out: str | None, alpha: float | str, gap: float | None, ratio: float | None, time_limit: float, seed: int,
     checkpoint: str | None, json_path: str | None, workers: int, quiet: bool,
 ) -> int:
     """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
@@ -77,6 +79,8 @@ def certify(
     from wdccheck.weights.files import read_matrix
 
     writable("--json", json_path)
+    if pair and isometry:
+        raise InvalidInput("--isometry", "one network with measurements", "--pair")
     if pair and not (weights is None is measurements):
         raise InvalidInput("--pair", "no WEIGHTS and no --measurements beside it",
                            str(measurements if weights is None else weights))
@@ -94,7 +98,8 @@ def certify(
                               workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
     else:
         report = certify_network(nets[0], A, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,
-                                 workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint)
+                                 workers=workers, rng=seed, progress=not quiet, checkpoint=checkpoint,
+                                 isometry=isometry)
     with Held():  # what is known is delivered whole
         status = finish_report(report, ratio, json_path)
         if out is not None:
