@@ -67,6 +67,13 @@ def test_the_slope_of_a_power_law_is_found_with_its_interval():
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
+def test_an_rric_against_width_claims_no_law():
+    same = Study(tuple(row(condition="rric", n=n, m=16, alpha=None) for n in (30, 100, 300, 1000)))
+    ax = plots.draw(same, None, plots.figure())
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("width n", r"RRIC $\varepsilon$")
+    assert not any("slope" in text or "sqrt" in text for text in texts(ax))
+
+
 @pytest.mark.parametrize(("ks", "guides"), [((4,), 1), ((1, 4), 1), ((1, 4, 9), 2), ((4, 9), 2)])
 def test_laws_that_would_coincide_are_drawn_once(ks, guides):
     ax = plots.width(law(ks=ks), plots.figure())
@@ -168,7 +175,7 @@ def test_axes_of_their_own_are_pyplots():
 
 def test_nothing_to_draw():
     failed = Study((row(lower=None, upper=None, error="x"),))
-    with pytest.raises(wc.InvalidInput, match="rows of wdc or r2wdc required, found none"):
+    with pytest.raises(wc.InvalidInput, match="rows of wdc or r2wdc or rric"):
         plots.width(failed, plots.figure())
     with pytest.raises(wc.InvalidInput, match="a list of alphas"):
         plots.alphas(Study((row(calibrated=True),)), plots.figure())

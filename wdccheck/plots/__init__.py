@@ -55,6 +55,8 @@ def draw(study: Table, kind: str | None = None, ax: Any = None) -> Any:
 def _kind(study: Table) -> str:
     rows = chosen(study)
     kinds = [with_slug(slug) for slug in {row["condition"] for row in rows}]
+    if all(kind.measured for kind in kinds) and len({row["m"] for row in rows}) == 1:
+        return "width"
     if not all(kind.per_layer for kind in kinds):
         return "measurements" if any(kind.measured for kind in kinds) else "joint"
     if len({row["alpha"] for row in rows if not row["calibrated"]}) > 1:

@@ -12,11 +12,13 @@ from wdccheck.kinds import named
 from wdccheck.plots.series import (
     LAYERS,
     LONE,
+    MEASURED,
     Row,
     Series,
     Table,
     chosen,
     draw_band,
+    epsilon,
     fitted,
     legend,
     named_groups,
@@ -36,12 +38,13 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     up to the median upper bound; dashed: an upper bound more than half as large again. The guides
     are c sqrt(k/n) and c' sqrt(k log k / n), each with one constant for all k, drawn for the smallest
     and the largest (with one k the two are one line, and k = 1 has no second); "(lower)": the slope is
-    one of lower bounds, as the upper ones are far off.
+    one of lower bounds, as the upper ones are far off. A condition of measurements follows neither law:
+    it has no slope and no guides.
 
     Parameters
     ----------
     study : Study or path
-        A study of the WDC or R2WDC, or the file of one.
+        A study of the WDC or R2WDC, or of measurements, or the file of one.
     ax : matplotlib.axes.Axes, optional
     guides : bool
         Whether to draw the two laws.
@@ -57,13 +60,15 @@ def width(study: Table, ax: Any = None, *, guides: bool = True) -> Any:
     >>> ax.get_xscale()
     'log'
     """
-    rows = chosen(study, *LAYERS)
-    ax, (groups, names) = axes(ax), named_groups(rows, lambda row: float(row["n"]), "n")
+    rows = chosen(study, *LAYERS, *MEASURED)
+    layers = [row for row in rows if row["condition"] in LAYERS]
+    groups, names = named_groups(layers or rows, lambda row: float(row["n"]), "n")
+    ax = axes(ax)
     for series, name, color, marker in _styled(groups, names):
-        draw_band(ax, series, color, marker, name + _slope(series))
-    if guides:
+        draw_band(ax, series, color, marker, name + (_slope(series) if layers else ""))
+    if guides and layers:
         _guides(ax, groups)
-    ax.set(xscale="log", yscale="log", xlabel="width n", ylabel=r"$\varepsilon$")
+    ax.set(xscale="log", yscale="log", xlabel="width n", ylabel=r"$\varepsilon$" if layers else epsilon(rows))
     plain_ticks(ax)
     legend(ax, groups)
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from wdccheck.plots.series import (
     Table,
     chosen,
     draw_band,
+    epsilon,
     legend,
     named_groups,
 )
@@ -86,7 +87,7 @@ def measurements(study: Table, ax: Any = None) -> Any:
     ax = axes(ax)
     rows = chosen(study, *MEASURED)
     groups = _bands(rows, ax, "m")
-    ax.set(xscale="log", yscale="log", xlabel="measurements m", ylabel=_epsilon(rows))
+    ax.set(xscale="log", yscale="log", xlabel="measurements m", ylabel=epsilon(rows))
     return _finished(ax, groups)
 
 
@@ -113,7 +114,7 @@ def joint(study: Table, ax: Any = None) -> Any:
     ax = axes(ax)
     rows = chosen(study, *PAIRED)
     groups = _bands(rows, ax, "l")
-    ax.set(xscale="log", yscale="log", xlabel="rows ℓ of both matrices", ylabel=_epsilon(rows))
+    ax.set(xscale="log", yscale="log", xlabel="rows ℓ of both matrices", ylabel=epsilon(rows))
     return _finished(ax, groups)
 
 
@@ -175,9 +176,3 @@ def _finished(ax: Any, groups: list[Series]) -> Any:
     plain_ticks(ax)
     legend(ax, groups)
     return ax
-
-
-def _epsilon(rows: Sequence[Row]) -> str:
-    """The label of an axis of epsilon: which conditions it is of."""
-    kinds = dict.fromkeys(with_slug(row["condition"]).name for row in rows)
-    return rf"{', '.join(kinds)} $\varepsilon$"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.kinds import KINDS
+from wdccheck.kinds import KINDS, with_slug
 from wdccheck.studies.studies import Study
 
 __all__ = [
     "LAYERS", "LONE", "MEASURED", "PAIRED", "QUANTILES", "Row", "Series", "Table", "chosen", "draw_band",
-    "fitted", "legend", "named_groups",
+    "epsilon", "fitted", "legend", "named_groups",
 ]
 
 Table = Study | str | os.PathLike[str]
@@ -125,6 +125,12 @@ def draw_band(ax: Any, series: Series, color: Any, marker: str, label: str, line
         join = ~near | np.roll(~near, -1) | np.roll(~near, 1)  # the dashes start where the band ends
         ax.plot(series.x, np.where(join & finite, top, np.nan), color=color, linewidth=0.7, marker=marker,
                 markerfacecolor="white", markersize=3, linestyle=(0, (4, 2)), zorder=2)
+
+
+def epsilon(rows: Sequence[Row]) -> str:
+    """The label of an axis of epsilon: which conditions it is of."""
+    kinds = dict.fromkeys(with_slug(row["condition"]).name for row in rows)
+    return rf"{', '.join(kinds)} $\varepsilon$"
 
 
 def legend(ax: Any, groups: Sequence[Series]) -> None:
