@@ -49,6 +49,8 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/search.py --plot docs/figures/bench_search.svg
 	$(BIN)/python benchmarks/proof.py --verdicts --plot docs/figures/bench_proof.svg
 	$(BIN)/python benchmarks/cells.py --plot docs/figures/bench_cells.svg
+	$(BIN)/python benchmarks/ranges.py
+	$(BIN)/python benchmarks/limits.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
