@@ -147,7 +147,7 @@ def plot_command(
 ) -> int:
     """Draw the results.csv of one or several sweeps.
 
-    width: eps against n, of the RRIC, too. expansion: eps sqrt(n/k) against n/k. contraction: R2WDC beside WDC.
+    width: eps against n. expansion: eps sqrt(n/k) against n/k. contraction: R2WDC beside WDC.
     measurements: RRIC against m. joint: joint-WDC against l. alphas: eps/alpha against alpha. trained:
     the layers of a report (--beside) among random ones.
     """
