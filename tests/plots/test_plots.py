@@ -122,6 +122,15 @@ def test_a_distant_upper_bound_is_no_band(upper):
     assert np.isfinite(ax.get_ylim()).all() and ax.get_ylim()[1] < 10
 
 
+def test_dashes_start_where_the_band_ends():
+    uppers = {8: 1.1, 16: 1.1, 32: 1.1, 64: 9.0}
+    ends = Study(tuple(row(n=n, lower=1.0, upper=upper) for n, upper in uppers.items()))
+    (dashed,) = (line for line in plots.width(ends, plots.figure(), guides=False).get_lines()
+                 if line.get_markerfacecolor() == "white")
+    x, y = dashed.get_data()
+    assert x[np.isfinite(y)].tolist() == [32, 64] and dashed.get_markevery() == [3]
+
+
 def test_groups_are_told_apart():
     mixed = Study(tuple(row(distribution=name, n=n, k=k) for name in ("gaussian", "sphere")
                         for n in (10, 20, 40) for k in (2, 3)))

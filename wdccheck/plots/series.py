@@ -122,9 +122,11 @@ def draw_band(ax: Any, series: Series, color: Any, marker: str, label: str, line
                     linewidth=0)
     ax.plot(series.x, np.where(near & finite, top, np.nan), color=color, linewidth=0.6, linestyle=line)
     if (~near & finite).any():
-        join = ~near | np.roll(~near, -1) | np.roll(~near, 1)  # the dashes start where the band ends
-        ax.plot(series.x, np.where(join & finite, top, np.nan), color=color, linewidth=0.7, marker=marker,
-                markerfacecolor="white", markersize=3, linestyle=(0, (4, 2)), zorder=2)
+        far = np.pad(~near, 1)
+        beside = far[:-2] | far[1:-1] | far[2:]  # the dashes start where the band ends
+        ax.plot(series.x, np.where(beside & finite, top, np.nan), color=color, linewidth=0.7, marker=marker,
+                markevery=np.flatnonzero(~near & finite).tolist(), markerfacecolor="white", markersize=3,
+                linestyle=(0, (4, 2)), zorder=2)
 
 
 def epsilon(rows: Sequence[Row]) -> str:
