@@ -83,9 +83,12 @@ class BranchAndBound:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
-        known = yield from latest(capped(condition, known, run), known)
+        known = yield from latest(capped(condition, known, run, self), known)
         if (stop := known.stopped.get("upper")) is not None and stop.reason is Reason.EXACT:
             yield known  # no region lowers epsilon itself
+            return
+        if known.upper <= self._goal(known) or run.decided(known):
+            yield stopped(known, ended(known, run, 0))
             return
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):
@@ -105,7 +108,7 @@ class BranchAndBound:
     def _over_cones(
         self, condition: Condition, proof: GroupProof, known: Bracket, run: Run
     ) -> Generator[Bracket, None, tuple[Bracket, GroupProof | None]]:
-        """All cones at once where the proof can, then groups; None for a proof that can neither."""
+        """All cones at once where the proof can, then groups; None for a proof that can do neither."""
         limits, visited = Limits(self, node_limit(self.nodes, run), self._goal), 0
         whole = in_time(proof.whole, run) if isinstance(proof, WholeProof) else None
         if isinstance(whole, Stop):
@@ -122,7 +125,7 @@ class BranchAndBound:
             yield stopped(known, groups)
             return known, proof
         if groups is None:
-            return known, None
+            return known, None if whole is None else proof
         return (yield from latest(best_first(condition, groups, known, run, limits, visited=visited),
                                   known)), proof
 

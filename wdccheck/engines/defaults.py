@@ -10,7 +10,7 @@ from wdccheck.engines.monte_carlo import MonteCarlo
 from wdccheck.engines.spectral import Spectral
 from wdccheck.errors import OutOfTime
 from wdccheck.protocol.condition import Condition, climbs, dominating, proof_of, theorems_of
-from wdccheck.protocol.proof import BoxProof
+from wdccheck.protocol.proof import BoxProof, WholeProof
 from wdccheck.running.run import Engine
 
 __all__ = ["default_engines"]
@@ -40,9 +40,11 @@ def default_engines(
 
 
 def _provable(condition: Condition) -> bool:
-    """Whether there is a proof region by region, or may be once groups are enumerated."""
+    """Whether there is a proof region by region, or for all at once, or may be once cones are enumerated."""
     proof = proof_of(condition)
     try:
-        return isinstance(proof, BoxProof) or (proof is not None and proof.groups(-math.inf) is not None)
+        if isinstance(proof, BoxProof) or (proof is not None and proof.groups(-math.inf) is not None):
+            return True
+        return isinstance(proof, WholeProof) and proof.whole(-math.inf) is not None
     except OutOfTime:
         return True

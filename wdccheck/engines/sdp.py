@@ -86,12 +86,11 @@ class SDP:
 
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`."""
-        known = yield from latest(capped(condition, known, run), known)
+        known = yield from latest(capped(condition, known, run, self), known)
         proof = proof_of(condition)
         groups = in_time(proof.groups, run) if isinstance(proof, GroupProof) else None
         if groups is None or isinstance(groups, Stop):
-            none = Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
-            yield stopped(known, none if groups is None else groups)
+            yield stopped(known, _no_groups(known) if groups is None else groups)
             return
         missing = _missing(self.solver)
         limits = Limits(self, node_limit(self.nodes, run), self._goal)
@@ -142,6 +141,14 @@ class SDP:
             return none
         none[np.ix_(used, used)] = N.value
         return none
+
+
+def _no_groups(known: Bracket) -> Stop:
+    """What another engine said of a bound that is no closed formula stands."""
+    before = known.stopped.get("upper")
+    if before is not None and before.reason is not Reason.CAP_ONLY:
+        return before
+    return Stop(Reason.CAP_ONLY, "no cones to constrain; the upper bound is a closed formula")
 
 
 def _missing(solver: str | None) -> str:

@@ -12,7 +12,7 @@ from wdccheck.errors import InvalidInput, OutOfTime
 from wdccheck.linalg.inputs import MOST, limit_value
 from wdccheck.protocol.condition import Condition, theorems_of
 from wdccheck.protocol.theorems import Cap
-from wdccheck.running.run import Run
+from wdccheck.running.run import Engine, Run
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["capped", "check_budget", "ended", "exact", "goal_of", "in_time", "latest", "node_limit",
@@ -46,12 +46,16 @@ def goal_of(known: Bracket, gap: float, rtol: float) -> float:
     return max(known.lower + nearly * gap, known.lower / (1 - nearly * rtol))
 
 
-def capped(condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
-    """Brackets with the closed upper bounds, where there is none yet; to stop at one that is exact."""
+def capped(condition: Condition, known: Bracket, run: Run, engine: Engine) -> Iterator[Bracket]:
+    """Brackets with the closed upper bounds, where there is none yet; to stop at one that is exact.
+
+    The engine is recorded, so that they can be proved again where nothing else is done.
+    """
     theorems = theorems_of(condition)
     for cap in () if theorems is None or known.upper < math.inf else theorems.caps(run.deadline):
         if cap.value < known.upper:
-            known = replace(known, upper=cap.value, upper_by=cap.reason)
+            known = replace(known, upper=cap.value, upper_by=cap.reason,
+                            engines=known.engines or (run.work(engine, 0),))
             yield known
         if cap.exact and cap.value == known.upper:
             known = stopped(known, exact(cap))
@@ -68,7 +72,7 @@ def in_time(find: Callable[[float], T], run: Run) -> T | Stop:
     try:
         return find(run.deadline)
     except OutOfTime as late:
-        return Stop(Reason.TIME, f"{late}; the upper bound is a closed formula")
+        return Stop(Reason.TIME, str(late))
 
 
 def ended(known: Bracket, run: Run, visited: int) -> Stop:
