@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.proving.best_first import Limits
 from wdccheck.engines.proving.goals import goal_of
 from wdccheck.engines.proving.thresholds import by_thresholds
@@ -90,3 +91,26 @@ def test_it_ends_by_time_and_by_nodes():
     assert found(State(1.0, 1.0), deadline=time.monotonic() - 1).stopped["upper"].reason is Reason.TIME
     known = found(State(1.0, 3.0), nodes=12)
     assert known.stopped["upper"].reason is Reason.NODES and 12 <= known.engines[-1].work < 24
+
+
+def test_too_many_groups_leave_what_thresholds_proved():
+    """Three equal units that nearly cancel: five cones, of which boxes find far too many."""
+    layers = [np.array([[0.1, 0.3]] * 3 + [[0.2, -0.7]]),
+              np.array([[0.1, 0.2, -(0.1 + 0.2), 0], [0, 0.3, -0.1, 1], [0.7, -0.4, -0.3, 0.5]])]
+    condition = wc.RRIC(np.array([[1, 0.5, 0.2], [0.3, -2, 1], [0.1, 0, 0.4]]), wc.ReLUNetwork(layers))
+    vars(condition.proof)["_pairs"] = None  # what takes it seconds to find
+    known = wc.bracket(condition, wc.BranchAndBound(), wc.SDP())
+    assert known.upper_by.startswith("BranchAndBound")
+    assert known.stopped["upper"].reason is Reason.EXHAUSTED
+    assert wc.BranchAndBound() in default_engines(condition)
+
+
+@pytest.mark.parametrize("condition", [
+    wc.RRIC(np.eye(2), wc.ReLUNetwork([np.eye(2), -np.eye(2)])),
+    wc.RRIC(np.eye(2), wc.ReLUNetwork([np.ones((2, 1))])),
+    wc.WDC(np.eye(12)), wc.WDC(np.ones((3, 1)))], ids=["dead", "two rays", "large", "all pairs"])
+def test_a_closed_formula_is_proved_again(condition, tmp_path):
+    known = wc.bracket(condition, wc.BranchAndBound())
+    known.save(tmp_path / "cap.json")
+    assert {str(check.outcome) for check in wc.verify(tmp_path / "cap.json") if check.counts} == {"proved"}
+    assert known.upper > 0 or known.stopped["upper"].reason is Reason.EXACT
