@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 
 import cvxpy
 import numpy as np
@@ -140,3 +141,16 @@ def test_no_one_majorant_is_said_to_fail_only_where_it_does():
     assert regions.remark(dual) == ""
     assert "no one majorant" in regions.remark(0.5 * dual)
     assert float(regions.remark(0.5 * dual).split()[-1]) <= dual
+
+
+def test_what_cancels_in_floats_is_no_difference():
+    """Three equal units cancel exactly, in floats nearly: the range is one ray, on which D is 0.21."""
+    row, a, b = [0.12573022, -0.13210486], 0.10490011423826218, -0.17855646212895712
+    layers = [np.array([row] * 3 + [[-0.5, 0.3]]), np.array([[a, b, -(a + b), 0.0], [0.0, 0.0, 0.0, 1.0]])]
+    assert Fraction(a) + Fraction(b) == Fraction(a + b)
+    x = np.random.default_rng(0).standard_normal((2, 2000, 2))
+    assert (np.abs(differences.secants(layers, *x)) @ [1, -1] > 0).any()
+    condition = wc.RRIC(np.diag([10.0, 1.1]), wc.ReLUNetwork(layers))
+    state = condition.proof.whole()
+    assert state.majorant.dual < 0.2101 and state.least < 0.2101
+    assert wc.bracket(condition, wc.BranchAndBound(nodes=1000)).upper < 0.22

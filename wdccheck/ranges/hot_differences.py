@@ -21,6 +21,7 @@ _CLIMB = 8  # steps of a climb
 _REACH = (1e-4, 1e-2, 0.1, 0.3, 0.7, 1.0)
 _NEAR = (1e-1, 1e-3, 1e-6)  # half the distance of the two codes of a tangent
 _CHUNK = 2**22  # numbers in a batch of cones
+_NOISE = 1e-7  # of a difference may be rounding: what cancels in floats is none of the range
 
 Layers = Sequence[np.ndarray]
 
@@ -62,6 +63,8 @@ class Hot:
         rng = np.random.default_rng([2, self.rounds])
         starts = [self.kept, self._tangents(H, rng), self._pairs(H, rng)]
         x1, x2, value = _climbed(self.layers, H, *np.concatenate(starts, axis=1))
+        sure = _sure(self.layers, x1, x2)
+        x1, x2, value = (x[sure] for x in (x1, x2, value))
         best = np.argsort(-value, kind="stable")[:_STARTS]
         found = _units(self.layers, x1, x2)
         return replace(self, kept=np.stack([x1[best], x2[best]]), rounds=self.rounds + 1), found
@@ -101,7 +104,13 @@ def _in_chunks(
 def _units(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
     """Those of the unit differences that are not 0."""
     u = unit(differences.secants(layers, x1, x2))
-    return np.asarray(u[u.any(axis=1) & np.isfinite(u).all(axis=1)])
+    return np.asarray(u[u.any(axis=1) & np.isfinite(u).all(axis=1) & _sure(layers, x1, x2)])
+
+
+def _sure(layers: Layers, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
+    """Where the difference (B,) is more than rounding."""
+    u, error = differences.enclosed(layers, x1, x2)
+    return np.asarray(error.max(axis=1) <= _NOISE * np.abs(u).max(axis=1))
 
 
 def _value(layers: Layers, H: np.ndarray, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
