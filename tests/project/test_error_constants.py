@@ -44,7 +44,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "geometry/circle_waves.py": "_newton wave_scan",
     "linalg/lanczos.py": "_lanczos _normalized extreme_pairs",
     "ranges/arcs.py": "_THIN _VANISHING", "ranges/differences.py": "_POOR _RIDGE",
-    "ranges/chosen_majorants.py": "_LIGHT _RIDGE", "ranges/hot_differences.py": "_NEAR _climbed",
+    "ranges/chosen_majorants.py": "_LIGHT _RIDGE", "ranges/hot_differences.py": "_NEAR _NOISE _climbed",
     # which of several valid proofs is tried, and when one is given up
     "_kernels/plain_proof.py": "_edge _stops _turned", "conditions/joint_wdc/proof.py": "_STOP _sides",
     "engines/proving/goals.py": "goal_of", "engines/proving/multipliers.py": "whitened",

@@ -84,11 +84,10 @@ class BranchAndBound:
     def improve(self, condition: Condition, known: Bracket, run: Run) -> Iterator[Bracket]:
         """Yield brackets with smaller `upper`, and larger `lower` where points give it."""
         known = yield from latest(capped(condition, known, run, self), known)
-        if (stop := known.stopped.get("upper")) is not None and stop.reason is Reason.EXACT:
-            yield known  # no region lowers epsilon itself
-            return
-        if known.upper <= self._goal(known) or run.decided(known):
-            yield stopped(known, ended(known, run, 0))
+        stop = known.stopped.get("upper")
+        exact = stop is not None and stop.reason is Reason.EXACT  # no region lowers epsilon itself
+        if exact or known.upper <= self._goal(known) or run.decided(known):
+            yield known if exact else stopped(known, ended(known, run, 0))
             return
         proof = proof_of(condition)
         if isinstance(proof, BoxProof):
@@ -120,12 +119,11 @@ class BranchAndBound:
             if not whole.finer or known.stopped["upper"].reason is not Reason.EXHAUSTED:
                 return known, proof
             visited = known.engines[-1].work
-        groups = in_time(proof.groups, run)
+        if (groups := in_time(proof.groups, run)) is None:
+            return known, None if whole is None else proof
         if isinstance(groups, Stop):
             yield stopped(known, groups)
             return known, proof
-        if groups is None:
-            return known, None if whole is None else proof
         return (yield from latest(best_first(condition, groups, known, run, limits, visited=visited),
                                   known)), proof
 
