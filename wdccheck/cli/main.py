@@ -53,7 +53,7 @@ def cli() -> None:
 @click.option("--pair", nargs=2, type=click.Path(), metavar="B C",
               help="Two networks for blind demodulation ([HJ] Theorem 3), instead of WEIGHTS.")
 @click.option("--isometry", is_flag=True,
-              help="Also bracket the least and the largest |A u|^2/|u|^2, in half of the time of the RRIC.")
+              help="Also bracket the least and the largest |A u|^2/|u|^2, in half of the last row's time.")
 @click.option("--out", type=click.Path(readable=False), metavar="DIR",
               help="Write report.html, report.json and report.md into this folder.")
 @weight_options

@@ -119,7 +119,7 @@ def topes(rows: np.ndarray, limit: int = 20_000) -> np.ndarray | None:
         return None
     if q < 1 or q + 1 == m or comb(m, q) > limit:
         found = _topes(vectors, limit, iter(range(_MET)))
-        return None if found is None else np.array(sorted(found), dtype=np.int8).reshape(-1, m)
+        return None if found is None else np.array(sorted(found), dtype=np.int8).reshape(len(found), m)
     subsets = np.array(list(combinations(range(m), q)))
     scaled = np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True))[1])[:, pivots]
     kept, doubtful = [np.empty((0, m), dtype=bool)], []

@@ -164,8 +164,8 @@ def choose(layers: Layers, A: np.ndarray, codes: np.ndarray, deadline: float = m
     >>> from wdccheck.ranges.chosen_majorants import choose
     >>> A = np.array([[2.0, 0.0], [0.0, 1.0]])
     >>> found = choose([np.eye(2)], A, np.array([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]]))
-    >>> round(found.majorant(A).dual, 6)
-    3.0
+    >>> 2.9 < found.majorant(A).dual <= 3  # of H = diag(3, 0)
+    True
     """
     n = A.shape[1]
     D = A.T @ A - np.eye(n)

@@ -23,7 +23,8 @@ from wdccheck.stops import Reason, Stop
 __all__ = ["by_thresholds"]
 
 _FIRST, _LAST = 2.0**-5, 2.0**-9  # margins above what can be proved at best, in parts of it
-_PATIENCE = 16  # answers without a proof after which more is asked for
+_PATIENCE = 3  # answers without a proof after which more is asked for
+_TRIES = 16  # answers without a proof after which a target is given up
 _MOST = 256  # answers without a proof after which no more is asked
 _TASKS = 32  # sent in one go; fixed, so that results do not depend on workers
 _SHORT = 64  # tasks that are not worth sending
@@ -41,13 +42,13 @@ def by_thresholds(
     from the start where the state may prove whatever is true. `limit` says why there is no smaller bound.
     """
     by, visited, refuted = limits.engine, 0, 0
-    margin = _FIRST if state.least > known.lower else _LAST
+    margin = _FIRST if state.floor < state.least else _LAST
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)
         t = max(limits.goal(known), least * (1 + max(margin, _LAST)), math.nextafter(least, math.inf))
         if run.target is not None and state.floor < run.target < known.upper:
             t = run.target
-        hopeless = refuted > (_PATIENCE if t == run.target else _MOST)
+        hopeless = refuted > (_TRIES if t == run.target else _MOST)
         if t >= known.upper or hopeless:
             if margin <= _LAST or hopeless:
                 stop = Stop(Reason.EXHAUSTED, f"{limit}; {visited:,} nodes")
