@@ -9,8 +9,10 @@ import pytest
 
 import wdccheck as wc
 from examples.isometry import instance
+from wdccheck.certification import of_range
 from wdccheck.cli.main import main
 from wdccheck.reports.isometry import Isometry
+from wdccheck.stops import Reason, Stop
 
 _, NET, A = instance(0, (2, 5, 6), 4)
 
@@ -55,6 +57,28 @@ def test_assertions(found):
         wc.testing.assert_isometry(A, NET)
     with pytest.raises(wc.InvalidInput, match="lower"):
         wc.testing.assert_isometry(A, NET, -1.0)
+
+
+def test_an_interruption_ends_the_other_side_and_the_report(monkeypatch):
+    limits = []
+
+    def interrupted(condition, *engines, time_limit, **options):
+        limits.append(time_limit)
+        stop = Stop(Reason.INTERRUPTED if len(limits) == 1 else Reason.TIME)
+        return wc.Bracket(condition.describe(), upper=4.0, stopped={"upper": stop})
+
+    monkeypatch.setattr(of_range, "bracket", interrupted)
+    found = wc.isometry(A, NET, time_limit=50)
+    assert found.interrupted and limits[0] > 24 and limits[1] == of_range._NO_TIME
+    limits.clear()
+    report = wc.certify(NET, A, alpha=1.0, time_limit=4, isometry=True)
+    assert report.interrupted and report.rows[-1].isometry.lower.proved == 0.25
+
+
+@pytest.mark.parametrize("bad", [{"time_limit": -1}, {"time_limit": np.nan}, {"upper": True}, {"gap": 2}])
+def test_what_cannot_be_asked_is_refused(bad):
+    with pytest.raises(wc.InvalidInput):
+        wc.isometry(A, NET, **bad)
 
 
 def test_a_dead_network_keeps_every_promise():

@@ -15,7 +15,7 @@ from examples.rric import instance, random_points
 from wdccheck.conditions.rric import one_difference
 from wdccheck.conditions.rric.one_difference import OneDifference
 from wdccheck.errors import OutOfTime
-from wdccheck.ranges import differences
+from wdccheck.ranges import differences, image_rays
 from wdccheck.ranges.copositive import Undecided
 from wdccheck.ranges.majorants import Majorant
 from wdccheck.running import parallel
@@ -101,10 +101,10 @@ def test_budgets_and_workers_and_deadlines():
         state.ask(t, map, deadline=0.0)
 
 
-@pytest.mark.parametrize("change", [{"_NUMBERS": 10}, {"_FEW": 3}])
+@pytest.mark.parametrize("change", [
+    (image_rays, "_NUMBERS"), (image_rays, "_OUTPUTS"), (one_difference, "_FEW")])
 def test_what_is_too_much_at_once_is_left_to_groups_and_so_are_two_differences(change, monkeypatch):
-    for name, value in change.items():
-        monkeypatch.setattr(one_difference, name, value)
+    monkeypatch.setattr(*change, 3)
     condition, state = state_of(4)
     assert state is None or not state.finer
     found = wc.bracket(condition, wc.Spectral(), wc.BranchAndBound(nodes=500))

@@ -41,7 +41,7 @@ def gathered(rows: Iterable[Row]) -> tuple[tuple[Row, ...], bool]:
     try:
         for row in rows:
             found.append(row)
-            if row.bracket.interrupted:
+            if row.interrupted:
                 return tuple(found), True
     except KeyboardInterrupt:
         if not found:
@@ -90,8 +90,8 @@ class RowSettings:
         return replace(found, of=of)
 
     def isometry(self, A: Any, net: ReLUNetwork) -> Isometry:
-        """Both isometry constants in half of the time left."""
-        share = None if math.isinf(self.deadline) else max((self.deadline - time.monotonic()) / 2, 0.01)
+        """Both isometry constants in the time left."""
+        share = None if math.isinf(self.deadline) else max(self.deadline - time.monotonic(), 0.01)
         return isometry(A, net, time_limit=share, workers=self.workers, rng=self.seed, progress=self.progress)
 
 

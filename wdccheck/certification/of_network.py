@@ -149,5 +149,7 @@ def _network_rows(
     for condition, row in zip(restricted[1:], found[1:], strict=True):
         yield settings.row(condition, alpha, jobs, above=row)
         jobs -= 1
-    beside = settings.isometry(measured.A.source, measured.net) if isometry else None
-    yield replace(settings.row(measured, alpha, jobs), isometry=beside)
+    row = settings.row(measured, alpha, jobs + isometry)
+    if isometry and not row.interrupted:
+        row = replace(row, isometry=settings.isometry(measured.A.source, measured.net))
+    yield row

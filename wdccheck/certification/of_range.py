@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from wdccheck.brackets import Bracket
 from wdccheck.conditions.one_sided.definition import LowerIsometry, UpperIsometry
+from wdccheck.engines.ascent import Ascent
 from wdccheck.engines.branch_and_bound import BranchAndBound
 from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.loop import Rng, bracket
 from wdccheck.engines.monte_carlo import MonteCarlo
 from wdccheck.engines.spectral import Spectral
-from wdccheck.errors import InvalidInput
+from wdccheck.linalg.inputs import positive
+from wdccheck.protocol.condition import Condition, proof_of
 from wdccheck.reports.isometry import Isometry
 from wdccheck.running.progress import Event, Progress
 from wdccheck.running.run import Engine
@@ -23,7 +26,8 @@ from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["isometry"]
 
-_SAMPLES, _STARTS = 1024, 64  # where proofs find witnesses of their own
+_SAMPLES = 1024  # where proofs find witnesses of their own
+_NO_TIME = 0.01  # seconds: formulas only
 
 
 def isometry(
@@ -69,22 +73,26 @@ def isometry(
     True
     """
     network = net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
-    for name, value in (("lower", lower), ("upper", upper)):
-        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
-            raise InvalidInput(name, "a positive finite number, or None", repr(value)[:60])
+    least, most, limit = (None if value is None else positive(name, value) for name, value in (
+        ("lower", lower), ("upper", upper), ("time_limit", time_limit)))
     conditions = LowerIsometry(A, network), UpperIsometry(A, network)
-    targets = None if lower is None else _reciprocal(float(lower)), upper
-    begun, found = time.monotonic(), []
+    targets = None if least is None else _reciprocal(least), most
+    deadline, found = math.inf if limit is None else time.monotonic() + limit, list[Bracket]()
     for number, (condition, target) in enumerate(zip(conditions, targets, strict=True)):
-        proof = BranchAndBound(rtol=gap)
-        engines: tuple[Engine, ...] = (Spectral(), MonteCarlo(_SAMPLES), proof)
-        if condition.proof is None:
-            engines = default_engines(condition, proof, target)
-        left = None if time_limit is None else max(
-            (time_limit - (time.monotonic() - begun)) / (2 - number), 0.01)
-        found.append(bracket(condition, *engines, rng=rng, workers=workers, time_limit=left, target=target,
+        if found and found[0].interrupted:
+            deadline = -math.inf  # what takes no time
+        left = max((deadline - time.monotonic()) / (2 - number), _NO_TIME)
+        found.append(bracket(condition, *_engines(condition, BranchAndBound(rtol=gap), target), rng=rng,
+                             workers=workers, time_limit=None if math.isinf(left) else left, target=target,
                              progress=progress))
     return Isometry(*found)
+
+
+def _engines(condition: Condition, proof: BranchAndBound, target: float | None) -> Sequence[Engine]:
+    """Few samples before the proof, whose refutations are climbs, and a search where it leaves time."""
+    if proof_of(condition) is None:
+        return default_engines(condition, proof, target)
+    return Spectral(), MonteCarlo(_SAMPLES), proof, Ascent()
 
 
 def _reciprocal(lower: float) -> float:

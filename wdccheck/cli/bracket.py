@@ -96,13 +96,13 @@ def _bracketed(
     if click.get_current_context().get_parameter_source("alpha") is ParameterSource.DEFAULT:
         _warn_of_scale(condition)
     begun = time.monotonic()
-    beside = range_isometry(A, nets[0], time_limit=time_limit / 2, workers=workers, rng=seed,
-                            progress=not quiet) if isometry else None
     row = certify_condition(
-        condition, alpha=alpha, gap=gap, eps=eps, ratio=ratio, workers=workers,
-        time_limit=max(time_limit - (time.monotonic() - begun), 0.01) if isometry else time_limit,
-        rng=seed, progress=not quiet, checkpoint=checkpoint)
-    row = replace(row, isometry=beside)
+        condition, alpha=alpha, gap=gap, eps=eps, ratio=ratio, rng=seed, workers=workers,
+        time_limit=time_limit / 2 if isometry else time_limit, progress=not quiet, checkpoint=checkpoint)
+    if isometry and not row.interrupted:
+        left = max(time_limit - (time.monotonic() - begun), 0.01)
+        row = replace(row, isometry=range_isometry(A, nets[0], time_limit=left, workers=workers, rng=seed,
+                                                   progress=not quiet))
     with Held():  # what is known is delivered whole
         return finish_row(row, eps, ratio, json_path, *nets)
 

@@ -95,7 +95,7 @@ def finish_row(
     data = {**made_by(), "weights": [one.to_dict() for one in origins], **row.bracket.to_dict(),
             "least": None if row.least is None else row.least.to_dict(),
             **({} if row.isometry is None else {"isometry": row.isometry.to_dict()})}
-    return finish(text, data, verdict, path, row.bracket.interrupted)
+    return finish(text, data, verdict, path, row.interrupted)
 
 
 def writable(option: str, path: str | None) -> None:

@@ -5,6 +5,7 @@ The letters x1, x2 of u and x3, x4 of v; each pair is one block, scaled jointly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -108,7 +109,8 @@ class SecantPairs:
         return best_of(met())
 
     def jumped(
-        self, points: Points, rng: np.random.Generator, applies: Callable[[Points], Apply]
+        self, points: Points, rng: np.random.Generator, applies: Callable[[Points], Apply],
+        deadline: float = math.inf,
     ) -> dict[str, np.ndarray]:
         """The best points on the way of jumps toward the singular pairs of the cones met, walls or not.
 
@@ -128,7 +130,7 @@ class SecantPairs:
 
             return jump
 
-        return jumped(self.layers, self.k, points, rng, begun)
+        return jumped(self.layers, self.k, points, rng, begun, deadline)
 
     def seeds(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """Random pairs, pairs that nearly coincide, one code 0; half of them with u = v."""

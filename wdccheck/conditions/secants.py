@@ -5,6 +5,8 @@ The two letters of a difference are one block, scaled jointly.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -181,9 +183,9 @@ def best_of(met: Iterable[Met]) -> dict[str, np.ndarray]:
 
 def jumped(
     layers: Sequence[np.ndarray], k: int, points: Points, rng: np.random.Generator,
-    begun: Callable[[Points], Jump],
+    begun: Callable[[Points], Jump], deadline: float = math.inf,
 ) -> dict[str, np.ndarray]:
-    """The best points met on the way of jumps, walls or not.
+    """The best points met on the way of jumps, walls or not, until the deadline.
 
     `begun` gives the jump of a part of the batch. As many points jump as a fixed work allows.
     """
@@ -196,6 +198,8 @@ def jumped(
         here = {x: p[some] for x, p in points.items()}
         jump, best = begun(here), np.full(some.stop - start, -np.inf)
         for _ in range(_JUMPS):
+            if time.monotonic() > deadline:
+                return result
             here, met = jump(here, rng.uniform(0.3, 1.0, (len(best), 1)))
             for chosen, value in met:
                 for x, p in chosen.items():

@@ -55,8 +55,8 @@ class BranchAndBound:
         Stop once ``upper - lower <= max(gap, rtol * upper)``. The bound is then recorded larger by a
         relative 2**-40, so that other machines prove it, too: no gap of a result is smaller than that.
     nodes : int, optional
-        Regions to visit; a batch of tasks begun before they are used up is finished. None: 10**7, or as
-        many as a time limit allows.
+        Regions to visit, or matrices of cones to look into; a batch of tasks begun before they are used up is
+        finished. None: 10**7 regions and 2 * 10**8 matrices, or as many as a time limit allows.
 
     Raises
     ------
@@ -114,7 +114,8 @@ class BranchAndBound:
             yield stopped(known, whole)
             return known, proof
         if whole is not None:
-            steps = by_thresholds(condition, whole, known, run, limits, proof.limit)
+            most = replace(limits, nodes=node_limit(self.nodes, run, matrices=True))
+            steps = by_thresholds(condition, whole, known, run, most, proof.limit)
             known = yield from latest(steps, known)
             if not whole.finer or known.stopped["upper"].reason is not Reason.EXHAUSTED:
                 return known, proof

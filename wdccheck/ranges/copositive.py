@@ -20,6 +20,7 @@ __all__ = ["Images", "Proved", "Refuted", "Undecided", "codes_of", "prove"]
 
 _REFUTATIONS = 64  # found by floats, after which no more are looked for
 _PARALLEL = 1 - 1e-12  # cosine of images that are taken for one ray in the codes of a witness
+_CHUNK = 2**14  # rays whose images are compared with those in one go
 _LATE = "not all pairs of cones were looked into in time"
 
 Map = Callable[[Callable[[Task], Part], Sequence[Task]], Iterable[Part]]
@@ -164,22 +165,26 @@ def codes_of(images: ImageRays, found: Refuted) -> tuple[np.ndarray, np.ndarray]
     fan, wanted = images.fan, np.unique(chosen[chosen >= 0])
     at = differences.image(fan.layers, fan.rays)
     sizes = np.linalg.norm(at, axis=1)
-    near = at @ images.vectors[wanted].T / np.where(sizes > 0, sizes, 1.0)[:, None]
-    ray_of = np.where(near.max(axis=1) > _PARALLEL, wanted[near.argmax(axis=1)], -1)
-    codes = fan.rays / np.where(sizes > 0, sizes, 1.0)[:, None]
+    sizes = np.where(sizes > 0, sizes, 1.0)[:, None]
+    codes, ray_of = fan.rays / sizes, np.full(len(at), -1)
+    for start in range(0, len(at), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        near = at[part] @ images.vectors[wanted].T / sizes[part]
+        ray_of[part] = np.where(near.max(axis=1) > _PARALLEL, wanted[near.argmax(axis=1)], -1)
+    corner_of = ray_of[fan.simplices]
     x1, x2 = np.zeros((2, len(chosen), codes.shape[1]))
     for row, (rays, met) in enumerate(zip(chosen, coefficients, strict=True)):
         for x, sign in ((x1, 1), (x2, -1)):
             some = np.flatnonzero((rays >= 0) & (sign * met > 0))
-            corners = _in_one_cone(ray_of[fan.simplices], fan.simplices, rays[some])
+            corners = _in_one_cone(corner_of, fan.simplices, rays[some])
             corners = images.vertices[rays[some]] if corners is None else corners
             x[row] = (sign * met[some]) @ codes[corners]
     return x1, x2
 
 
-def _in_one_cone(ray_of: np.ndarray, simplices: np.ndarray, rays: np.ndarray) -> np.ndarray | None:
+def _in_one_cone(corner_of: np.ndarray, simplices: np.ndarray, rays: np.ndarray) -> np.ndarray | None:
     """Corners of one simplex whose images are along these rays; None where there is none."""
-    has = ray_of[:, :, None] == rays
+    has = corner_of[:, :, None] == rays
     whole = np.flatnonzero(has.any(axis=1).all(axis=1))
     return None if not len(whole) else simplices[whole[0], has[whole[0]].argmax(axis=0)]
 

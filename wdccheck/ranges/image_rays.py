@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -17,9 +17,12 @@ from wdccheck.ranges.walls import forward, rounded, scaled
 
 __all__ = ["ImageRays"]
 
+Layers = Sequence[np.ndarray]
+
 _CHUNK = 4096  # images or simplices looked at in one go
 _POOR = 1e-9  # error of an image beyond which integers are used
 _PROJECTIONS = 3  # on lines, to find images that coincide
+_OUTPUTS, _NUMBERS = 2**10, 2**22  # of a form, and of all images: a proof holds several arrays as large
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,28 @@ class ImageRays:
         images = ImageRays(fan, vectors[kept], error[kept], _distinct(number[owner[fan.simplices]]),
                            fan.rays[vertices[kept]], vertices[kept])
         return images._without_inner(exact)
+
+    @staticmethod
+    def within_reach(layers: Layers, k: int, deadline: float = math.inf) -> ImageRays | None:
+        """Those of the fan of a network; None where cones or outputs are too many for a form on all of them.
+
+        Raises
+        ------
+        OutOfTime
+            As :meth:`of`.
+
+        Examples
+        --------
+        >>> ImageRays.within_reach([np.eye(2)], 2).vectors.tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+        >>> ImageRays.within_reach([np.ones((5000, 2))], 2) is None
+        True
+        """
+        outputs = len(layers[-1])
+        fan = Fan.of(layers, k, deadline) if outputs <= _OUTPUTS else None
+        if fan is None or len(fan.rays) * outputs > _NUMBERS:
+            return None
+        return ImageRays.of(fan, deadline)
 
     def exact(self, ray: int) -> np.ndarray:
         """The ray in integers (n,), with no common factor."""

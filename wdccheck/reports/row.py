@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from wdccheck.protocol.limit import Limit
 from wdccheck.reports import thresholds
 from wdccheck.reports.closeness import CLOSED, meet
 from wdccheck.reports.isometry import Isometry
+from wdccheck.reports.side import side_lines
 from wdccheck.rounded_text import between, down, item, shortest, up, wrapped
 from wdccheck.stops import Reason
 
@@ -59,6 +59,11 @@ class Row:
     isometry: Isometry | None = None
 
     @property
+    def interrupted(self) -> bool:
+        """Whether one of its searches was."""
+        return self.bracket.interrupted or (self.isometry is not None and self.isometry.interrupted)
+
+    @property
     def kind(self) -> str:
         """The name of its kind (:mod:`wdccheck.kinds`)."""
         return str(self.bracket.condition["kind"])
@@ -66,7 +71,8 @@ class Row:
     @property
     def layer(self) -> int | None:
         """Counted from 1, as in the papers; None for a lone matrix, a pair, measurements."""
-        return None if (layer := self.bracket.condition.get("layer")) is None else int(layer)
+        layer = self.bracket.condition.get("layer")
+        return None if layer is None else int(layer)
 
     @property
     def name(self) -> str:
@@ -275,7 +281,7 @@ class Row:
             chosen = f"    at alpha = {shortest(self.alpha)}" + (f", {self.note}" if self.note else "")
             lines += [*wrapped(chosen), f"    {self.at_alpha}"]
         lines.append(f"    {between(known.lower, 'eps', known.upper):<40}  {gap}")
-        lines += [*_side("lower", known.lower_by, known), *_side("upper", known.upper_by, known)]
+        lines += [*side_lines("lower", known.lower_by, known), *side_lines("upper", known.upper_by, known)]
         lines += self.isometry.to_lines() if self.isometry else []
         return "\n".join(lines)
 
@@ -291,9 +297,3 @@ class Row:
             lines += item("vacuous", f"to one part in a million no alpha brings eps/alpha below {critical}, "
                                      f"the value of a matrix of zeros: {says}")
         return lines
-
-
-def _side(side: str, engine: str, known: Bracket) -> list[str]:
-    stop = known.stopped.get(side)
-    name = re.sub(r"\b(\w+)\([^()]*=[^()]*\)$", r"\1", engine)  # an engine's parameters are in the JSON
-    return item(side, name + (f"; stopped by {stop}" if stop else ""))

@@ -12,8 +12,8 @@ from wdccheck.conditions import secants
 from wdccheck.conditions.coherence.proof import Proof
 from wdccheck.conditions.coherence.search import Search
 from wdccheck.conditions.coherence.theorems import Theorems
+from wdccheck.conditions.measured import check_fit, check_network
 from wdccheck.conditions.secants import Secants
-from wdccheck.errors import InvalidInput
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, rounding
 from wdccheck.linalg.isometries import Isometry
@@ -64,15 +64,10 @@ class Coherence:
     _secants: Secants = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.net, ReLUNetwork):
-            raise InvalidInput("net", "a ReLUNetwork", type(self.net).__name__)
+        check_network(self.net)
         isometry = Isometry(self.U)
-        columns, outputs = isometry.shape[1], self.net.dims[-1]
-        if columns != outputs:
-            turned = "U.conj().T" if np.iscomplexobj(isometry.source) else "U.T"
-            hint = f"; did you mean {turned}?" if isometry.shape[0] == outputs else ""
-            raise InvalidInput("U", f"{outputs} columns, one for each output of the network",
-                               f"shape {isometry.shape}{hint}")
+        check_fit("U", isometry.shape, self.net,
+                  "U.conj().T" if np.iscomplexobj(isometry.source) else "U.T")
         object.__setattr__(self, "U", isometry)
         object.__setattr__(self, "_secants", Secants(differences.rescaled(self.net.layers), self.net.dims[0]))
 

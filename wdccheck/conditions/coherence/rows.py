@@ -15,15 +15,15 @@ from wdccheck.linalg.isometries import moduli
 from wdccheck.protocol.proof import Answer, Map
 from wdccheck.ranges import differences
 from wdccheck.ranges.copositive import Proved, Refuted, codes_of, prove
-from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.hot_differences import Hot, random_differences
 from wdccheck.ranges.image_rays import ImageRays
 
 __all__ = ["Rows"]
 
-_NUMBERS = 2**22  # of all images of rays
-_CONES = 2**14  # whose tangents are looked at
+_CONES = 2**14  # whose tangents are looked at, fewer where they or the work take more than
+_ENTRIES, _WORK = 2**22, 2**30  # numbers, and products with all rows
 _TANGENTS = 8  # of each row
+_SEEN, _LEAST = 2**21, 64  # squares of differences with all rows, and differences in any case
 _ROOM = 1 - 2.0**-5  # of t^2 is what a group of rows may see of the differences met
 _TINY = 2.0**-1000  # more than what underflows in a form of entries up to 1
 
@@ -64,14 +64,15 @@ class Rows:
         deadline: float = math.inf,
     ) -> Rows | None:
         """With bounds known before; None where there are too many cones. OutOfTime at the deadline."""
-        fan = Fan.of(layers, k, deadline)
-        if fan is None or len(fan.rays) * parts.shape[2] > _NUMBERS:
+        images = ImageRays.within_reach(layers, k, deadline)
+        if images is None:
             return None
-        images = ImageRays.of(fan, deadline)
+        centers = images.fan.centers
         exponent = math.frexp(float(np.abs(parts).max(initial=0.0)))[1]
         parts = np.ldexp(parts, -exponent)
-        met = np.concatenate([random_differences(layers, fan.centers), _tangents(layers, fan.centers, parts)])
-        return Rows(images, parts, exponent, bounds, _squares(parts, met), Hot.of(layers, fan.centers))
+        met = np.concatenate([_tangents(layers, centers, parts), random_differences(layers, centers)])
+        met = met[: max(_LEAST, _SEEN // len(bounds))]
+        return Rows(images, parts, exponent, bounds, _squares(parts, met), Hot.of(layers, centers))
 
     @property
     def least(self) -> float:
@@ -168,7 +169,9 @@ def _squares(parts: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 def _tangents(layers: Sequence[np.ndarray], codes: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Tangents of some cones, those of which a row's real or imaginary part sees the most: units (B, n)."""
-    some = np.sort(np.random.default_rng(3).permutation(len(codes))[:_CONES])
+    numbers = parts.shape[2] * codes.shape[1]
+    count = min(_CONES, max(_LEAST, min(_ENTRIES // numbers, _WORK // (numbers * parts[..., 0].size))))
+    some = np.sort(np.random.default_rng(3).permutation(len(codes))[:count])
     basis = np.linalg.qr(differences.jacobian(layers, codes[some]))[0]
     found = []
     for row in parts.reshape(-1, parts.shape[2]):

@@ -80,7 +80,7 @@ class Search:
 
             return jump
 
-        return jumped(secants.layers, secants.k, secants.seeds(rng, n), rng, begun)
+        return jumped(secants.layers, secants.k, secants.seeds(rng, n), rng, begun, deadline)
 
     def _largest(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z (B, n) and z.u (B,) for unit u (B, n)."""

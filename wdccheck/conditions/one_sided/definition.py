@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from wdccheck.conditions import secants
+from wdccheck.conditions.measured import check_fit, check_network
 from wdccheck.conditions.one_sided.proof import Proof
 from wdccheck.conditions.one_sided.search import Search
 from wdccheck.conditions.one_sided.side import Side, scaled
 from wdccheck.conditions.one_sided.theorems import Theorems
 from wdccheck.conditions.secants import Secants, Sided
-from wdccheck.errors import InvalidInput
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes
 from wdccheck.linalg.measurements import Measurements
@@ -39,14 +39,9 @@ class _OneSided:
     _upper: ClassVar[bool]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.net, ReLUNetwork):
-            raise InvalidInput("net", "a ReLUNetwork", type(self.net).__name__)
+        check_network(self.net)
         measurements = self.A if isinstance(self.A, Measurements) else Measurements(self.A)
-        columns, outputs = measurements.shape[1], self.net.dims[-1]
-        if columns != outputs:
-            hint = "; did you mean A.T?" if measurements.shape[0] == outputs else ""
-            raise InvalidInput("A", f"{outputs} columns, one for each output of the network",
-                               f"shape {measurements.shape}{hint}")
+        check_fit("A", measurements.shape, self.net, "A.T")
         divided, exponent = scaled(measurements)
         object.__setattr__(self, "A", measurements)
         object.__setattr__(self, "_scaled", divided)

@@ -16,7 +16,6 @@ from wdccheck.linalg.measurements import Measurements
 from wdccheck.protocol.proof import Answer, Bounded, Map, Refinement
 from wdccheck.ranges import differences
 from wdccheck.ranges.copositive import Proved, Refuted, codes_of, prove
-from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.image_rays import ImageRays
 from wdccheck.stops import CONES_EXHAUSTED
 from wdccheck.weights.network import ReLUNetwork
@@ -24,7 +23,6 @@ from wdccheck.weights.network import ReLUNetwork
 __all__ = ["Proof"]
 
 _LATENT = 3
-_NUMBERS = 2**22  # of all images of rays
 _NIL = 2.0**-60  # of A of about 1: a ratio that is as good as 0
 
 
@@ -112,14 +110,14 @@ class Gram:
 
         A^T A errs by ``rounding.gram_error`` of ||A||_F^2, the mean of two entries by a rounding of each.
         """
-        fan = Fan.of(layers, k, deadline)
-        if fan is None or len(fan.rays) * A.shape[1] > _NUMBERS:
+        images = ImageRays.within_reach(layers, k, deadline)
+        if images is None:
             return None
         gram = A.T @ A
         gram = (gram + gram.T) / 2
         energy = float(np.sum(A * A))
         pad = energy * (rounding.gram_error(*A.shape) + 4 * rounding.UNIT) * (1 + 1e-6)
-        return Gram(ImageRays.of(fan, deadline), gram if search.side.upper else -gram, pad, energy, search)
+        return Gram(images, gram if search.side.upper else -gram, pad, energy, search)
 
     @property
     def least(self) -> float:

@@ -98,7 +98,7 @@ class Search:
         def begun(part: Points) -> Jump:
             return jump
 
-        return jumped(self.secants.layers, self.secants.k, self.secants.seeds(rng, n), rng, begun)
+        return jumped(self.secants.layers, self.secants.k, self.secants.seeds(rng, n), rng, begun, deadline)
 
     def _met(self, moved: np.ndarray) -> list[Met]:
         points = spheres.split_block(self.secants.block, moved)

@@ -73,7 +73,8 @@ class Search:
         kind, spread = rng.integers(4, size=(n, 1)), 10.0 ** rng.uniform(-4, 0, (n, 1))
         y = np.where(kind == 0, x, np.where(kind == 1, unit(x + spread * y), y))
         y = np.where(kind == 2, unit(-x + spread * y), y)
-        return self.pairs.jumped({"x": x, "y": y, **self.pairs.seeds(rng, n)}, rng, self._applies)
+        return self.pairs.jumped({"x": x, "y": y, **self.pairs.seeds(rng, n)}, rng, self._applies,
+                                 deadline)
 
     def _applies(self, points: Points) -> Apply:
         """v (B, n) to (A_{r,s} - alpha Q_{r,s}) v."""

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from wdccheck.conditions import secants
+from wdccheck.conditions.measured import check_fit, check_network
 from wdccheck.conditions.rric.proof import Proof
 from wdccheck.conditions.rric.search import Search
 from wdccheck.conditions.rric.theorems import Theorems
 from wdccheck.conditions.secant_pairs import SecantPairs
-from wdccheck.errors import InvalidInput
 from wdccheck.geometry.spheres import Block, Points
 from wdccheck.linalg import hashes, rounding
 from wdccheck.linalg.measurements import Measurements
@@ -62,14 +62,9 @@ class RRIC:
     _pairs: SecantPairs = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.net, ReLUNetwork):
-            raise InvalidInput("net", "a ReLUNetwork", type(self.net).__name__)
+        check_network(self.net)
         measurements = Measurements(self.A)
-        columns, outputs = measurements.shape[1], self.net.dims[-1]
-        if columns != outputs:
-            hint = "; did you mean A.T?" if measurements.shape[0] == outputs else ""
-            raise InvalidInput("A", f"{outputs} columns, one for each output of the network",
-                               f"shape {measurements.shape}{hint}")
+        check_fit("A", measurements.shape, self.net, "A.T")
         object.__setattr__(self, "A", measurements)
         layers = differences.rescaled(self.net.layers)
         object.__setattr__(self, "_pairs", SecantPairs(layers, self.net.dims[0]))

@@ -13,14 +13,12 @@ from wdccheck.linalg import rounding
 from wdccheck.protocol.proof import Answer, Map
 from wdccheck.ranges.chosen_majorants import Choice, choose
 from wdccheck.ranges.copositive import Proved, Refuted, codes_of, prove
-from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.image_rays import ImageRays
 from wdccheck.ranges.majorants import Majorant, forms
 
 __all__ = ["OneDifference"]
 
 _FEW = 512  # cones up to which their pairs are within reach, one by one, for u and v in different ones
-_NUMBERS = 2**22  # of all images of rays
 _CUTS = 64  # differences on which H is largest, where t is below what they allow
 _EFFORT = 5  # rounds of the choice after a refutation: another proof takes longer
 
@@ -51,12 +49,11 @@ class OneDifference:
         soon: float = math.inf,
     ) -> OneDifference | None:
         """With a majorant that was chosen until `soon`; None where there are too many cones or outputs."""
-        fan = Fan.of(layers, k, deadline)
-        if fan is None or len(fan.rays) * A.shape[1] > _NUMBERS:
+        images = ImageRays.within_reach(layers, k, deadline)
+        if images is None:
             return None
-        images = ImageRays.of(fan, deadline)
         with np.errstate(over="ignore", invalid="ignore"):  # what is beyond floats proves nothing
-            choice = choose(layers, A, fan.centers, soon)
+            choice = choose(layers, A, images.fan.centers, soon)
             majorant = None if choice is None else choice.majorant(A)
         if choice is None or majorant is None:
             return None

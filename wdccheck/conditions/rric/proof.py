@@ -1,6 +1,6 @@
 """The proof of an upper bound of the RRIC: one majorant H of +-D for all differences, then groups of cones.
 
-Of these (Fact 13) H on pairs first, then D between two pairs.
+Groups (Fact 13) come with H on one pair of them first, then with D between two pairs.
 """
 
 from __future__ import annotations

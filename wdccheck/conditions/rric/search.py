@@ -54,7 +54,8 @@ class Search:
         """Random pairs, pairs that nearly coincide, single images; from there, jumps to where it is large."""
         if near is not None:
             return near
-        return self.pairs.jumped(self.pairs.seeds(rng, n), rng, lambda points: self.A.deviation)
+        return self.pairs.jumped(self.pairs.seeds(rng, n), rng, lambda points: self.A.deviation,
+                                 deadline)
 
     def _target(self, block: Block, frozen: Frozen) -> np.ndarray:
         """sign D v for the pair of u, sign D u for that of v: D is symmetric."""

@@ -21,6 +21,7 @@ __all__ = ["capped", "check_budget", "ended", "exact", "goal_of", "in_time", "la
 T = TypeVar("T")
 
 _NODES = 10**7  # where nothing else ends the search
+_MATRICES = 2 * 10**8  # the same where a node is a matrix of a proof by thresholds: about a minute
 
 
 def check_budget(gap: float, rtol: float, nodes: float | None) -> dict[str, float]:
@@ -33,11 +34,11 @@ def check_budget(gap: float, rtol: float, nodes: float | None) -> dict[str, floa
     return found
 
 
-def node_limit(nodes: int | None, run: Run) -> float:
-    """How many regions may be visited: None leaves it to the time limit where there is one."""
+def node_limit(nodes: int | None, run: Run, matrices: bool = False) -> float:
+    """How many nodes may be visited: None leaves it to the time limit where there is one."""
     if nodes is not None:
         return nodes
-    return _NODES if math.isinf(run.deadline) else math.inf
+    return math.inf if not math.isinf(run.deadline) else _MATRICES if matrices else _NODES
 
 
 def goal_of(known: Bracket, gap: float, rtol: float) -> float:
