@@ -96,8 +96,35 @@ def test_a_group_that_is_refuted_is_divided_and_a_row_ends_the_question(monkeypa
     monkeypatch.setattr(Rows, "_climbed", lambda self, form, rows: (self, 0.0))
     state = replace(condition.proof.whole(), seen=np.zeros((1, len(U))))
     assert state.ask(1.01 * low, map).bound <= 1.01 * low
-    answer = state.ask(0.99 * low, map)
-    assert answer.after.stuck == 0.99 * low and condition.deviation(answer.points).max() > 0.99 * low
+    for t in (0.99 * low, (1 - 1e-6) * low):
+        answer = state.ask(t, map)
+        assert answer.after.stuck == t and condition.deviation(answer.points).max() > t
+
+
+def test_what_one_row_proves_says_nothing_of_another(monkeypatch):
+    _, net, U = instance(6, (2, 4, 5), "rows")
+    state = asked(U, net)
+    parts = np.ldexp(state.parts, state.exponent)
+    sups = [supremum(state.images, parts[:, [row]])[0] for row in range(len(U))]
+    order = np.argsort(sups)  # the one that is refuted comes last
+    monkeypatch.setattr(Rows, "group", lambda self, t: order[self.bounds[order] > t][:1])
+    t = (sups[order[-1]] + sups[order[-2]]) / 2
+    answer = state.ask(t, map)
+    assert (answer.after.bounds[order[:-1]] <= t).all() and answer.bound > t
+
+
+def test_the_pad_of_a_form_counts(monkeypatch):
+    _, net, U = instance(6, (2, 4, 5), "rows")
+    state, form, asked_for = asked(U, net), Rows._form, []
+    monkeypatch.setattr(Rows, "_form", lambda self, rows: (form(self, rows)[0], 0.125))
+
+    def noted(images, H, level, *more, **how):
+        asked_for.append(level)
+        return prove(images, H, level, *more, **how)
+
+    monkeypatch.setattr(rows, "prove", noted)
+    state.ask(0.9, map)
+    assert asked_for and max(asked_for) <= math.ldexp(0.9, -state.exponent) ** 2 - 0.125
 
 
 def test_what_the_work_does_not_suffice_for_is_not_claimed():

@@ -16,7 +16,7 @@ from wdccheck.conditions.rric import one_difference
 from wdccheck.conditions.rric.one_difference import OneDifference
 from wdccheck.errors import OutOfTime
 from wdccheck.ranges import differences, image_rays
-from wdccheck.ranges.copositive import Undecided
+from wdccheck.ranges.copositive import Undecided, prove
 from wdccheck.ranges.majorants import Majorant
 from wdccheck.running import parallel
 
@@ -84,12 +84,16 @@ def test_what_cannot_be_settled_is_not_asked_again(monkeypatch):
     assert answer.bound == np.inf and answer.after.least == answer.after.floor == 1.1 * state.least
 
 
-def test_the_pad_of_the_majorant_counts():
+def test_the_pad_of_the_majorant_counts(monkeypatch):
     _, state = state_of(3)
     wide = replace(state, majorant=Majorant(state.majorant.matrix, 0.5 * state.least, 0.0))
     assert wide.least == pytest.approx(1.5 * state.least)
     assert wide.ask(1.4 * state.least, map).bound == np.inf
+    asked = []
+    monkeypatch.setattr(one_difference, "prove", lambda images, H, t, *more, **how: asked.append(t) or prove(
+        images, H, t, *more, **how))
     assert wide.ask(1.6 * state.least, map).bound == 1.6 * state.least
+    assert asked[0] <= 1.1 * state.least
 
 
 def test_budgets_and_workers_and_deadlines():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
+from wdccheck.engines import branch_and_bound
 from wdccheck.engines.defaults import default_engines
 from wdccheck.engines.proving.best_first import Limits
 from wdccheck.engines.proving.goals import goal_of
@@ -114,3 +115,18 @@ def test_a_closed_formula_is_proved_again(condition, tmp_path):
     known.save(tmp_path / "cap.json")
     assert {str(check.outcome) for check in wc.verify(tmp_path / "cap.json") if check.counts} == {"proved"}
     assert known.upper > 0 or known.stopped["upper"].reason is Reason.EXACT
+
+
+@pytest.mark.parametrize("nodes, limit, most", [(None, None, 2 * 10**8), (None, 9.0, np.inf), (7, None, 7)])
+def test_matrices_of_cones_have_a_budget_of_their_own(nodes, limit, most, monkeypatch):
+    budgets = []
+
+    def noted(condition, state, known, run, limits, why):
+        budgets.append(limits.nodes)
+        yield from by_thresholds(condition, state, known, run, limits, why)
+
+    monkeypatch.setattr(branch_and_bound, "by_thresholds", noted)
+    net = wc.ReLUNetwork([np.array([[1.0, 0.5], [-0.5, 1.0], [0.25, -1.0]])])
+    wc.bracket(wc.RRIC(np.array([[1.0, 0.0, 0.5]]), net), wc.MonteCarlo(samples=8),
+               wc.BranchAndBound(nodes=nodes, rtol=0.0), time_limit=limit)
+    assert budgets == [most]
