@@ -10,8 +10,9 @@ import pytest
 import wdccheck as wc
 from examples.matrices import gaussian
 from wdccheck.brackets import Bracket
-from wdccheck.engines.branch_and_bound import _next, _round
+from wdccheck.engines.branch_and_bound import _next
 from wdccheck.engines.proving.depth_first import explore as _explore
+from wdccheck.engines.proving.rounds import one_round
 from wdccheck.running.run import Run
 from wdccheck.stops import Reason
 
@@ -77,7 +78,7 @@ def test_target_is_proved_without_closing_the_gap():
 def test_a_round_below_epsilon_never_succeeds():
     condition = wc.WDC(gaussian(30, 3))
     lower = wc.bracket(condition, wc.Spectral(), wc.MonteCarlo(20_000)).lower
-    *_, last = _round(condition, condition.proof, condition.proof.boxes(), lower * 0.999, Run(), 200_000)
+    *_, last = one_round(condition, condition.proof, condition.proof.boxes(), lower * 0.999, Run(), 200_000)
     assert last.outcome == "refuted"
     assert last.value > lower * 0.999
 

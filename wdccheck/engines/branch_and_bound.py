@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
-
-import numpy as np
 
 from wdccheck.brackets import Bracket
 from wdccheck.engines.dominance import name_of, through
 from wdccheck.engines.proving.best_first import Limits, best_first
-from wdccheck.engines.proving.compiled_subtrees import provable, prove_subtrees
-from wdccheck.engines.proving.depth_first import Explored, explore
 from wdccheck.engines.proving.goals import (
     capped,
     check_budget,
@@ -25,18 +19,16 @@ from wdccheck.engines.proving.goals import (
     node_limit,
     stopped,
 )
+from wdccheck.engines.proving.rounds import one_round
 from wdccheck.engines.proving.thresholds import by_thresholds
 from wdccheck.protocol.condition import Condition, dominating, proof_of
-from wdccheck.protocol.proof import BoxProof, GroupProof, Regions, WholeProof
+from wdccheck.protocol.proof import BoxProof, GroupProof, WholeProof
 from wdccheck.rounded_text import between
 from wdccheck.running.run import Run, raised
 from wdccheck.stops import Reason, Stop
 
 __all__ = ["BranchAndBound"]
 
-_TASK = 500  # regions a task may visit at least
-_TASKS = 32  # tasks between two looks at the clock; fixed, so that results do not depend on workers
-_PIECE = 256  # regions a task starts from
 _DARE = 8  # expected cost of a round at most, over the nodes so far
 
 
@@ -143,7 +135,7 @@ class BranchAndBound:
                 return
             promising = bool(finished) or run.target is not None
             own = run if promising else run.with_(deadline=min(run.deadline, run.patience))
-            for state in _round(condition, proof, roots, t, own, limit - visited):
+            for state in one_round(condition, proof, roots, t, own, limit - visited):
                 run.report("BranchAndBound", known, visited + state.visited, limit, self.unit)
                 yield replace(known, engines=(run.work(self, visited + state.visited),))
             visited += state.visited
@@ -213,76 +205,6 @@ def _at_once(lower: float, finished: Sequence[tuple[float, int]], visited: int) 
         return 1
     growth = math.log2(max(many / few, 1.1)) / math.log2((wide - lower) / (narrow - lower))
     return max(1, int(math.log2(_DARE * visited / many) / growth))
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """Where a round stands; `outcome` is None while it goes on."""
-
-    visited: int
-    outcome: str | None = None
-    value: float = 0.0
-    witness: Mapping[str, np.ndarray] | None = None
-
-
-def _round(
-    condition: Condition, proof: BoxProof, roots: Regions, t: float, run: Run, nodes: float
-) -> Iterator[_State]:
-    """Prove deviation <= t below `roots`, a batch of tasks at a time."""
-    method = _SUBTREES if provable(proof, roots) else _REGIONS
-    stack: list[Regions] = method.pieces([roots])
-    visited = 0
-    while stack:
-        if visited >= nodes or run.expired():
-            yield _State(visited, "nodes" if visited >= nodes else "time")
-            return
-        batch = [stack.pop() for _ in range(min(_TASKS, len(stack)))]
-        budget = int(np.clip(visited // method.ramp, _TASK, method.most))  # independent of `nodes`
-        task = partial(method.task, condition, t, budget, run.deadline)
-        explored = list(run.map(task, batch, short=budget <= method.short))
-        visited += sum(e.visited for e in explored)
-        best = max(explored, key=lambda e: e.value)
-        if best.value > t:
-            yield _State(visited, "refuted", best.value, best.witness)
-            return
-        if any(e.stuck for e in explored):
-            yield _State(visited, "stuck")
-            return
-        stack += method.pieces([regions for e in reversed(explored) for regions in e.left])
-        yield _State(visited)
-    yield _State(visited, "proved")
-
-
-@dataclass(frozen=True)
-class _Method:
-    """How a round is divided: what a task does, how many regions it may visit, and its part of the stack.
-
-    The budget of a task is 1/`ramp` of the nodes visited so far, up to `most`; one up to `short` is not
-    worth sending.
-    """
-
-    task: Callable[[Condition, float, int, float, Any], Explored]
-    ramp: int
-    most: int
-    short: int
-    pieces: Callable[[list[Regions]], list[Regions]]
-
-
-def _in_pieces(parts: list[Regions]) -> list[Regions]:
-    """Pieces of at most `_PIECE` neighbors."""
-    return [part.take(slice(i, i + _PIECE)) for part in parts for i in range(0, len(part), _PIECE)]
-
-
-def _dealt(parts: list[Regions]) -> list[Regions]:
-    """Pieces of about equal size, one per task: a depth-first search leaves parts of all sizes."""
-    if not parts:
-        return []
-    regions = parts[0].join(parts)
-    return [regions.take(slice(i, None, _TASKS)) for i in range(min(_TASKS, len(regions)))]
-
-
-_REGIONS = _Method(explore, 16, 40_000, 0, _in_pieces)
-_SUBTREES = _Method(prove_subtrees, 4, 200_000, 4000, _dealt)
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:
