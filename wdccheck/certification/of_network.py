@@ -89,8 +89,8 @@ def certify(
     settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     drawn = measurements is None
     A = drawn_measurements(network, settings.seed) if drawn else measurements
-    layers = [WDC(W, layer=i) for i, W in enumerate(network.layers, 1)]
     restricted = [R2WDC(network, i) for i in range(1, network.depth + 1)]
+    layers = [condition.whole for condition in restricted]  # neither copied nor hashed again
     measured = RRIC(A, network)
     rows, interrupted = gathered(_network_rows(settings, alpha, layers, restricted, measured, isometry))
     return Report(rows, {"": Weights.of(network)}, seed_of(settings.seed), interrupted,

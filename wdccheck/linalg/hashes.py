@@ -27,7 +27,7 @@ def hash_arrays(arrays: Iterable[np.ndarray]) -> str:
         digest.update(repr(tuple(int(n) for n in array.shape)).encode())
         digest.update(b" complex" * np.iscomplexobj(array))
         for part in _parts_of(array):
-            digest.update(part.tobytes())
+            digest.update(part.data)
     return digest.hexdigest()
 
 
@@ -42,7 +42,7 @@ def sha256(rows: Rows) -> str:
         return hash_arrays([rows])
     digest = hashlib.sha256(f"{tuple(map(int, rows.shape))} csr".encode())
     for array, kind in _parts(rows).values():
-        digest.update(array.astype(kind).tobytes())
+        digest.update(array.astype(kind, copy=False).data)
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
 from wdccheck.errors import InvalidInput
-from wdccheck.linalg import inputs, matrices, rounding
+from wdccheck.linalg import inputs, matrices, powers, rounding
 
 __all__ = ["OPERATOR_ERROR", "Measurements"]
 
@@ -87,11 +87,12 @@ class Measurements:
         return value, grown + 4 * n * tiny
 
     def columns(self, chosen: np.ndarray) -> np.ndarray | None:
-        """The columns of a boolean mask (n,), dense; None for an operator or too many."""
+        """The columns of a boolean mask (n,), dense and read-only; None for an operator or too many."""
         if isinstance(self.source, LinearOperator) or self.shape[0] * int(chosen.sum()) > 4 * _TABLE:
             return None
-        part: Any = self.source[:, np.flatnonzero(chosen)]
-        return np.asarray(part if isinstance(part, np.ndarray) else part.toarray())
+        if isinstance(self.source, np.ndarray):
+            return self.source if chosen.all() else np.compress(chosen, self.source, axis=1)
+        return np.asarray(self.source[:, np.flatnonzero(chosen)].toarray())
 
     @cached_property
     def hashed(self) -> tuple[np.ndarray, ...]:
@@ -138,7 +139,7 @@ def _converted(source: Any) -> Any:
 
 
 def _limited(matrix: Any) -> Any:
-    largest = float(abs(matrix).max())
+    largest = powers.largest(matrix if isinstance(matrix, np.ndarray) else matrix.data)
     if largest > _RANGE:
         raise InvalidInput("A", f"entries of magnitude at most {_RANGE:g}", f"{largest:g}")
     return matrix

@@ -5,12 +5,13 @@ The layers (n_1, k), ..., (n_j, n_{j-1}) may be none: the range is then R^k itse
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.linalg import rounding
+from wdccheck.linalg import powers, rounding
 
 __all__ = [
     "ascent_direction", "enclosed", "exactly_open", "image", "jacobian", "live", "normal_matrix",
@@ -34,9 +35,9 @@ def rescaled(layers: Layers) -> tuple[np.ndarray, ...]:
     """
     result = []
     for number, W in enumerate(layers, start=1):
-        _, exponent = np.frexp(np.abs(W).max())
-        scaled = np.ldexp(W, -exponent)
-        if not np.array_equal(np.ldexp(scaled, exponent), W):
+        _, exponent = math.frexp(powers.largest(W))
+        scaled = powers.divided(W, exponent)
+        if scaled is None:
             raise InvalidInput(f"layer {number}", "nonzero entries that stay normal floats after scaling by "
                                "the largest", f"smallest {np.abs(W[W != 0]).min():g}")
         result.append(scaled)
@@ -51,7 +52,8 @@ def live(layers: Layers, k: int) -> np.ndarray:
     """
     alive: np.ndarray = np.ones(k, dtype=bool)
     for number, W in enumerate(layers):
-        alive = np.asarray(((W != 0) if number == 0 else (W > 0))[:, alive].any(axis=1))
+        moved = (W != 0) if number == 0 else (W > 0)
+        alive = np.asarray((moved if alive.all() else moved[:, alive]).any(axis=1))
     return alive
 
 

@@ -53,9 +53,11 @@ class Proof:
     @staticmethod
     def of(U: Isometry, net: ReLUNetwork) -> Proof | None:
         """The proof for U and a network; None beyond latent dimension 3."""
+        if net.dims[0] > LATENT:
+            return None
         layers, k = differences.rescaled(net.layers), net.dims[0]
         chosen = differences.live(layers, k)
-        if k > LATENT or not chosen.any():
+        if not chosen.any():
             return None
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
         return Proof(layers, k, np.ascontiguousarray(U.parts[:, :, chosen]), U.norms_on(chosen))

@@ -49,13 +49,15 @@ class Proof:
     @staticmethod
     def of(A: Measurements, search: Search, net: ReLUNetwork) -> Proof | None:
         """The proof for A and a network; None beyond latent dimension 3, or of too many entries."""
+        if net.dims[0] > _LATENT:
+            return None
         layers, k = differences.rescaled(net.layers), net.dims[0]
         chosen = differences.live(layers, k)
-        columns = A.columns(chosen) if chosen.any() and k <= _LATENT else None
+        columns = A.columns(chosen) if chosen.any() else None
         if columns is None:
             return None
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, np.ascontiguousarray(columns), search)
+        return Proof(layers, k, columns, search)
 
     def whole(self, deadline: float = math.inf) -> Gram | None:
         """All differences; None where there are too many cones. OutOfTime at the deadline."""

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from wdccheck.conditions.one_sided.side import Side
 from wdccheck.conditions.secants import simple_codes
 from wdccheck.linalg.measurements import Measurements
@@ -41,13 +39,13 @@ class Theorems:
         columns = self.A.columns(chosen)
         on = f"on the {int(chosen.sum())} outputs not provably dead"
         if not self.side.upper:
-            least = 0.0 if columns is None else proved_smallest(np.ascontiguousarray(columns))
+            least = 0.0 if columns is None else proved_smallest(columns)
             reason = f"Fact 27: the least singular value of A {on}" if least > 0 else (
                 "Fact 27: 2^40, relative to A: what is smaller counts as the reciprocal of that")
             yield Cap(self.side.upward(least), reason)
         elif columns is None:
             yield Cap(self.side.upward(squared_frobenius(self.A.source)), "Fact 27: ||A||_F")
         else:
-            square, how, late = norm_in_time(np.ascontiguousarray(columns), deadline)
+            square, how, late = norm_in_time(columns, deadline)
             yield Cap(self.side.upward(square), f"Fact 27: the norm of A {on}{how.replace('W', 'A')}",
                       left_out=late.replace("W", "A"))

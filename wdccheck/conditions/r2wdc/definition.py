@@ -69,7 +69,7 @@ class R2WDC:
     vacuous = 0.5  # sup ||Q||
     _pairs: SecantPairs = field(init=False)
     _gated: GatedRange = field(init=False)
-    _whole: WDC = field(init=False)
+    whole: WDC = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.net, ReLUNetwork):
@@ -80,7 +80,7 @@ class R2WDC:
         layers = differences.rescaled(last.layers[:-1])
         object.__setattr__(self, "_pairs", SecantPairs(layers, self.net.dims[0]))
         whole = WDC(last.layers[-1], self.alpha, self.layer)
-        object.__setattr__(self, "_whole", whole)
+        object.__setattr__(self, "whole", whole)
         object.__setattr__(self, "_gated", GatedRange(layers, whole.units.rows, whole.units.alpha))
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class R2WDC:
     def lower_bound(self, point: Points) -> float:
         """The deviation at one point rounded down by its error, less 32 n u of both terms."""
         m = self.measure(point)
-        margin = 32 * self._whole.W.shape[1] * rounding.UNIT * (abs(m.gram) + self.alpha)
+        margin = 32 * self.whole.W.shape[1] * rounding.UNIT * (abs(m.gram) + self.alpha)
         return m.lower_bound(self.alpha, margin)
 
     def measure(self, point: Points) -> Measured:
@@ -124,7 +124,7 @@ class R2WDC:
         """
         flat, _ = secants.codes(point, _LETTERS, self.net.dims[0])
         u, v = self._pairs.enclosed(flat)
-        turned, directions, both = 0.0, [], np.ones(len(self._whole.W), dtype=bool)
+        turned, directions, both = 0.0, [], np.ones(len(self.whole.W), dtype=bool)
         for x in "xy":
             value, error, gate = self._gated.enclosed(flat[x][0])
             length, loss = float(np.linalg.norm(value)), float(np.linalg.norm(error))
@@ -158,7 +158,7 @@ class R2WDC:
     @cached_property
     def theorems(self) -> Theorems:
         """Points and caps in closed form."""
-        return Theorems(self._gated, self._pairs.k, self._scale, self._whole.W, self.alpha)
+        return Theorems(self._gated, self._pairs.k, self._scale, self.whole.W, self.alpha)
 
     @cached_property
     def proof(self) -> Proof | None:
@@ -171,12 +171,12 @@ class R2WDC:
         if not chosen.any():
             return
         if chosen.all():
-            yield self._whole
+            yield self.whole
             return
         try:
-            yield WDC(self._whole.W[:, chosen], self.alpha, self.layer)
+            yield WDC(self.whole.W[:, chosen], self.alpha, self.layer)
         except InvalidInput:  # the living part is beyond the scales of a WDC, the whole is not
-            yield self._whole
+            yield self.whole
 
     @property
     def entries(self) -> int:
@@ -185,15 +185,15 @@ class R2WDC:
 
     def natural_alpha(self) -> float:
         """That of the layer itself."""
-        return self._whole.natural_alpha()
+        return self.whole.natural_alpha()
 
     def with_alpha(self, alpha: float) -> R2WDC:
         """The same layer with another alpha, neither copied nor hashed again."""
-        again, whole = object.__new__(R2WDC), self._whole.with_alpha(alpha)
+        again, whole = object.__new__(R2WDC), self.whole.with_alpha(alpha)
         kept = {name: value for name, value in vars(self).items()
                 if name in ("net", "layer", "_pairs", "_sha256")}
         gated = GatedRange(self._gated.layers, whole.units.rows, whole.units.alpha)
-        vars(again).update(kept, alpha=whole.alpha, _whole=whole, _gated=gated)
+        vars(again).update(kept, alpha=whole.alpha, whole=whole, _gated=gated)
         return again
 
     def describe(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class R2WDC:
     @property
     def _scale(self) -> int:
         """The exponent of two of a deviation."""
-        return self._whole.units.scale
+        return self.whole.units.scale
 
     @cached_property
     def _sha256(self) -> str:

@@ -58,7 +58,8 @@ class Theorems:
         caps = [plane.cap() for plane in self._planes]
         if caps:
             yield max(caps, key=lambda cap: cap.value)
-        square, how, late = norm_in_time(np.ascontiguousarray(self.gated.rows[:, self.live]), deadline)
+        rows = self.gated.rows if self.live.all() else np.compress(self.live, self.gated.rows, axis=1)
+        square, how, late = norm_in_time(rows, deadline)
         tiny = float(np.finfo(float).tiny)  # what rounds below the smallest normal float is at most that
         yield Cap(max(math.ldexp(square, self.exponent), self.alpha / 2, tiny), "Fact 12: max(||W_i P||^2, "
                   f"alpha/2), P on the {int(self.live.sum())} inputs not provably dead{how}", left_out=late)

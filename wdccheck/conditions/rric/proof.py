@@ -66,13 +66,15 @@ class Proof:
     @staticmethod
     def of(A: Measurements, net: ReLUNetwork) -> Proof | None:
         """The proof for A and a network; None beyond latent dimension 3, or of an operator."""
+        if net.dims[0] > LATENT:
+            return None
         layers, k = differences.rescaled(net.layers), net.dims[0]
         chosen = differences.live(layers, k)
-        columns = A.columns(chosen) if chosen.any() and k <= LATENT else None
+        columns = A.columns(chosen) if chosen.any() else None
         if columns is None:
             return None
         layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, np.ascontiguousarray(columns))
+        return Proof(layers, k, columns)
 
     @property
     def width(self) -> int:

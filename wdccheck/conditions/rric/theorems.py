@@ -11,7 +11,7 @@ import numpy as np
 
 from wdccheck.conditions import secant_pairs
 from wdccheck.conditions.two_rays import Plane, Rays
-from wdccheck.linalg import rounding
+from wdccheck.linalg import powers, rounding
 from wdccheck.linalg.measurements import Measurements
 from wdccheck.linalg.norms import norm_in_time, proved_smallest
 from wdccheck.protocol.theorems import Cap, Start
@@ -46,9 +46,8 @@ class Theorems:
             return
         if self._plane is not None:
             yield self._plane.cap()
-        columns = np.ascontiguousarray(columns)
-        exponent = int(np.frexp(np.abs(columns).max())[1])
-        scaled = np.ldexp(columns, -exponent)
+        exponent = math.frexp(powers.largest(columns))[1]
+        scaled = powers.times(columns, -exponent)
         square, how, late = norm_in_time(scaled, deadline)
         least = 0.0 if late else proved_smallest(scaled)
         over, under = math.ldexp(square, 2 * exponent) - 1, 1 - math.ldexp(least, 2 * exponent)

@@ -11,7 +11,7 @@ import numpy as np
 from wdccheck import _kernels
 from wdccheck.errors import InvalidInput
 from wdccheck.geometry.expectation import expected_gram
-from wdccheck.linalg import matrices, rounding
+from wdccheck.linalg import matrices, powers, rounding
 from wdccheck.rounded_text import shortest
 
 __all__ = ["Layer"]
@@ -43,7 +43,7 @@ class Layer:
             Epsilon itself is no float64, or the entries are too far apart.
         """
         entries = matrices.stored(W)
-        largest = max(float(entries.max(initial=0.0)), -float(entries.min(initial=0.0)))
+        largest = powers.largest(entries)
         # the extreme powers of two of max(|W|, sqrt(alpha)), without forming a square
         e_w, e_a = (math.frexp(x)[1] for x in (largest, math.sqrt(alpha)))
         exponent = max(e_w, e_a) if largest else e_a
@@ -52,8 +52,8 @@ class Layer:
                                f"max |W| = {largest:g}, alpha = {shortest(alpha)}")
         if before is not None and before.exponent == exponent:
             return Layer(before.rows, math.ldexp(alpha, -2 * exponent), exponent)
-        rows = matrices.scaled(W, -exponent)  # exact where entries grow
-        if exponent > 0 and not np.array_equal(matrices.stored(rows) * math.ldexp(1.0, exponent), entries):
+        rows = matrices.divided(W, exponent)
+        if rows is None:
             raise InvalidInput(thing, "nonzero entries that stay normal floats when the largest is 1",
                                f"smallest {np.abs(entries[entries != 0]).min():g}, largest {largest:g}")
         return Layer(rows, math.ldexp(alpha, -2 * exponent), exponent)
