@@ -68,8 +68,14 @@ def certified(net: wc.ReLUNetwork) -> Call:
 
 def estimated(condition: Any) -> Call:
     exceedance = wc.estimates.exceedance
-    return lambda limit, workers: [
-        exceedance(condition, 1.0, samples=20_000, time_limit=limit, workers=workers)]
+
+    def call(limit: float, workers: int) -> list[Any]:
+        try:
+            return [exceedance(condition, 1.0, samples=20_000, time_limit=limit, workers=workers)]
+        except wc.InvalidInput as error:  # the limit is too short for one sample
+            return [str(error)]
+
+    return call
 
 
 CASES: dict[str, Callable[[], Call]] = {
@@ -167,6 +173,8 @@ def processor() -> float:
 
 
 def described(found: Any) -> str:
+    if isinstance(found, str):
+        return found
     if not isinstance(found, wc.Bracket):
         return f"{found.samples} samples"
     where = found.condition["kind"] + (f" {found.condition['layer']}" if found.condition["layer"] else "")

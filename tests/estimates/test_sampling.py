@@ -13,6 +13,7 @@ from examples.estimates import CONDITION, W, power
 from wdccheck.errors import InvalidInput
 from wdccheck.estimates import Estimate, drawing, exceedance, extreme, quantile, tails
 from wdccheck.estimates.tails import fit_tail
+from wdccheck.linalg import cost
 
 
 def coverage(truth, repetitions, make):
@@ -107,6 +108,74 @@ def test_a_time_limit_keeps_the_first_directions_whatever_their_deviations(worke
     whole = [drawing._block(CONDITION, root, math.inf, 20_000, block, i)
              for i in range(-(-len(found) // block))]
     assert np.allclose(found, np.sort(np.concatenate(whole)[:len(found)]), rtol=1e-12)
+
+
+class Slow:
+    """A condition whose deviation is a coordinate, and takes a second for every direction."""
+
+    entries = 0
+
+    def __init__(self, spheres):
+        self.spheres, self.search, self.asked = spheres, None, []
+
+    def deviation(self, points):
+        (x, *_) = points.values()
+        self.asked.append(len(x))
+        Clock.now += len(x)
+        return np.abs(x[:, 0])
+
+    def lower_bound(self, point):
+        return 0.0
+
+    def describe(self):
+        return {}
+
+
+class Clock:
+    now = 0.0
+
+    @classmethod
+    def monotonic(cls):
+        return cls.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    for module in (drawing, cost):
+        monkeypatch.setattr(module, "time", Clock)
+
+
+def test_a_limit_below_the_cost_of_one_direction_is_refused_before_it_is_drawn(clock):
+    pair, lone = {("x1", "x2"): 4}, {("r",): 1000, ("s",): 1000}
+    for spheres, entries in ((pair, 10_000_000), (lone, 10_000_000), ({("r",): 4000}, 30_000_000)):
+        condition = Slow(spheres)
+        condition.entries = entries
+        with pytest.raises(InvalidInput, match="what one random direction takes") as caught:
+            exceedance(condition, 0.5, time_limit=0.3)
+        assert caught.value.thing == "time_limit" and condition.asked == []
+        assert len(drawing.deviations(condition, 3, 0, 1, 60.0)[0]) == 3
+        assert len(drawing.deviations(condition, 3, 0, 1, None)[0]) == 3
+
+
+def test_a_matrix_that_is_not_formed_costs_products_with_vectors_alone(clock):
+    condition = Slow({("r",): cost.FORMED + 1})
+    condition.entries = 10_000
+    assert len(drawing.deviations(condition, 3, 0, 1, 0.3)[0]) == 1
+
+
+def test_slow_directions_are_counted_from_the_first_one_on(clock):
+    """Nothing tells that they are slow: one is drawn, and the limit is kept to the next."""
+    condition = Slow({("r",): 2})
+    for limit in (0.5, 1.0, 3.5):
+        condition.asked, Clock.now = [], 0.0
+        assert len(drawing.deviations(condition, 5000, 0, 1, limit)[0]) == len(condition.asked)
+        assert condition.asked == [1] * math.ceil(limit)
+
+
+def test_a_block_that_comes_too_late_draws_nothing(clock):
+    condition, root = Slow({("r",): 2}), np.random.SeedSequence(0)
+    assert len(drawing._block(condition, root, Clock.now - 1, 100, 10, 3)) == 0
+    assert len(drawing._block(condition, root, Clock.now - 1, 100, 10, 0)) == 1
 
 
 def test_an_estimate_says_that_it_is_none_of_the_bounds():

@@ -87,6 +87,7 @@ def test_the_least_ratio_keeps_what_calibration_proved(slow):
 
 def test_seconds_grow_with_the_size():
     assert cost.proved_norm(4096, 1024, 2**22) == cost.proved_norm(1024, 4096, 2**22)
-    assert cost.evaluation(0) == 0 < cost.evaluation(10) < cost.evaluation(100)
+    for seconds in (cost.evaluation, cost.vectors, cost.eigenvalues):
+        assert seconds(0) == 0 < seconds(10) < seconds(100)
     assert cost.left_out("x", 1.0, math.inf) == ""
     assert cost.left_out("x", 9.97, -math.inf) == "x left out: it takes about 10 s, and 0 s were left"

@@ -15,8 +15,7 @@ from examples.checks import outcomes
 from examples.matrices import sparse_table
 from examples.refusals import refused
 from wdccheck.conditions.gated_pairs import mixed_pairs
-from wdccheck.conditions.wdc import definition
-from wdccheck.linalg import hashes, matrices
+from wdccheck.linalg import cost, hashes, matrices
 from wdccheck.linalg.rounding import gate_error, open_gates
 
 
@@ -259,5 +258,5 @@ def test_wide_layers_promise_the_same(kept, monkeypatch, storage):
     for point in points:
         lower, value = condition.lower_bound(point), float(condition.deviation(point))
         assert lower <= value <= lower * (1 + 1e-9)
-    monkeypatch.setattr(definition, "_FORMED", 50)
+    monkeypatch.setattr(cost, "FORMED", 50)
     assert abs(float(condition.deviation(points[-1])) - value) <= 1e-9 * value

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from wdccheck.engines.loop import Rng, seed_sequence
+from wdccheck.errors import InvalidInput
 from wdccheck.geometry import spheres
 from wdccheck.linalg import cost
 from wdccheck.linalg.inputs import positive
@@ -30,9 +31,17 @@ def deviations(
     """Deviations at uniform random directions, ascending (n,), and the root of their seeds.
 
     Which directions a time limit leaves out does not depend on their deviations.
+
+    Raises
+    ------
+    InvalidInput
+        The time limit is shorter than what one direction takes by estimate: nothing is drawn.
     """
     deadline = math.inf if time_limit is None else time.monotonic() + positive("time_limit", time_limit)
     dimension = sum(checked(condition).spheres.values())
+    if cost.left_out("", needed := _first(condition), deadline):
+        raise InvalidInput("time_limit", f"about {1.05 * needed:.2g} s or more, what one random direction "
+                           "takes, or None", f"{time_limit:.3g} s")
     run = Run(seed_sequence(rng), parallel.available(workers), deadline)
     block = int(min(_BLOCK, max(16, _ENTRIES // dimension**2)))
     found, done = np.empty(samples), 0
@@ -53,22 +62,39 @@ def _block(
 ) -> np.ndarray:
     """Deviations of one block, the last of which may be shorter, a few points at a time.
 
-    With a deadline the first of them are done whatever the time.
+    With a deadline the first direction of the first block is done whatever the time; one by itself tells
+    how many more fit into a look at the clock.
     """
     rng, count = np.random.default_rng(block_seed(root, number)), min(block, samples - number * block)
     points, size = spheres.sample(condition.spheres, rng, count), batch_size(search_of(condition))
-    seconds = 0.0 if deadline == math.inf else _seconds(condition)
-    if seconds:
-        size = max(1, min(size, int(_PART / seconds)))
-    found: list[np.ndarray] = []
-    for part in spheres.pieces(count, size):
-        if found and time.monotonic() >= deadline:
-            break
+    limited, found, done = deadline < math.inf, [np.empty(0)], 0
+    while done < count and (done == number == 0 or time.monotonic() < deadline):
+        part = slice(done, done + (1 if limited and done == 0 else size))
+        begun = time.monotonic()
         found.append(condition.deviation({x: p[part] for x, p in points.items()}))
+        if limited and done == 0:
+            size = _batch(condition, size, time.monotonic() - begun)
+        done += len(found[-1])
     return np.concatenate(found)
 
 
-def _seconds(condition: Condition) -> float:
-    """About what one deviation takes: products, and eigenvalues of a matrix."""
+def _batch(condition: Condition, size: int, seconds: float) -> int:
+    """Directions between two looks at the clock: as few as an estimate says, or as the first took."""
     order = max(condition.spheres.values())
-    return cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)
+    about = cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)
+    slow = seconds if seconds > _PART / 8 else 0.0  # the same batches again where that is no matter of noise
+    return max(1, int(min(size, _PART / max(about, slow, 1e-9))))
+
+
+def _first(condition: Condition) -> float:
+    """About what one deviation takes.
+
+    Differences in a range are computed with their errors, as witnesses are; else there is a matrix, its
+    eigenvalues, and beyond an order its products with vectors alone.
+    """
+    order, entries = max(condition.spheres.values()), entries_of(condition)
+    if any(len(block) > 1 for block in condition.spheres):
+        return cost.evaluation(entries)
+    if order > cost.FORMED:
+        return cost.vectors(entries)
+    return cost.products(2 * order * entries) + cost.eigenvalues(order)

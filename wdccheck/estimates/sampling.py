@@ -104,7 +104,8 @@ def quantile(
     workers : int
         Processes; -1 for every core.
     time_limit : float, optional
-        Seconds; what is drawn until then is the sample.
+        Seconds; what is drawn until then is the sample. Refused where one direction takes longer by estimate:
+        nothing is drawn then, and nothing is known.
 
     Returns
     -------

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["decompositions", "evaluation", "left_out", "products", "proved_norm"]
+__all__ = [
+    "FORMED", "decompositions", "eigenvalues", "evaluation", "left_out", "products", "proved_norm", "vectors",
+]
+
+FORMED = 2048
+"""Columns up to which a deviation is computed from a k x k matrix."""
 
 GRACE = 0.1
 """Seconds that a step may take where no time is left: what is cheap is always done."""
@@ -27,12 +32,22 @@ def products(operations: float) -> float:
 def proved_norm(n: int, k: int, entries: int) -> float:
     """Seconds for a proved norm of a matrix (n, k) with so many stored entries."""
     n, k = max(n, k), min(n, k)
-    return products(2 * n * k**2) + k**3 / 3 / _FACTOR + 2 * _STEPS * entries / _READ
+    return products(2 * n * k**2) + k**3 / 3 / _FACTOR + vectors(entries)
 
 
 def decompositions(k: int, count: int) -> float:
     """Seconds of so many eigendecompositions of order k."""
     return 10 * k**3 * count / _FACTOR
+
+
+def eigenvalues(k: int) -> float:
+    """Seconds of the eigenvalues alone of one symmetric matrix of order k."""
+    return 2 * k**3 / _FACTOR
+
+
+def vectors(entries: int) -> float:
+    """Seconds of the products that an extreme eigenvector takes."""
+    return 2 * _STEPS * entries / _READ
 
 
 def evaluation(entries: int) -> float:

@@ -14,13 +14,12 @@ from wdccheck.conditions.wdc.proof import Proof
 from wdccheck.conditions.wdc.search import Search
 from wdccheck.conditions.wdc.theorems import Theorems
 from wdccheck.geometry.spheres import Block, Points
-from wdccheck.linalg import hashes, inputs, matrices, rounding
+from wdccheck.linalg import cost, hashes, inputs, matrices, rounding
 from wdccheck.protocol.condition import Measured
 from wdccheck.rounded_text import shortest
 
 __all__ = ["WDC"]
 
-_FORMED = 2048  # columns up to which the deviation is computed from a k x k matrix
 _BLOCK = 2**22  # entries of one temporary array
 
 
@@ -92,7 +91,7 @@ class WDC:
         r, s, shape = self._pairs(points)
         values = np.empty(len(r))
         n, k = self.W.shape
-        if k > _FORMED:
+        if k > cost.FORMED:
             found = [self.measure({"r": a, "s": b}) for a, b in zip(r, s, strict=True)]
             return np.array([abs(m.gram - self.alpha * m.expectation) for m in found]).reshape(shape)
         block = max(1, _BLOCK // max(n, k**2))
