@@ -11,10 +11,11 @@ import pytest
 from scipy.optimize import nnls
 
 import wdccheck as wc
-from examples.coherence import ISOMETRIES, instance
-from wdccheck.conditions.coherence import rows
+from examples.coherence import ISOMETRIES, instance, orthonormal
+from wdccheck.conditions.coherence import proof, rows
 from wdccheck.conditions.coherence.rows import Rows
 from wdccheck.errors import OutOfTime
+from wdccheck.protocol.search import batch_size
 from wdccheck.ranges.copositive import prove
 
 PHASES = 24
@@ -165,3 +166,32 @@ def test_three_latent_dimensions_close(kind):
     result = wc.bracket(wc.Coherence(U, net), wc.Ascent(starts=64), wc.BranchAndBound())
     assert result.upper - result.lower <= 0.02 * result.upper * (1 + 1e-9)
     assert result.stopped["upper"].reason.value == "gap"
+
+
+def test_forms_of_many_rows_come_in_pieces(monkeypatch):
+    """No array of them has more numbers than `_ENTRIES`, unless it is of one span; all regions get theirs."""
+    monkeypatch.setattr(proof, "_ENTRIES", 2**14)
+    rng, net, _ = instance(3, (2, 6, 10))
+    seen = wc.Coherence(orthonormal(rng, 90, 10), net).proof
+    groups = seen.groups()
+    while len(groups) < 300:
+        groups = groups.split()
+    assert batch_size(seen) <= 2**20 // (10 * 12)
+    items = list(seen.forms(groups))
+    sizes = [max(x.size for x in (form.gram, form.form, form.cone)) for _, (form,) in items]
+    assert all(size <= 2**14 or len(owners) == 90 for size, (owners, _) in zip(sizes, items, strict=True))
+    monkeypatch.setattr(proof, "_ENTRIES", 2**30)
+    whole = list(seen.forms(groups))
+    assert len(items) > 4 * len(whole) > 0
+    for numbers in (lambda item: item[0], lambda item: np.trace(item[1][0].form, axis1=1, axis2=2)):
+        one, other = (np.concatenate([numbers(item) for item in found]) for found in (items, whole))
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("make", [
+    lambda net: wc.Coherence(np.eye(5), net), lambda net: wc.RRIC(np.eye(5), net),
+    lambda net: wc.R2WDC(net, 2), lambda net: wc.WDC(net.layers[0]),
+    lambda net: wc.JointWDC(net.layers[0], net.layers[0])])
+def test_every_proof_by_regions_says_what_one_takes(make):
+    net = wc.ReLUNetwork([np.ones((4, 2)), np.ones((5, 4))])
+    assert 0 < make(net).proof.width < 10_000

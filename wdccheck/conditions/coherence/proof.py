@@ -22,7 +22,7 @@ from wdccheck.weights.network import ReLUNetwork
 
 __all__ = ["Proof"]
 
-_ENTRIES = 2**22  # of the forms of one item
+_ENTRIES = 2**20  # of an array of the forms of one item
 _COLUMNS = 12  # of a span: those of larger groups bound little, and every row costs a factorization
 
 
@@ -90,7 +90,8 @@ class Proof:
         rows = self.parts.shape[1]
         for way in WAYS:
             for span in self._pairs.spans(regions.nodes, way, _COLUMNS):
-                step = max(1, _ENTRIES // (rows * span.columns.shape[2] ** 2))
+                _, facets, p = span.cone.shape
+                step = max(1, _ENTRIES // (rows * p * max(p, facets)))
                 for start in range(0, len(span.owners), step):
                     part = span.take(np.arange(start, min(start + step, len(span.owners))))
                     yield np.repeat(part.owners, rows), (self._seen(part),)
