@@ -16,6 +16,7 @@ from wdccheck.conditions.coherence import proof, rows
 from wdccheck.conditions.coherence.rows import Rows
 from wdccheck.errors import OutOfTime
 from wdccheck.protocol.search import batch_size
+from wdccheck.ranges.cone_pairs import WAYS
 from wdccheck.ranges.copositive import prove
 
 PHASES = 24
@@ -178,6 +179,8 @@ def test_forms_of_many_rows_come_in_pieces(monkeypatch):
         groups = groups.split()
     assert batch_size(seen) <= 2**20 // (10 * 12)
     items = list(seen.forms(groups))
+    spans = [span for way in WAYS for span in seen._pairs.spans(groups.nodes, way, proof._COLUMNS)]
+    assert sum(len(owners) for owners, _ in items) == 90 * sum(len(span.owners) for span in spans)
     sizes = [max(x.size for x in (form.gram, form.form, form.cone)) for _, (form,) in items]
     assert all(size <= 2**14 or len(owners) == 90 for size, (owners, _) in zip(sizes, items, strict=True))
     monkeypatch.setattr(proof, "_ENTRIES", 2**30)
