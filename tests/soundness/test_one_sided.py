@@ -10,6 +10,7 @@ import pytest
 import wdccheck as wc
 from examples import exact_fans
 from examples.isometry import SIDES, exact, never_exceeded
+from examples.three_codes import extremes
 from wdccheck.checker import reevaluate
 from wdccheck.conditions.one_sided.proof import Gram
 from wdccheck.conditions.one_sided.search import Search
@@ -53,6 +54,46 @@ def test_exact_cells_of_awkward_networks(kind, side):
         result = attacked(side, matrix(rng, net.dims[-1], (3 * seed + len(kind.__name__)) // 2 % 8), net)
         closed += result.upper <= max(result.lower * 1.04, 1e-12)
     assert closed >= 0.5 * SEEDS
+
+
+def integer_network(seed):
+    """Three latent dimensions, one or two layers of small integers, A of one to four rows."""
+    rng = np.random.default_rng(seed)
+    shapes = [[(4, 3)], [(3, 3), (3, 3)], [(3, 3), (4, 3)]][seed % 3]
+    layers = [rng.integers(-2, 3, shape).astype(float) for shape in shapes]
+    return layers, rng.integers(-2, 3, (1 + seed % 4, shapes[-1][0])).astype(float)
+
+
+def test_all_faces_of_three_codes_bound_samples_and_are_nearly_met():
+    for seed in range(6):
+        layers, A = integer_network(seed)
+        least, most = extremes(A, layers)
+        x = np.random.default_rng(seed).standard_normal((2, 20_000, 3))
+        x[1, ::2] = x[0, ::2] + 0.1 * x[1, ::2]
+        u = np.subtract(*wc.ReLUNetwork(layers)(x))
+        u = u[(u * u).sum(axis=1) > 1e-12]
+        ratios = np.square(u @ A.T).sum(axis=1) / np.square(u).sum(axis=1)
+        assert least - 1e-9 <= ratios.min(initial=np.inf) and ratios.max(initial=0) <= most + 1e-9
+        assert ratios.max(initial=0) >= 0.9 * most and ratios.min(initial=np.inf) <= least + 0.1 * most
+
+
+@pytest.mark.parametrize("third", range(3))
+def test_all_faces_of_three_codes(third):
+    """lower <= exact <= upper of both sides on 63 networks of latent dimension 3."""
+    closed = 0
+    for seed in range(third, 63, 3):
+        layers, A = integer_network(seed)
+        least, most = extremes(A, layers)
+        low, up = (wc.bracket(side(A, wc.ReLUNetwork(layers)), wc.Spectral(), wc.MonteCarlo(16),
+                              wc.BranchAndBound(rtol=0.1)) for side in SIDES)
+        assert up.lower <= most * (1 + 1e-9) and most * (1 - 1e-9) <= up.upper, seed
+        if most == 0:  # A is 0 on all differences, or there are none
+            continue
+        assert 1 / low.upper <= least + 1e-9 * most, seed
+        if low.lower < 2.0**30:  # else the least ratio counts as 0
+            assert least - 1e-9 * most <= 1 / low.lower, seed
+        closed += low.upper <= 1.2 * low.lower and up.upper <= 1.2 * up.lower
+    assert closed >= 14
 
 
 @both_sides
