@@ -1,8 +1,8 @@
 """The one-sided isometry constants for latent dimension 3, by all faces of all pairs of simplicial cones.
 
-Shares no code with the package. Cones are cut in integers, unit by unit. On the interior of a face the extremes
-of ||A u||^2/||u||^2 are generalized eigenvalues with a positive vector; where an eigenvalue is multiple, or the rays
-of a face are dependent, a smaller face has the same values.
+Shares no code with the package. Cones are cut in integers, unit by unit. On the interior of a face the
+extremes of ||A u||^2/||u||^2 are generalized eigenvalues with a positive vector; where an eigenvalue is
+multiple, or the rays of a face are dependent, a smaller face has the same values.
 """
 
 from __future__ import annotations
