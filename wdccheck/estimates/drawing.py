@@ -83,7 +83,7 @@ def _batch(condition: Condition, size: int, seconds: float) -> int:
     order = max(condition.spheres.values())
     about = cost.products(2 * order * entries_of(condition)) + cost.decompositions(order, 1)
     slow = seconds if seconds > _PART / 8 else 0.0  # the same batches again where that is no matter of noise
-    return max(1, int(min(size, _PART / max(about, slow, 1e-9))))
+    return max(1, min(size, int(_PART / max(about, slow))))  # at least one number is drawn: about > 0
 
 
 def _first(condition: Condition) -> float:
