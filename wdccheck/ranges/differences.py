@@ -14,7 +14,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.linalg import powers, rounding
 
 __all__ = [
-    "ascent_direction", "enclosed", "exactly_open", "image", "jacobian", "live", "normal_matrix",
+    "ascent_direction", "enclosed", "exactly_open", "image", "jacobian", "live", "living", "normal_matrix",
     "open_gates", "product", "rescaled", "secant_matrix", "secants", "sharpened",
 ]
 
@@ -55,6 +55,12 @@ def live(layers: Layers, k: int) -> np.ndarray:
         moved = (W != 0) if number == 0 else (W > 0)
         alive = np.asarray((moved if alive.all() else moved[:, alive]).any(axis=1))
     return alive
+
+
+def living(layers: Layers, k: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """The layers, at least one, without the last units that are provably 0; which are left (n_j,)."""
+    chosen = live(layers, k)
+    return (*layers[:-1], np.ascontiguousarray(layers[-1][chosen])), chosen
 
 
 # -- differences ---------------------------------------------------------------------------------

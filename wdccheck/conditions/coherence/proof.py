@@ -55,12 +55,10 @@ class Proof:
         """The proof for U and a network; None beyond latent dimension 3."""
         if net.dims[0] > LATENT:
             return None
-        layers, k = differences.rescaled(net.layers), net.dims[0]
-        chosen = differences.live(layers, k)
+        layers, chosen = differences.living(differences.rescaled(net.layers), net.dims[0])
         if not chosen.any():
             return None
-        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, np.ascontiguousarray(U.parts[:, :, chosen]), U.norms_on(chosen))
+        return Proof(layers, net.dims[0], np.ascontiguousarray(U.parts[:, :, chosen]), U.norms_on(chosen))
 
     @property
     def width(self) -> int:

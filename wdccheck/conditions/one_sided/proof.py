@@ -51,13 +51,9 @@ class Proof:
         """The proof for A and a network; None beyond latent dimension 3, or of too many entries."""
         if net.dims[0] > _LATENT:
             return None
-        layers, k = differences.rescaled(net.layers), net.dims[0]
-        chosen = differences.live(layers, k)
+        layers, chosen = differences.living(differences.rescaled(net.layers), net.dims[0])
         columns = A.columns(chosen) if chosen.any() else None
-        if columns is None:
-            return None
-        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, columns, search)
+        return None if columns is None else Proof(layers, net.dims[0], columns, search)
 
     def whole(self, deadline: float = math.inf) -> Gram | None:
         """All differences; None where there are too many cones. OutOfTime at the deadline."""

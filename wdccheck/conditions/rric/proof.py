@@ -68,13 +68,9 @@ class Proof:
         """The proof for A and a network; None beyond latent dimension 3, or of an operator."""
         if net.dims[0] > LATENT:
             return None
-        layers, k = differences.rescaled(net.layers), net.dims[0]
-        chosen = differences.live(layers, k)
+        layers, chosen = differences.living(differences.rescaled(net.layers), net.dims[0])
         columns = A.columns(chosen) if chosen.any() else None
-        if columns is None:
-            return None
-        layers = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen]))
-        return Proof(layers, k, columns)
+        return None if columns is None else Proof(layers, net.dims[0], columns)
 
     @property
     def width(self) -> int:
