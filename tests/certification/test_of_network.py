@@ -195,14 +195,3 @@ def test_an_interrupted_calibration_of_a_restricted_row(monkeypatch, quick):
     made = wc.certify(generator())
     assert made.interrupted and made.rows[-1].name == "R2WDC of layer 2"
     assert 0 < made.rows[-1].bracket.lower <= made.rows[-1].bracket.upper < math.inf
-
-
-def test_a_report_resumes_from_its_checkpoint(tmp_path, quick):
-    first = wc.certify(generator(), A, checkpoint=tmp_path)
-    assert sorted(path.name for path in tmp_path.glob("*.json")) == [
-        "r2wdc-2.alpha.json", "r2wdc-2.json", "rric.json", "wdc-1.alpha.json", "wdc-1.json",
-        "wdc-2.alpha.json", "wdc-2.json"]
-    second = wc.certify(generator(), A, checkpoint=tmp_path, rng=8)
-    for a, b in zip(first.rows, second.rows, strict=True):
-        assert a.alpha == b.alpha
-        assert a.bracket.lower <= b.bracket.lower <= b.bracket.upper <= a.bracket.upper
