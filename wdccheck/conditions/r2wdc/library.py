@@ -1,0 +1,270 @@
+"""The R2WDC through a library of majorants: each is proved once, each pair of directions covered by one (Fact 28)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from wdccheck.conditions.r2wdc.covering import Cover, Examined, Members, Regions, examine
+from wdccheck.errors import OutOfTime
+from wdccheck.linalg import rounding
+from wdccheck.protocol.proof import Answer, Map
+from wdccheck.ranges.chosen_majorants import Choice
+from wdccheck.ranges.copositive import Proved, Refuted, prove
+from wdccheck.ranges.gated_cones import GatedCones
+from wdccheck.ranges.hot_differences import random_differences
+from wdccheck.ranges.image_rays import ImageRays
+
+__all__ = ["Library", "Source"]
+
+_INPUTS = 256  # of the layer: a region takes several matrices of that order
+_BATCH = 2**21  # numbers in a matrix of each region of a task
+_MOST = 512  # regions of a task
+_TOGETHER = 32  # tasks of a round
+_NEW = 4  # members made in a round
+_ROUNDS = 2  # of climbs, before refutations make a member better
+_SHARE = 0.1  # of what a member leaves below t goes to its own proof
+_CUTS = 60  # refutations after which a member is given up
+_NEAR = 1 + 2.0**-9  # nothing below that times the least is tried for
+_COST = 32  # matrices of pairs of cones that take as long as a region
+_HOT = 1024  # differences that a new member starts from
+_PAIRS = 4096  # of cones looked at for the first members
+_TESTS = 192  # directions kept
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What members are made of: the range before the layer.
+
+    Attributes
+    ----------
+    layers : tuple of ndarray
+    images : ImageRays
+        Their cones.
+    some : ndarray of shape (B, n)
+        Unit differences.
+    """
+
+    layers: tuple[np.ndarray, ...]
+    images: ImageRays
+    some: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A majorant of one D, or why there is none.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n, n) or None
+    proved : float
+        u^T H u is at most that for all unit differences.
+    dual : float
+        No majorant of this D has less; computed.
+    cuts : ndarray of shape (B, n)
+        Differences on which it is nearly as large.
+    nodes : int
+    """
+
+    matrix: np.ndarray | None
+    proved: float
+    dual: float
+    cuts: np.ndarray
+    nodes: int
+
+
+def made(source: Source, hot: np.ndarray, t: float, deadline: float, D: np.ndarray) -> Member:
+    """A majorant of +-D with u^T H u <= proved < t for all unit differences u, if one is found.
+
+    It starts from the differences `hot` (B, n). What refutes u^T H u <= proved joins them.
+    """
+    codes = source.images.fan.centers
+    choice = Choice.first(source.layers, D, codes, source.some)
+    if len(hot):
+        choice = choice.improved(hot, deadline)
+    choice = choice.climbed(source.layers, codes, deadline, _ROUNDS)
+    nodes = 0
+    for _ in range(_CUTS):
+        least, H = choice.best()
+        least, H = math.ldexp(least, choice.exponent), np.ldexp(H, choice.exponent)
+        dual = math.ldexp(choice.dual, choice.exponent)
+        if dual >= t or time.monotonic() > deadline:
+            break
+        proved = min(least + _SHARE * (t - least), t) if least < t else t
+        found = prove(source.images, (H + H.T) / 2, proved, deadline)
+        nodes += found.nodes
+        if isinstance(found, Proved):
+            return Member((H + H.T) / 2, proved, dual, choice.pool.atoms, nodes)
+        if not isinstance(found, Refuted):
+            break
+        choice = choice.improved(found.u, deadline)
+    return Member(None, math.inf, math.ldexp(choice.dual, choice.exponent), choice.pool.atoms, nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """What is known after some thresholds. All numbers are in the units of the rows.
+
+    Attributes
+    ----------
+    source : Source
+    cover : Cover
+    scale : float
+        The deviation is `scale` times that of the rows.
+    members : Members
+    hot : ndarray of shape (B, n)
+        Differences on which members are large.
+    regions : Regions
+        They cover everything that is not below `low`.
+    dual : float
+        No library proves less, as far as floats say.
+    stuck : float
+        The largest t that was not proved.
+    """
+
+    source: Source
+    cover: Cover
+    scale: float
+    members: Members
+    hot: np.ndarray
+    regions: Regions
+    dual: float = 0.0
+    stuck: float = 0.0
+
+    finer = False
+    margin = 0.5
+
+    @staticmethod
+    def of(
+        layers: Sequence[np.ndarray], rows: np.ndarray, alpha: float, scale: float, k: int,
+        deadline: float = math.inf,
+    ) -> Library | None:
+        """Before the first threshold; None where there are too many cones or inputs. OutOfTime at the deadline.
+
+        Inputs of the layer that are 0 for every code are left out.
+        """
+        n = rows.shape[1]
+        images = ImageRays.within_reach(layers, k, deadline) if n <= _INPUTS else None
+        cones = None if images is None else GatedCones.of(layers, rows, k, deadline)
+        cover = None if cones is None else Cover.of(cones, rows, alpha)
+        if images is None or cover is None:
+            return None
+        source = Source(tuple(layers), images, random_differences(layers, images.fan.centers))
+        tests = np.random.default_rng(0).standard_normal((8, n))
+        members = Members(np.zeros((1, n, n)), np.zeros(1), tests / np.linalg.norm(tests, axis=1)[:, None])
+        return Library(source, cover, scale, members, np.zeros((0, n)), Regions.root(k))
+
+    @property
+    def least(self) -> float:
+        """No smaller t is proved by what has been met."""
+        return max(self.dual * self.scale, self.stuck)
+
+    @property
+    def floor(self) -> float:
+        """No smaller t is expected to be proved."""
+        return self.least
+
+    def remark(self, lower: float) -> str:
+        """Where majorants are what keeps the bound up."""
+        return ""
+
+    def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
+        """Prove that every pair of directions has a member that covers it at t."""
+        scaled = rounding.round_down(t / self.scale)
+        state, used = self, 0
+        if len(state.members) == 1:
+            state, used = state._with(state._first(), scaled, map, deadline)
+            if state.dual >= scaled:
+                return Answer(state, used)
+        low = min(state.dual * _NEAR, scaled)
+        wanted = state.regions.bound > scaled
+        todo, kept = state.regions.take(wanted), [state.regions.take(~wanted)]
+        size = max(1, min(_MOST, _BATCH // state.cover.rows.shape[1] ** 2))
+        while len(todo):
+            now = todo.take(slice(0, _TOGETHER * size))
+            todo = todo.take(slice(_TOGETHER * size, None))
+            task = partial(examine, state.cover, state.members, (low, scaled), deadline)
+            parts = list(map(task, [now.take(slice(i, i + size)) for i in range(0, len(now), size)]))
+            used += _COST * sum(part.count for part in parts)
+            kept += [_above(part.done, low) for part in parts]
+            todo = Regions.join([*(part.left for part in parts), *(part.wanting for part in parts), todo])
+            state = state._learned([part.tests for part in parts])
+            if time.monotonic() > deadline or any(part.late for part in parts):
+                raise OutOfTime("not every pair of directions was covered in time")
+            wanting = _most(parts)
+            if len(wanting):
+                before = len(state.members)
+                state, more = state._with(wanting, scaled, map, deadline)
+                used += more
+                if len(state.members) == before:
+                    return Answer(replace(state._kept(kept, todo), stuck=t), used)
+            if used >= nodes:
+                return Answer(state._kept(kept, todo), used)
+        return Answer(state._kept(kept, todo), used, t)
+
+    def _kept(self, kept: Sequence[Regions], todo: Regions) -> Library:
+        return replace(self, regions=Regions.join([*kept, todo]))
+
+    def _with(self, forms: np.ndarray, t: float, map: Map, deadline: float) -> tuple[Library, int]:
+        """With members for these D (B, n, n) at t, and the matrices looked into."""
+        found = list(map(partial(made, self.source, self.hot, t, deadline), list(forms)))
+        good = [member for member in found if member.matrix is not None]
+        matrices = [self.members.matrices, *(member.matrix[None] for member in good)]
+        proved = np.concatenate([self.members.proved, [member.proved for member in good]])
+        members = replace(self.members, matrices=np.concatenate(matrices), proved=proved)
+        hot = np.concatenate([self.hot, *(member.cuts for member in found)])[-_HOT:]
+        dual = max([self.dual, *(member.dual for member in found)])
+        return replace(self, members=members, hot=hot, dual=dual), sum(member.nodes for member in found)
+
+    def _learned(self, tests: Sequence[np.ndarray]) -> Library:
+        """With more directions in which members are tried first."""
+        found = np.concatenate([self.members.tests, *tests])[-_TESTS:]
+        return replace(self, members=replace(self.members, tests=found))
+
+    def _first(self) -> np.ndarray:
+        """A - alpha Q of some pairs of cones where it is large on differences: (B, n, n)."""
+        rng, cover = np.random.default_rng(3), self.cover
+        count = len(cover.cones.corners)
+        leaves = np.flatnonzero(cover.tree.children[:, 0] < 0)
+        pairs = leaves[rng.integers(count, size=(_PAIRS, 2))]
+        pairs[::2, 1] = pairs[::2, 0]
+        pairs = np.unique(pairs, axis=0)
+        k = cover.cones.corners.shape[1]
+        one = Regions.root(k)
+        regions = one.take(np.zeros(len(pairs), dtype=int))
+        regions = replace(regions, nodes=pairs)
+        some = self.source.some[:: max(1, len(self.source.some) // 256)]
+        squares = (some[:, :, None] * some[:, None]).reshape(len(some), -1).T
+        size = max(1, min(_MOST, _BATCH // cover.rows.shape[1] ** 2))
+        values = []
+        for start in range(0, len(pairs), size):
+            middle = cover.forms(regions.take(slice(start, start + size))).middle
+            values.append(np.abs(middle.reshape(len(middle), -1) @ squares).max(axis=1))
+        hottest = np.argsort(-np.concatenate(values), kind="stable")[:_NEW]
+        return cover.forms(regions.take(hottest)).middle
+
+
+def _above(done: Regions, low: float) -> Regions:
+    """What may have to be looked at again."""
+    return done.take(done.bound > low)
+
+
+def _most(parts: Sequence[Examined]) -> np.ndarray:
+    """Of the forms that want a member the one that lacks most, and a few that are far from it: (B, n, n)."""
+    spare = np.concatenate([part.spare for part in parts])
+    forms = np.concatenate([part.forms for part in parts])
+    if not len(forms):
+        return forms
+    chosen = [int(np.argmin(spare))]
+    apart = np.full(len(forms), np.inf)
+    while len(chosen) < min(_NEW, len(forms)):
+        apart = np.minimum(apart, np.sum((forms - forms[chosen[-1]]) ** 2, axis=(1, 2)))
+        if not apart.max() > 0:
+            break
+        chosen.append(int(np.argmax(apart)))
+    return forms[chosen]
