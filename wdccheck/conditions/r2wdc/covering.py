@@ -20,7 +20,7 @@ from wdccheck.linalg import rounding
 from wdccheck.ranges.cone_groups import Tree
 from wdccheck.ranges.gated_cones import GatedCones
 
-__all__ = ["Cover", "Examined", "Forms", "Members", "Regions", "examine"]
+__all__ = ["Cover", "Examined", "Forms", "Members", "Regions", "examine", "wants"]
 
 _TRIES = 2  # members that a region is held against, after the one that covered its parent
 _DEPTH = 48  # cuts of a cone: the weights of its parts are exact
@@ -278,9 +278,9 @@ class Examined:
         Parts of those that are not.
     wanting : Regions
         Those for which no member will do, however small their parts.
-    spare : ndarray of shape (len(wanting),)
-        What the best member leaves at their centers, by the tests.
-    forms : ndarray of shape (len(wanting), n, n)
+    room, slack : ndarray of shape (W,)
+        What a member leaves at their centers, and what would have to be left.
+    forms : ndarray of shape (W, n, n)
         A - alpha Q at their centers.
     tests : ndarray of shape (q, n)
         Directions in which a member failed that the tests let pass.
@@ -292,7 +292,8 @@ class Examined:
     done: Regions
     left: Regions
     wanting: Regions
-    spare: np.ndarray
+    room: np.ndarray
+    slack: np.ndarray
     forms: np.ndarray
     tests: np.ndarray
     count: int
@@ -310,7 +311,8 @@ def examine(
     """
     n = cover.rows.shape[1]
     if time.monotonic() > deadline:
-        return Examined(regions.take([]), regions, regions.take([]), np.zeros(0), np.zeros((0, n, n)),
+        none = regions.take(slice(0))
+        return Examined(none, regions, none, np.zeros(0), np.zeros(0), np.zeros((0, n, n)),
                         np.zeros((0, n)), 0, late=True)
     forms = cover.forms(regions)
     along = np.abs(forms.middle.reshape(-1, n * n) @ members.squares)
@@ -330,16 +332,33 @@ def examine(
             failed += direction[:_LEARNED]
     proved = np.isfinite(bound)
     t = levels[-1]
-    best = spare.max(axis=1)
     hint[~proved] = spare[~proved].argmax(axis=1)
-    wanting = ~proved & ~forms.loose & (best + t < _CLOSE * forms.slack)
+    room = np.full(len(regions), np.inf)
+    asked = np.flatnonzero(~proved & ~forms.loose)
+    room[asked] = _room(forms.middle[asked], members, hint[asked], t)
+    wanting = room < _CLOSE * forms.slack
     regions = replace(regions, hint=hint, bound=np.minimum(regions.bound, bound))
     rest = np.flatnonzero(~proved & ~wanting)
     left, stuck = cover.split(regions.take(rest), forms.reach[rest])
     wanting[rest[stuck]] = True
     at = np.flatnonzero(wanting)
-    return Examined(regions.take(proved), left, regions.take(at), best[at] + t, forms.middle[at],
-                    np.array(failed).reshape(-1, n), len(regions))
+    return Examined(regions.take(proved), left, regions.take(at), room[at], forms.slack[at],
+                    forms.middle[at], np.array(failed).reshape(-1, n), len(regions))
+
+
+def _room(middle: np.ndarray, members: Members, which: np.ndarray, t: float) -> np.ndarray:
+    """The least eigenvalue (B,) of H + (t - proved) I -+ middle for a member of each, in floats."""
+    H, raised = members.matrices[which], t - members.proved[which]
+    least = [np.linalg.eigvalsh(H + sign * middle)[:, 0] for sign in (1, -1)]
+    return np.asarray(np.minimum(*least) + raised)
+
+
+def wants(found: Examined, members: Members, t: float) -> Examined:
+    """Those that still want a member, with what the last one leaves at their centers if that is more."""
+    last = np.full(len(found.forms), len(members) - 1)
+    room = np.maximum(found.room, _room(found.forms, members, last, t))
+    left = np.flatnonzero(room < _CLOSE * found.slack)
+    return replace(found, room=room[left], slack=found.slack[left], forms=found.forms[left])
 
 
 def _covered(

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from wdccheck.conditions.r2wdc.covering import Cover, Examined, Members, Regions, examine
+from wdccheck.conditions.r2wdc.covering import Cover, Examined, Members, Regions, examine, wants
 from wdccheck.errors import OutOfTime
 from wdccheck.linalg import rounding
 from wdccheck.protocol.proof import Answer, Map
@@ -26,13 +26,14 @@ _INPUTS = 256  # of the layer: a region takes several matrices of that order
 _BATCH = 2**21  # numbers in a matrix of each region of a task
 _MOST = 512  # regions of a task
 _TOGETHER = 32  # tasks of a round
-_NEW = 4  # members made in a round
+_NEW = 8  # members made in a round, at most
 _ROUNDS = 2  # of climbs, before refutations make a member better
 _SHARE = 0.1  # of what a member leaves below t goes to its own proof
 _CUTS = 60  # refutations after which a member is given up
 _NEAR = 1 + 2.0**-9  # nothing below that times the least is tried for
 _COST = 32  # matrices of pairs of cones that take as long as a region
 _HOT = 1024  # differences that a new member starts from
+_FIRST = 16  # forms that the first members are made for
 _PAIRS = 4096  # of cones looked at for the first members
 _TESTS = 192  # directions kept
 
@@ -78,7 +79,9 @@ class Member:
     nodes: int
 
 
-def made(source: Source, hot: np.ndarray, t: float, deadline: float, D: np.ndarray) -> Member:
+def made(
+    source: Source, hot: np.ndarray, t: float, map: Map, deadline: float, D: np.ndarray
+) -> Member:
     """A majorant of +-D with u^T H u <= proved < t for all unit differences u, if one is found.
 
     It starts from the differences `hot` (B, n). What refutes u^T H u <= proved joins them.
@@ -96,7 +99,7 @@ def made(source: Source, hot: np.ndarray, t: float, deadline: float, D: np.ndarr
         if dual >= t or time.monotonic() > deadline:
             break
         proved = min(least + _SHARE * (t - least), t) if least < t else t
-        found = prove(source.images, (H + H.T) / 2, proved, deadline)
+        found = prove(source.images, (H + H.T) / 2, proved, deadline, map)
         nodes += found.nodes
         if isinstance(found, Proved):
             return Member((H + H.T) / 2, proved, dual, choice.pool.atoms, nodes)
@@ -135,6 +138,7 @@ class Library:
     regions: Regions
     dual: float = 0.0
     stuck: float = 0.0
+    failed: bool = False
 
     finer = False
     margin = 0.5
@@ -178,9 +182,8 @@ class Library:
         scaled = rounding.round_down(t / self.scale)
         state, used = self, 0
         if len(state.members) == 1:
-            state, used = state._with(state._first(), scaled, map, deadline)
-            if state.dual >= scaled:
-                return Answer(state, used)
+            state, more = state._enriched(state._first(), scaled, map, deadline)
+            used += more
         low = min(state.dual * _NEAR, scaled)
         wanted = state.regions.bound > scaled
         todo, kept = state.regions.take(wanted), [state.regions.take(~wanted)]
@@ -196,13 +199,10 @@ class Library:
             state = state._learned([part.tests for part in parts])
             if time.monotonic() > deadline or any(part.late for part in parts):
                 raise OutOfTime("not every pair of directions was covered in time")
-            wanting = _most(parts)
-            if len(wanting):
-                before = len(state.members)
-                state, more = state._with(wanting, scaled, map, deadline)
-                used += more
-                if len(state.members) == before:
-                    return Answer(replace(state._kept(kept, todo), stuck=t), used)
+            state, more = state._enriched(_joined(parts), scaled, map, deadline)
+            used += more
+            if state.dual >= scaled or state.failed:
+                return Answer(replace(state._kept(kept, todo), stuck=t, failed=False), used)
             if used >= nodes:
                 return Answer(state._kept(kept, todo), used)
         return Answer(state._kept(kept, todo), used, t)
@@ -210,24 +210,36 @@ class Library:
     def _kept(self, kept: Sequence[Regions], todo: Regions) -> Library:
         return replace(self, regions=Regions.join([*kept, todo]))
 
-    def _with(self, forms: np.ndarray, t: float, map: Map, deadline: float) -> tuple[Library, int]:
-        """With members for these D (B, n, n) at t, and the matrices looked into."""
-        found = list(map(partial(made, self.source, self.hot, t, deadline), list(forms)))
-        good = [member for member in found if member.matrix is not None]
-        matrices = [self.members.matrices, *(member.matrix[None] for member in good)]
-        proved = np.concatenate([self.members.proved, [member.proved for member in good]])
-        members = replace(self.members, matrices=np.concatenate(matrices), proved=proved)
-        hot = np.concatenate([self.hot, *(member.cuts for member in found)])[-_HOT:]
-        dual = max([self.dual, *(member.dual for member in found)])
-        return replace(self, members=members, hot=hot, dual=dual), sum(member.nodes for member in found)
+    def _enriched(self, found: Examined, t: float, map: Map, deadline: float) -> tuple[Library, int]:
+        """With members for what wants some, up to a few, and the matrices looked into."""
+        state, nodes, made_ = self, 0, 0
+        while len(found.forms) and made_ < _NEW:
+            D = found.forms[np.argmin(found.room)]
+            member = made(self.source, state.hot, t, map, deadline, D)
+            nodes, made_ = nodes + member.nodes, made_ + 1
+            state = state._with(member)
+            if member.matrix is None:
+                return replace(state, failed=True), nodes
+            found = wants(found, state.members, t)
+        return state, nodes
+
+    def _with(self, member: Member) -> Library:
+        """With one more member."""
+        hot, dual = np.concatenate([self.hot, member.cuts])[-_HOT:], max(self.dual, member.dual)
+        if member.matrix is None:
+            return replace(self, hot=hot, dual=dual)
+        members = replace(self.members, matrices=np.concatenate([self.members.matrices, member.matrix[None]]),
+                          proved=np.append(self.members.proved, member.proved))
+        return replace(self, members=members, hot=hot, dual=dual)
 
     def _learned(self, tests: Sequence[np.ndarray]) -> Library:
         """With more directions in which members are tried first."""
         found = np.concatenate([self.members.tests, *tests])[-_TESTS:]
         return replace(self, members=replace(self.members, tests=found))
 
-    def _first(self) -> np.ndarray:
-        """A - alpha Q of some pairs of cones where it is large on differences: (B, n, n)."""
+    def _first(self) -> Examined:
+        """Some pairs of cones where A - alpha Q is large on differences."""
+        n = self.cover.rows.shape[1]
         rng, cover = np.random.default_rng(3), self.cover
         count = len(cover.cones.corners)
         leaves = np.flatnonzero(cover.tree.children[:, 0] < 0)
@@ -245,8 +257,11 @@ class Library:
         for start in range(0, len(pairs), size):
             middle = cover.forms(regions.take(slice(start, start + size))).middle
             values.append(np.abs(middle.reshape(len(middle), -1) @ squares).max(axis=1))
-        hottest = np.argsort(-np.concatenate(values), kind="stable")[:_NEW]
-        return cover.forms(regions.take(hottest)).middle
+        value = np.concatenate(values)
+        hottest = np.argsort(-value, kind="stable")[:_FIRST]
+        none = regions.take(slice(0))
+        return Examined(none, none, none, -value[hottest], np.full(_FIRST, np.inf),
+                        cover.forms(regions.take(hottest)).middle, np.zeros((0, n)), 0)
 
 
 def _above(done: Regions, low: float) -> Regions:
@@ -254,17 +269,9 @@ def _above(done: Regions, low: float) -> Regions:
     return done.take(done.bound > low)
 
 
-def _most(parts: Sequence[Examined]) -> np.ndarray:
-    """Of the forms that want a member the one that lacks most, and a few that are far from it: (B, n, n)."""
-    spare = np.concatenate([part.spare for part in parts])
-    forms = np.concatenate([part.forms for part in parts])
-    if not len(forms):
-        return forms
-    chosen = [int(np.argmin(spare))]
-    apart = np.full(len(forms), np.inf)
-    while len(chosen) < min(_NEW, len(forms)):
-        apart = np.minimum(apart, np.sum((forms - forms[chosen[-1]]) ** 2, axis=(1, 2)))
-        if not apart.max() > 0:
-            break
-        chosen.append(int(np.argmax(apart)))
-    return forms[chosen]
+def _joined(parts: Sequence[Examined]) -> Examined:
+    """What wants a member in all of them."""
+    first = parts[0]
+    room, slack, forms = (np.concatenate([getattr(part, name) for part in parts])
+                          for name in ("room", "slack", "forms"))
+    return replace(first, room=room, slack=slack, forms=forms)
