@@ -33,6 +33,10 @@ class State:
     finer: bool = False
 
     @property
+    def margin(self):
+        return 2.0**-5 if self.floor < self.least else 0.0
+
+    @property
     def floor(self):
         return self.truth
 

@@ -175,6 +175,10 @@ class Thresholds(Protocol):
         """No state that follows is expected to prove less."""
 
     @property
+    def margin(self) -> float:
+        """How far above `least` a first t is likely to be proved soon, in parts of it."""
+
+    @property
     def finer(self) -> bool:
         """Whether groups may prove less than this can at best."""
 

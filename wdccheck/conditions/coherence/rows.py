@@ -81,6 +81,11 @@ class Rows:
         return max(self.stuck, rounding.round_up(math.ldexp(math.sqrt(2 * pad), self.exponent), 4))
 
     @property
+    def margin(self) -> float:
+        """None: whatever is true may be proved."""
+        return 0.0
+
+    @property
     def floor(self) -> float:
         """The same."""
         return self.least

@@ -124,6 +124,11 @@ class Gram:
         return max(self.stuck, self.search.side.unscaled(ratio))
 
     @property
+    def margin(self) -> float:
+        """None: whatever is true may be proved."""
+        return 0.0
+
+    @property
     def floor(self) -> float:
         """The same: the form does not change."""
         return self.least

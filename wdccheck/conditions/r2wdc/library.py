@@ -14,6 +14,7 @@ from wdccheck.conditions.r2wdc.covering import Cover, Examined, Members, Regions
 from wdccheck.errors import OutOfTime
 from wdccheck.linalg import rounding
 from wdccheck.protocol.proof import Answer, Map
+from wdccheck.ranges import differences
 from wdccheck.ranges.chosen_majorants import Choice
 from wdccheck.ranges.copositive import Proved, Refuted, prove
 from wdccheck.ranges.gated_cones import GatedCones
@@ -24,8 +25,8 @@ __all__ = ["Library", "Source"]
 
 _INPUTS = 256  # of the layer: a region takes several matrices of that order
 _BATCH = 2**21  # numbers in a matrix of each region of a task
-_MOST = 512  # regions of a task
-_TOGETHER = 32  # tasks of a round
+_MOST = 128  # regions of a task
+_TOGETHER = 128  # tasks of a round
 _NEW = 8  # members made in a round, at most
 _ROUNDS = 2  # of climbs, before refutations make a member better
 _SHARE = 0.1  # of what a member leaves below t goes to its own proof
@@ -152,8 +153,12 @@ class Library:
 
         Inputs of the layer that are 0 for every code are left out.
         """
+        chosen = differences.live(layers, k)
+        layers, rows = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen])), rows[:, chosen]
         n = rows.shape[1]
-        images = ImageRays.within_reach(layers, k, deadline) if n <= _INPUTS else None
+        if not 0 < n <= _INPUTS:
+            return None
+        images = ImageRays.within_reach(layers, k, deadline) 
         cones = None if images is None else GatedCones.of(layers, rows, k, deadline)
         cover = None if cones is None else Cover.of(cones, rows, alpha)
         if images is None or cover is None:

@@ -22,7 +22,7 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["by_thresholds"]
 
-_FIRST, _LAST = 2.0**-5, 2.0**-9  # margins above what can be proved at best, in parts of it
+_LAST = 2.0**-9  # margin above what can be proved at best, in parts of it
 _PATIENCE = 3  # answers without a proof after which more is asked for
 _TRIES = 16  # answers without a proof after which a target is given up
 _MOST = 256  # answers without a proof after which no more is asked
@@ -38,11 +38,10 @@ def by_thresholds(
     """Brackets with smaller `upper`, and larger `lower` where a refutation gives it.
 
     t is the goal, or above the least that the state may prove by a margin. A proof halves the margin;
-    refutations let the state prove less, and where they do not end, the margin is doubled. It is least
-    from the start where the state may prove whatever is true. `limit` says why there is no smaller bound.
+    refutations let the state prove less, and where they do not end, the margin is doubled. `limit` says why there is no smaller bound.
     """
     by, visited, refuted = limits.engine, 0, 0
-    margin = _FIRST if state.floor < state.least else _LAST
+    margin = max(state.margin, _LAST)
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)
         t = max(limits.goal(known), least * (1 + max(margin, _LAST)), math.nextafter(least, math.inf))
