@@ -15,6 +15,7 @@ from wdccheck.ranges.image_rays import directions
 
 __all__ = ["GatedCones", "caps"]
 
+_STEPS = 8  # of a center toward the rays
 _NUMBERS = 2**23  # of all directions and gates
 _NEAR = 1e-9
 """Exceeds the rounding of an angle (`cone_groups._NEAR`), of an arcsine (9 u), of sums of k <= 3 terms, of the
@@ -105,6 +106,29 @@ class GatedCones:
         center = unit(at.sum(axis=1))
         turn = angle(at, center[:, None]) + np.where(sine < 0.9, np.arcsin(np.minimum(sine, 0.9)), np.pi)
         reach = np.max(np.where(used, turn, 0.0), axis=1) + _NEAR
+        return center, np.minimum(reach, np.pi / 2 + _NEAR)
+
+    def held(self, cones: np.ndarray, owner: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Directions (count, n) and angles (count,) of caps, each of which holds the cones of one owner.
+
+        Centers start at the means and move toward the farthest ray, less and less (Badoiu and Clarkson 2003).
+        """
+        corners = self.corners[cones]
+        there = corners >= 0
+        pairs = np.unique(np.stack([np.repeat(owner, there.sum(axis=1)), corners[there]], axis=1), axis=0)
+        own, ray = pairs.T
+        starts = np.searchsorted(own, np.arange(count))
+        center = unit(np.add.reduceat(self.vectors[ray], starts, axis=0))
+        for step in range(2, 2 + _STEPS):
+            cosine = np.einsum("rn,rn->r", self.vectors[ray], center[own])
+            lowest = np.minimum.reduceat(cosine, starts)
+            farthest = np.full(count, len(ray))
+            np.minimum.at(farthest, own, np.where(cosine <= lowest[own], np.arange(len(ray)), len(ray)))
+            center = unit(center + (self.vectors[ray[farthest]] - center) / step)
+        lost = self.error[ray]
+        turn = angle(self.vectors[ray], center[own]) + np.where(
+            lost < 0.9, np.arcsin(np.minimum(lost, 0.9)), np.pi)
+        reach = np.maximum.reduceat(turn, starts) + _NEAR
         return center, np.minimum(reach, np.pi / 2 + _NEAR)
 
     def halved(self, cones: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

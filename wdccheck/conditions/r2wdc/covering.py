@@ -161,12 +161,9 @@ class Cover:
         """None where no direction is left."""
         if not len(cones.corners):
             return None
-        k = cones.corners.shape[1]
-        every = np.arange(len(cones.corners))
-        center, radius = cones.caps(every, np.broadcast_to(np.eye(k), (len(every), k, k)))
         codes = cones.codes / np.linalg.norm(cones.codes, axis=1, keepdims=True)
         tree = Tree.of(codes, (), (cones.gates,))
-        return Cover(cones, rows, alpha, tree, *tree.balls(center, radius))
+        return Cover(cones, rows, alpha, tree, *_caps_of_groups(cones, tree))
 
     def with_alpha(self, rows: np.ndarray, alpha: float) -> Cover:
         """The same directions."""
@@ -264,6 +261,23 @@ def _copied(regions: Regions, other: Regions, side: int, of: int) -> Regions:
     nodes[:, side], weights[:, side], depth[:, side] = (
         other.nodes[:, of], other.weights[:, of], other.depth[:, of])
     return replace(regions, nodes=nodes, weights=weights, depth=depth)
+
+
+def _caps_of_groups(cones: GatedCones, tree: Tree) -> tuple[np.ndarray, np.ndarray]:
+    """Caps (N, n), (N,) that hold all rays of the cones of each node: a level of the tree at a time.
+
+    Centers start at the means and move toward the farthest ray, less and less (Badoiu and Clarkson 2003).
+    """
+    center = np.empty((len(tree.children), cones.vectors.shape[1]))
+    radius = np.empty(len(center))
+    nodes = np.array([0])
+    while len(nodes):
+        sizes = tree.last[nodes] - tree.first[nodes]
+        owner = np.repeat(np.arange(len(nodes)), sizes)
+        leaf = np.arange(sizes.sum()) + np.repeat(tree.first[nodes] - np.cumsum(sizes) + sizes, sizes)
+        center[nodes], radius[nodes] = cones.held(tree.order[leaf], owner, len(nodes))
+        nodes = tree.children[nodes[~tree.leaf(nodes)]].ravel()
+    return center, radius
 
 
 @dataclass(frozen=True, eq=False)
