@@ -265,7 +265,7 @@ class Library:
         value = np.concatenate(values)
         hottest = np.argsort(-value, kind="stable")[:_FIRST]
         none = regions.take(slice(0))
-        return Examined(none, none, none, -value[hottest], np.full(_FIRST, np.inf),
+        return Examined(none, none, none, -value[hottest], np.full(len(hottest), np.inf),
                         cover.forms(regions.take(hottest)).middle, np.zeros((0, n)), 0)
 
 
