@@ -129,6 +129,10 @@ class Library:
         No library proves less, as far as floats say.
     stuck : float
         The largest t that was not proved.
+    low : float
+        What is not in `regions` was proved at that, and at no smaller t.
+    failed : bool
+        No member was found for some pair of directions.
     """
 
     source: Source
@@ -139,6 +143,7 @@ class Library:
     regions: Regions
     dual: float = 0.0
     stuck: float = 0.0
+    low: float = 0.0
     failed: bool = False
 
     finer = False
@@ -185,11 +190,15 @@ class Library:
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
         """Prove that every pair of directions has a member that covers it at t."""
         scaled = rounding.round_down(t / self.scale)
+        if scaled < self.low:
+            return Answer(self, 0)
         state, used = self, 0
         if len(state.members) == 1:
-            state, more = state._enriched(state._first(), scaled, map, deadline)
-            used += more
-        low = min(state.dual * _NEAR, scaled)
+            state, used = state._enriched(state._first(), scaled, map, deadline)
+        if state.dual >= scaled or state.failed:
+            return Answer(replace(state, stuck=t, failed=False), used)
+        low = max(state.low, min(state.dual * _NEAR, scaled))
+        state = replace(state, low=low)
         wanted = state.regions.bound > scaled
         todo, kept = state.regions.take(wanted), [state.regions.take(~wanted)]
         size = max(1, min(_MOST, _BATCH // state.cover.rows.shape[1] ** 2))
