@@ -36,6 +36,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     # tests of a search, its starts and steps; the witness is evaluated again
     "conditions/coherence/rows.py": "_ROOM",
     "conditions/gated_pairs.py": "_DELTA _led antipodal_pair", "conditions/r2wdc/search.py": "values",
+    "conditions/r2wdc/library.py": "_NEAR",
     "conditions/one_sided/search.py": "_RIDGE", "ranges/copositive.py": "_PARALLEL",
     "conditions/joint_wdc/parts.py": "errors", "conditions/two_rays.py": "maximizer",
     "conditions/wdc/layer.py": "errors", "conditions/wdc/seeds.py": "_APART _TINY",

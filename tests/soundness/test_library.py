@@ -24,7 +24,7 @@ def _shut():
 
 def test_the_truth_is_attained():
     x = np.array([[1.0, 1.0]])
-    point = {letter: x for letter in ("x", "y", "x1", "x3")} | {letter: 2 * x for letter in ("x2", "x4")}
+    point = dict.fromkeys(("x", "y", "x1", "x3"), x) | dict.fromkeys(("x2", "x4"), 2 * x)
     assert _shut().deviation(point)[0] == pytest.approx(_TRUTH, rel=1e-12)
 
 

@@ -179,6 +179,10 @@ class Thresholds(Protocol):
         """How far above `least` a first t is likely to be proved soon, in parts of it."""
 
     @property
+    def groups_first(self) -> int:
+        """Nodes that groups get before: where they may end sooner than the first threshold."""
+
+    @property
     def finer(self) -> bool:
         """Whether groups may prove less than this can at best."""
 

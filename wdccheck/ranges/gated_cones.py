@@ -1,4 +1,4 @@
-"""Directions of the range of a network as simplicial cones, on each of which one more layer has fixed gates."""
+"""The range of a network as simplicial cones of directions, with gates of one more layer fixed on each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from wdccheck.geometry.expectation import angle, unit
 from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.image_rays import directions
 
-__all__ = ["GatedCones", "caps"]
+__all__ = ["GatedCones"]
 
 _STEPS = 8  # of a center toward the rays
 _NUMBERS = 2**23  # of all directions and gates
 _NEAR = 1e-9
-"""Exceeds the rounding of an angle (`cone_groups._NEAR`), of an arcsine (9 u), of sums of k <= 3 terms, of the
-quotient of two norms of n entries, (n + 14) u, and what a stored unit direction is off (1.1 u), n < 10^6."""
+"""Exceeds the rounding of an angle (`cone_groups._NEAR`), of an arcsine (9 u), of sums of k <= 3 terms, of
+the quotient of two norms of n entries, (n + 14) u, and what a stored unit direction is off (1.1 u), all for
+n < 10^6."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +164,8 @@ def _own_faces(fan: Fan) -> tuple[np.ndarray, np.ndarray]:
         some = np.sort(fan.simplices[:, chosen].reshape(-1, size), axis=1)
         face, which = np.unique(some, axis=0, return_inverse=True)
         opened = fan.open_at[-1][face].any(axis=1)
-        alike = (np.packbits(opened, axis=1)[which.ravel()] == np.repeat(own, len(chosen), axis=0)).all(axis=1)
+        there = np.packbits(opened, axis=1)[which.ravel()]
+        alike = (there == np.repeat(own, len(chosen), axis=0)).all(axis=1)
         lonely = np.bincount(which.ravel(), weights=alike, minlength=len(face)) == 0
         faces.append(np.pad(face[lonely], ((0, 0), (0, k - size)), constant_values=-1))
         gates.append(opened[lonely])

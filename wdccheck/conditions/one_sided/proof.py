@@ -98,6 +98,7 @@ class Gram:
     search: Search
     stuck: float = 0.0
 
+    groups_first = 0
     finer = False
 
     @staticmethod

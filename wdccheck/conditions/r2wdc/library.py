@@ -1,113 +1,42 @@
-"""The R2WDC through a library of majorants: each is proved once, each pair of directions covered by one (Fact 28)."""
+"""The R2WDC through a library of majorants: each proved once, each pair of directions covered (Fact 28)."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from wdccheck.conditions.r2wdc.covering import Cover, Examined, Members, Regions, examine, wants
+from wdccheck.conditions.r2wdc.cover import Cover
+from wdccheck.conditions.r2wdc.covered import Examined, Members, examine, wants
+from wdccheck.conditions.r2wdc.members import Member, Source, made
+from wdccheck.conditions.r2wdc.regions import Regions
 from wdccheck.errors import OutOfTime
 from wdccheck.linalg import rounding
 from wdccheck.protocol.proof import Answer, Map
 from wdccheck.ranges import differences
-from wdccheck.ranges.chosen_majorants import Choice
-from wdccheck.ranges.copositive import Proved, Refuted, prove
 from wdccheck.ranges.gated_cones import GatedCones
 from wdccheck.ranges.hot_differences import random_differences
 from wdccheck.ranges.image_rays import ImageRays
 
-__all__ = ["Library", "Source"]
+__all__ = ["Library"]
 
 _INPUTS = 256  # of the layer: a region takes several matrices of that order
 _BATCH = 2**21  # numbers in a matrix of each region of a task
 _MOST = 128  # regions of a task
 _TOGETHER = 128  # tasks of a round
 _NEW = 8  # members made in a round, at most
-_ROUNDS = 2  # of climbs, before refutations make a member better
-_SHARE = 0.1  # of what a member leaves below t goes to its own proof
-_CUTS = 60  # refutations after which a member is given up
 _NEAR = 1 + 2.0**-9  # nothing below that times the least is tried for
 _COST = 32  # matrices of pairs of cones that take as long as a region
 _HOT = 1024  # differences that a new member starts from
 _FIRST = 16  # forms that the first members are made for
 _PAIRS = 4096  # of cones looked at for the first members
 _TESTS = 192  # directions kept
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """What members are made of: the range before the layer.
-
-    Attributes
-    ----------
-    layers : tuple of ndarray
-    images : ImageRays
-        Their cones.
-    some : ndarray of shape (B, n)
-        Unit differences.
-    """
-
-    layers: tuple[np.ndarray, ...]
-    images: ImageRays
-    some: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """A majorant of one D, or why there is none.
-
-    Attributes
-    ----------
-    matrix : ndarray of shape (n, n) or None
-    proved : float
-        u^T H u is at most that for all unit differences.
-    dual : float
-        No majorant of this D has less; computed.
-    cuts : ndarray of shape (B, n)
-        Differences on which it is nearly as large.
-    nodes : int
-    """
-
-    matrix: np.ndarray | None
-    proved: float
-    dual: float
-    cuts: np.ndarray
-    nodes: int
-
-
-def made(
-    source: Source, hot: np.ndarray, t: float, map: Map, deadline: float, D: np.ndarray
-) -> Member:
-    """A majorant of +-D with u^T H u <= proved < t for all unit differences u, if one is found.
-
-    It starts from the differences `hot` (B, n). What refutes u^T H u <= proved joins them.
-    """
-    codes = source.images.fan.centers
-    choice = Choice.first(source.layers, D, codes, source.some)
-    if len(hot):
-        choice = choice.improved(hot, deadline)
-    choice = choice.climbed(source.layers, codes, deadline, _ROUNDS)
-    nodes = 0
-    for _ in range(_CUTS):
-        least, H = choice.best()
-        least, H = math.ldexp(least, choice.exponent), np.ldexp(H, choice.exponent)
-        dual = math.ldexp(choice.dual, choice.exponent)
-        if dual >= t or time.monotonic() > deadline:
-            break
-        proved = min(least + _SHARE * (t - least), t) if least < t else t
-        found = prove(source.images, (H + H.T) / 2, proved, deadline, map)
-        nodes += found.nodes
-        if isinstance(found, Proved):
-            return Member((H + H.T) / 2, proved, dual, choice.pool.atoms, nodes)
-        if not isinstance(found, Refuted):
-            break
-        choice = choice.improved(found.u, deadline)
-    return Member(None, math.inf, math.ldexp(choice.dual, choice.exponent), choice.pool.atoms, nodes)
+_FEW = 2048  # cones up to which groups are found in less than a second
+_GROUPS = 512  # nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,23 +76,23 @@ class Library:
     failed: bool = False
 
     finer = False
-    margin = 0.5
+    margin = 0.5  # above what is known to be needed: the first members are worth that
 
     @staticmethod
     def of(
         layers: Sequence[np.ndarray], rows: np.ndarray, alpha: float, scale: float, k: int,
         deadline: float = math.inf,
     ) -> Library | None:
-        """Before the first threshold; None where there are too many cones or inputs. OutOfTime at the deadline.
+        """Before the first threshold; None where there are too many cones or inputs.
 
-        Inputs of the layer that are 0 for every code are left out.
+        Inputs of the layer that are 0 for every code are left out. OutOfTime at the deadline.
         """
         chosen = differences.live(layers, k)
         layers, rows = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen])), rows[:, chosen]
         n = rows.shape[1]
         if not 0 < n <= _INPUTS:
             return None
-        images = ImageRays.within_reach(layers, k, deadline) 
+        images = ImageRays.within_reach(layers, k, deadline)
         cones = None if images is None else GatedCones.of(layers, rows, k, deadline)
         cover = None if cones is None else Cover.of(cones, rows, alpha)
         if images is None or cover is None:
@@ -172,6 +101,11 @@ class Library:
         tests = np.random.default_rng(0).standard_normal((8, n))
         members = Members(np.zeros((1, n, n)), np.zeros(1), tests / np.linalg.norm(tests, axis=1)[:, None])
         return Library(source, cover, scale, members, np.zeros((0, n)), Regions.root(k))
+
+    @property
+    def groups_first(self) -> int:
+        """A thousandth of a second each, where there are few cones."""
+        return _GROUPS if len(self.cover.cones.corners) <= _FEW else 0
 
     @property
     def least(self) -> float:

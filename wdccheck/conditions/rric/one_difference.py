@@ -60,6 +60,8 @@ class OneDifference:
             return None
         return OneDifference(images, A, choice, majorant)
 
+    groups_first = 0
+
     @cached_property
     def least(self) -> float:
         """The largest u^T H u of all differences met, with the pad."""

@@ -33,14 +33,16 @@ _OPEN = (Reason.EXHAUSTED, Reason.NODES, Reason.TIME)
 
 
 def by_thresholds(
-    condition: Condition, state: Thresholds, known: Bracket, run: Run, limits: Limits, limit: str
+    condition: Condition, state: Thresholds, known: Bracket, run: Run, limits: Limits, limit: str,
+    visited: int = 0,
 ) -> Iterator[Bracket]:
     """Brackets with smaller `upper`, and larger `lower` where a refutation gives it.
 
     t is the goal, or above the least that the state may prove by a margin. A proof halves the margin;
-    refutations let the state prove less, and where they do not end, the margin is doubled. `limit` says why there is no smaller bound.
+    refutations let the state prove less, and where they do not end, the margin is doubled. `limit` says
+    why there is no smaller bound. `visited` nodes are counted already.
     """
-    by, visited, refuted = limits.engine, 0, 0
+    by, refuted = limits.engine, 0
     margin = max(state.margin, _LAST)
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)

@@ -1,0 +1,202 @@
+"""Whether one of several majorants covers each region (Fact 28)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf
+
+from wdccheck.conditions.r2wdc.cover import Cover, Forms
+from wdccheck.conditions.r2wdc.regions import Regions
+from wdccheck.linalg import rounding
+
+__all__ = ["Examined", "Members", "examine", "wants"]
+
+_TRIES = 2  # members that a region is held against, after the one that covered its parent
+_CLOSE = 0.25  # of the slack: where no member leaves so much at the center, another one is wanted
+_LEARNED = 2  # directions noted of a batch, in which a member failed
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Majorants H with u^T H u <= t ||u||^2 proved for all differences; the first is H = 0, t = 0.
+
+    Attributes
+    ----------
+    matrices : ndarray of shape (M, n, n)
+    proved : ndarray of shape (M,)
+        t of each.
+    tests : ndarray of shape (q, n)
+        Unit directions z: what does not cover a region there is not tried.
+    """
+
+    matrices: np.ndarray
+    proved: np.ndarray
+    tests: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.proved)
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """z z^T, flat: (n * n, q)."""
+        return np.asarray((self.tests[:, :, None] * self.tests[:, None]).reshape(len(self.tests), -1).T)
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """z^T H z - t of each: (M, q)."""
+        n = self.matrices.shape[1]
+        return np.asarray(self.matrices.reshape(-1, n * n) @ self.squares - self.proved[:, None])
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """At least ||H||_F: (M,)."""
+        return np.asarray(np.sqrt(np.sum(self.matrices**2, axis=(1, 2))) * (1 + 1e-9))
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """What came of some regions.
+
+    Attributes
+    ----------
+    done : Regions
+        Proved.
+    left : Regions
+        Parts of those that are not.
+    wanting : Regions
+        Those for which no member will do, however small their parts.
+    room, slack : ndarray of shape (W,)
+        What a member leaves at their centers, and what would have to be left.
+    forms : ndarray of shape (W, n, n)
+        A - alpha Q at their centers.
+    tests : ndarray of shape (q, n)
+        Directions in which a member failed that the tests let pass.
+    count : int
+        Regions looked at.
+    late : bool
+    """
+
+    done: Regions
+    left: Regions
+    wanting: Regions
+    room: np.ndarray
+    slack: np.ndarray
+    forms: np.ndarray
+    tests: np.ndarray
+    count: int
+    late: bool = False
+
+
+def examine(
+    cover: Cover, members: Members, levels: tuple[float, ...], deadline: float, regions: Regions
+) -> Examined:
+    """Prove deviation <= the first of `levels`, in ascending order, that a member proves.
+
+    H covers a region at t if H + (t - proved) I - gap - slack I >= +-middle: then |u^T D v| <= t for all
+    units u and v of the range and all D of the region, as u^T H u <= proved. H is held as it is stored, the
+    matrices that are factorized err by the pad of the forms and by a few roundings of an entry.
+    """
+    n = cover.rows.shape[1]
+    if time.monotonic() > deadline:
+        nothing = regions.take(slice(0))
+        return Examined(nothing, regions, nothing, np.zeros(0), np.zeros(0), np.zeros((0, n, n)),
+                        np.zeros((0, n)), 0, late=True)
+    forms = cover.forms(regions)
+    spare = _spare(forms, members)
+    bound, hint, failed = _proved(forms, members, spare, regions.hint, levels)
+    proved = np.isfinite(bound)
+    hint[~proved] = spare[~proved].argmax(axis=1)
+    room = np.full(len(regions), np.inf)
+    asked = np.flatnonzero(~proved & ~forms.loose)
+    room[asked] = _room(forms.middle[asked], members, hint[asked], levels[-1])
+    wanting = room < _CLOSE * forms.slack
+    regions = replace(regions, hint=hint, bound=np.minimum(regions.bound, bound))
+    rest = np.flatnonzero(~proved & ~wanting)
+    halves, stuck = cover.split(regions.take(rest), forms.reach[rest])
+    wanting[rest[stuck]] = True
+    at = np.flatnonzero(wanting)
+    return Examined(regions.take(proved), halves, regions.take(at), room[at], forms.slack[at],
+                    forms.middle[at], np.array(failed).reshape(-1, n), len(regions))
+
+
+def _spare(forms: Forms, members: Members) -> np.ndarray:
+    """What each member leaves (B, M) at t = 0 in the test direction where that is least, before the slack."""
+    n = forms.middle.shape[1]
+    lost = np.abs(forms.middle.reshape(-1, n * n) @ members.squares)
+    lost += forms.gap.reshape(-1, n * n) @ members.squares
+    return np.stack([(seen - lost).min(axis=1) for seen in members.seen], axis=1)
+
+
+def _proved(
+    forms: Forms, members: Members, spare: np.ndarray, hint: np.ndarray, levels: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """The least level (B,) that is proved, inf for none; the members that did; directions that failed.
+
+    The member of the hint is tried first, then those that leave most.
+    """
+    rows = np.arange(len(hint))
+    bound, hint, failed = np.full(len(hint), np.inf), hint.copy(), list[np.ndarray]()
+    for t in levels:
+        able = spare + (t - forms.slack)[:, None] >= 0
+        rank = np.where(able, spare, -np.inf)
+        rank[rows, hint] = np.where(able[rows, hint], np.inf, -np.inf)
+        order = np.argsort(-rank, axis=1, kind="stable")
+        for attempt in order.T[:_TRIES]:
+            left = np.flatnonzero(np.isinf(bound) & able[rows, attempt])
+            good, direction = _covered(forms, members, left, attempt[left], t)
+            bound[left[good]], hint[left[good]] = t, attempt[left[good]]
+            failed += direction
+    return bound, hint, failed
+
+
+def _room(middle: np.ndarray, members: Members, which: np.ndarray, t: float) -> np.ndarray:
+    """The least eigenvalue (B,) of H + (t - proved) I -+ middle for a member of each, in floats."""
+    H, raised = members.matrices[which], t - members.proved[which]
+    least = [np.linalg.eigvalsh(H + sign * middle)[:, 0] for sign in (1, -1)]
+    return np.asarray(np.minimum(*least) + raised)
+
+
+def wants(found: Examined, members: Members, t: float) -> Examined:
+    """Those that still want a member, with what the last one leaves at their centers if that is more."""
+    last = np.full(len(found.forms), len(members) - 1)
+    room = np.maximum(found.room, _room(found.forms, members, last, t))
+    left = np.flatnonzero(room < _CLOSE * found.slack)
+    return replace(found, room=room[left], slack=found.slack[left], forms=found.forms[left])
+
+
+def _covered(
+    forms: Forms, members: Members, which: np.ndarray, tried: np.ndarray, t: float
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Boolean: which regions are covered at t by the members that are tried, proved; directions that fail.
+
+    An entry is a sum of five terms of size at most `big`: it errs by less than 8 u big, the matrix by n times
+    that in norm, and lowering the diagonal by what is subtracted once more. A factorization reads one
+    triangle.
+    """
+    n = forms.middle.shape[1]
+    good, failed = np.ones(len(which), dtype=bool), list[np.ndarray]()
+    raised = t - members.proved[tried]
+    big = (members.sizes[tried] + np.abs(raised) + forms.slack[which]
+           + np.sqrt(np.sum(forms.middle[which] ** 2, axis=(1, 2)))
+           + np.sqrt(np.sum(forms.gap[which] ** 2, axis=(1, 2))))
+    pad = (forms.pad + 32 * n * rounding.UNIT * big) * (1 + 1e-6)
+    pad += rounding.cholesky_loss(n, n * big)
+    shift = raised - forms.slack[which] - pad
+    diagonal = np.arange(n)
+    base = members.matrices[tried] - forms.gap[which]
+    base[:, diagonal, diagonal] += shift[:, None]
+    for sign in (1, -1):
+        at = np.flatnonzero(good)
+        matrix = base[at] + sign * forms.middle[which[at]]
+        for number, one in zip(at.tolist(), matrix, strict=True):
+            _, info = dpotrf(one.T, lower=0, clean=0, overwrite_a=0)
+            if info:
+                good[number] = False
+                if len(failed) < _LEARNED:
+                    failed.append(np.linalg.eigh((one + one.T) / 2)[1][:, 0])
+    good &= np.isfinite(big)
+    return good, failed
