@@ -16,7 +16,7 @@ from wdccheck.ranges.image_rays import directions
 __all__ = ["GatedCones"]
 
 _STEPS = 8  # of a center toward the rays
-_NUMBERS = 2**23  # of all directions and gates
+_NUMBERS = 2**24  # of all directions and gates
 _NEAR = 1e-9
 """Exceeds the rounding of an angle (`cone_groups._NEAR`), of an arcsine (9 u), of sums of k <= 3 terms, of
 the quotient of two norms of n entries, (n + 14) u, and what a stored unit direction is off (1.1 u), all for
@@ -91,23 +91,39 @@ class GatedCones:
 
         The corners of a part are ``weights[b] @ rays``, for weights (B, k, k) that are not negative.
 
+        A cap of at most a right angle is convex: it holds what its corners span. No direction has a negative
+        entry, so that a right angle is always enough.
+        """
+        at, off, used = self._ends(cones, weights)
+        center = unit((at * used[:, :, None]).sum(axis=1))
+        reach = np.max(np.where(used, angle(at, center[:, None]) + off, 0.0), axis=1) + _NEAR
+        return center, np.minimum(reach, np.pi / 2 + _NEAR)
+
+    def ends(self, cones: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unit directions (B, k, n) of the corners of such parts, and angles (B,) to the exact ones.
+
+        Where there are fewer than k corners one of them stands for those that are missing.
+        """
+        at, off, used = self._ends(cones, weights)
+        one = np.argmax(used, axis=1)[:, None]
+        at = np.where(used[:, :, None], at, np.take_along_axis(at, one[:, :, None], axis=1))
+        return at, np.max(np.where(used, off, 0.0), axis=1) + _NEAR
+
+    def _ends(self, cones: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Corners (B, k, n), angles (B, k) to the exact ones, and whether there is such a corner (B, k).
+
         A corner is known up to the error of its rays, weighted; its angle to the exact one has a sine of at
-        most that over its length. A cap of at most a right angle is convex: it holds what its corners span.
-        No direction has a negative entry, so that a right angle is always enough.
+        most that over its length.
         """
         corners = self.corners[cones]
         there = corners >= 0
-        rays = self.vectors[corners] * there[:, :, None]
-        at = weights @ rays
+        at = weights @ (self.vectors[corners] * there[:, :, None])
         lost = (weights @ (self.error[corners] * there)[:, :, None])[:, :, 0]
         length = np.sqrt(np.sum(at * at, axis=2))
         sine = np.divide(lost, length, out=np.ones_like(lost), where=length > 0)
-        used = (weights * there[:, None, :]).any(axis=2)
         at /= np.where(length > 0, length, 1.0)[:, :, None]
-        center = unit(at.sum(axis=1))
-        turn = angle(at, center[:, None]) + np.where(sine < 0.9, np.arcsin(np.minimum(sine, 0.9)), np.pi)
-        reach = np.max(np.where(used, turn, 0.0), axis=1) + _NEAR
-        return center, np.minimum(reach, np.pi / 2 + _NEAR)
+        off = np.where(sine < 0.9, np.arcsin(np.minimum(sine, 0.9)), np.pi)
+        return at, off, (weights * there[:, None, :]).any(axis=2)
 
     def held(self, cones: np.ndarray, owner: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Directions (count, n) and angles (count,) of caps, each of which holds the cones of one owner.

@@ -1,6 +1,7 @@
 """A_{r,s} - alpha Q_{r,s} on pairs of groups, cones and parts of cones, and how they are halved (Fact 28).
 
-On such a region it lies between A_sure - alpha Q_c - slack and A_maybe - alpha Q_c + slack (Fact 10).
+On such a region it lies between A_sure - alpha Q_c - slack and A_maybe - alpha Q_c + slack (Fact 10). On
+parts of two cones it is within `bend` of a mean of what it is at pairs of their corners (Fact 29).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from wdccheck.conditions.r2wdc.regions import Regions
-from wdccheck.geometry.expectation import expected_gram, expected_turn
+from wdccheck.geometry.expectation import angle, expected_bend, expected_gram, expected_turn
 from wdccheck.linalg import rounding
 from wdccheck.ranges.cone_groups import Tree
 from wdccheck.ranges.gated_cones import GatedCones
@@ -19,6 +20,8 @@ from wdccheck.ranges.gated_cones import GatedCones
 __all__ = ["Cover", "Forms"]
 
 _DEPTH = 48  # cuts of a cone: the weights of its parts are exact
+_FAINT = 2.0**-28  # angle to an exact corner
+_OFF = 2.0**-28  # at least expected_turn of two such angles
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,10 @@ class Forms:
     ----------
     middle, gap : ndarray of shape (B, n, n)
         Means and half the differences of A_maybe and A_sure; less alpha Q_c.
-    slack, pad : ndarray of shape (B,)
+    slack : ndarray of shape (B,)
+    bend : ndarray of shape (B,)
+        The same, from a mean of the forms at pairs of corners; inf for groups.
+    pad : float
     loose : ndarray of bool, shape (B,)
         Whether `gap` is not 0.
     reach : ndarray of shape (B, 2)
@@ -39,6 +45,7 @@ class Forms:
     middle: np.ndarray
     gap: np.ndarray
     slack: np.ndarray
+    bend: np.ndarray
     pad: float
     loose: np.ndarray
     reach: np.ndarray
@@ -102,27 +109,58 @@ class Cover:
             center[part], radius[part] = self.cones.caps(self._cone(nodes[part]), regions.weights[part, side])
         return center, radius
 
-    def forms(self, regions: Regions) -> Forms:
-        """What is known on the regions.
+    @property
+    def pad(self) -> float:
+        """What a form errs by.
 
         Sums of rows err by gram_error of their energy, twice; Q by expectation_error, and by 8 u with the
         slack, which is inside it.
         """
-        n, m = self.rows.shape[1], len(self.rows)
+        m, n = self.rows.shape
+        return (4 * rounding.gram_error(m, n) * self.energy
+                + self.alpha * rounding.expectation_error(n))
+
+    def forms(self, regions: Regions) -> Forms:
+        """What is known on the regions."""
+        n = self.rows.shape[1]
         (r, one), (s, two) = self.directions(regions, 0), self.directions(regions, 1)
-        x, y = regions.nodes.T
-        opened, maybe = self.tree.opened[0], self.tree.maybe[0]
-        sure = opened[x] & opened[y]
-        loose = maybe[x] & maybe[y] & ~sure
+        sure, loose = self._gates(regions)
         slack = self.alpha * expected_turn(one, two)
         far = slack > self.alpha / 4  # then 0 <= Q <= I/2 (Fact 1) says more: I/4 +- I/4
         mean = np.where(far[:, None, None], np.eye(n) / 4, expected_gram(r, s))
-        middle = ((sure + loose / 2) @ self._table).reshape(-1, n, n) - self.alpha * mean
-        some = loose.any(axis=1)
+        middle = self._sums(sure + loose / 2) - self.alpha * mean
+        some = np.asarray(loose.any(axis=1))
         gap = np.zeros_like(middle)
-        gap[some] = ((loose[some] / 2) @ self._table).reshape(-1, n, n)
-        pad = 4 * rounding.gram_error(m, n) * self.energy + self.alpha * rounding.expectation_error(n)
-        return Forms(middle, gap, np.minimum(slack, self.alpha / 4), pad, some, np.stack([one, two], axis=1))
+        gap[some] = self._sums(loose[some] / 2)
+        cones = self.tree.leaf(regions.nodes).all(axis=1)
+        most = np.minimum(expected_bend(angle(r, s), one, two) + _OFF, 1.0)  # Q and means are 0 to I/2
+        bend = np.where(cones, self.alpha * most, np.inf)
+        return Forms(middle, gap, np.minimum(slack, self.alpha / 4), bend, self.pad, some,
+                     np.stack([one, two], axis=1))
+
+    def at_corners(self, regions: Regions) -> tuple[np.ndarray, np.ndarray]:
+        """The forms (B, k * k, n, n) at pairs of corners of parts of cones; (B,) whether corners are known.
+
+        These are off by an angle of at most `_FAINT` then, which counts as `_OFF`.
+        """
+        n = self.rows.shape[1]
+        (r, one), (s, two) = (self.cones.ends(self._cone(regions.nodes[:, side]), regions.weights[:, side])
+                              for side in (0, 1))
+        sums = self._sums(self._gates(regions)[0])
+        mean = expected_gram(r[:, :, None], s[:, None, :]).reshape(len(r), r.shape[1] ** 2, n, n)
+        return sums[:, None] - self.alpha * mean, np.maximum(one, two) <= _FAINT
+
+    def _gates(self, regions: Regions) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that are open for all r and s, and those that are for some (B, m)."""
+        x, y = regions.nodes.T
+        opened, maybe = self.tree.opened[0], self.tree.maybe[0]
+        sure = opened[x] & opened[y]
+        return sure, maybe[x] & maybe[y] & ~sure
+
+    def _sums(self, weights: np.ndarray) -> np.ndarray:
+        """sum_i weights[b, i] w_i w_i^T: (B, n, n)."""
+        n = self.rows.shape[1]
+        return np.asarray((weights @ self._table).reshape(-1, n, n))
 
     def split(self, regions: Regions, reach: np.ndarray) -> tuple[Regions, np.ndarray]:
         """Halves of the larger side of each, of both where they are the same; and which could not be halved.

@@ -98,7 +98,8 @@ def examine(
     """Prove deviation <= the first of `levels`, in ascending order, that a member proves.
 
     H covers a region at t if H + (t - proved) I - gap - slack I >= +-middle: then |u^T D v| <= t for all
-    units u and v of the range and all D of the region, as u^T H u <= proved. H is held as it is stored, the
+    units u and v of the range and all D of the region, as u^T H u <= proved. Where the forms at pairs of
+    corners say more, if H + (t - proved) I - bend I >= +- each of them. H is held as it is stored, the
     matrices that are factorized err by the pad of the forms and by a few roundings of an entry.
     """
     n = cover.rows.shape[1]
@@ -108,19 +109,20 @@ def examine(
                         np.zeros((0, n)), 0, late=True)
     forms = cover.forms(regions)
     spare = _spare(forms, members)
-    bound, hint, failed = _proved(forms, members, spare, regions.hint, levels)
+    bound, hint, failed = _proved(cover, regions, forms, members, spare, levels)
     proved = np.isfinite(bound)
     hint[~proved] = spare[~proved].argmax(axis=1)
     room = np.full(len(regions), np.inf)
     asked = np.flatnonzero(~proved & ~forms.loose)
     room[asked] = _room(forms.middle[asked], members, hint[asked], levels[-1])
-    wanting = room < _CLOSE * forms.slack
+    least = np.minimum(forms.slack, forms.bend)
+    wanting = room < _CLOSE * least
     regions = replace(regions, hint=hint, bound=np.minimum(regions.bound, bound))
     rest = np.flatnonzero(~proved & ~wanting)
     halves, stuck = cover.split(regions.take(rest), forms.reach[rest])
     wanting[rest[stuck]] = True
     at = np.flatnonzero(wanting)
-    return Examined(regions.take(proved), halves, regions.take(at), room[at], forms.slack[at],
+    return Examined(regions.take(proved), halves, regions.take(at), room[at], least[at],
                     forms.middle[at], np.array(failed).reshape(-1, n), len(regions))
 
 
@@ -133,24 +135,29 @@ def _spare(forms: Forms, members: Members) -> np.ndarray:
 
 
 def _proved(
-    forms: Forms, members: Members, spare: np.ndarray, hint: np.ndarray, levels: tuple[float, ...]
+    cover: Cover, regions: Regions, forms: Forms, members: Members, spare: np.ndarray,
+    levels: tuple[float, ...],
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """The least level (B,) that is proved, inf for none; the members that did; directions that failed.
 
     The member of the hint is tried first, then those that leave most.
     """
-    rows = np.arange(len(hint))
-    bound, hint, failed = np.full(len(hint), np.inf), hint.copy(), list[np.ndarray]()
+    rows, hint = np.arange(len(regions)), regions.hint.copy()
+    bound, failed = np.full(len(regions), np.inf), list[np.ndarray]()
     for t in levels:
-        able = spare + (t - forms.slack)[:, None] >= 0
+        able = spare + (t - np.minimum(forms.slack, forms.bend))[:, None] >= 0
         rank = np.where(able, spare, -np.inf)
         rank[rows, hint] = np.where(able[rows, hint], np.inf, -np.inf)
         order = np.argsort(-rank, axis=1, kind="stable")
         for attempt in order.T[:_TRIES]:
             left = np.flatnonzero(np.isinf(bound) & able[rows, attempt])
-            good, direction = _covered(forms, members, left, attempt[left], t)
+            flat = forms.bend[left] < forms.slack[left]
+            good = np.zeros(len(left), dtype=bool)
+            good[~flat], one = _covered(forms, members, left[~flat], attempt[left[~flat]], t)
+            good[flat], other = _covered_at_corners(
+                cover, regions, forms, members, left[flat], attempt[left[flat]], t)
             bound[left[good]], hint[left[good]] = t, attempt[left[good]]
-            failed += direction
+            failed += one + other
     return bound, hint, failed
 
 
@@ -172,33 +179,53 @@ def wants(found: Examined, members: Members, t: float) -> Examined:
 def _covered(
     forms: Forms, members: Members, which: np.ndarray, tried: np.ndarray, t: float
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Boolean: which regions are covered at t by the members that are tried, proved; directions that fail.
+    """Boolean: which regions are covered at t by the members that are tried; directions that fail."""
+    raised = t - members.proved[tried] - forms.slack[which]
+    return _dominated(members.matrices[tried] - forms.gap[which], raised, forms.middle[which][:, None],
+                      members.sizes[tried] + members.proved[tried] + t + _norms(forms.gap[which]), forms.pad)
 
-    An entry is a sum of five terms of size at most `big`: it errs by less than 8 u big, the matrix by n times
-    that in norm, and lowering the diagonal by what is subtracted once more. A factorization reads one
-    triangle. A square or a product of two entries of rows loses 2^-1075 where it underflows: a norm n 2^-537,
-    less than _TINY, and a sum of m rows m n 2^-1075, less than what u takes of it.
+
+def _covered_at_corners(
+    cover: Cover, regions: Regions, forms: Forms, members: Members, which: np.ndarray, tried: np.ndarray,
+    t: float,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The same of parts of cones, by the forms at their corners."""
+    at, known = cover.at_corners(regions.take(which))
+    raised = t - members.proved[tried] - forms.bend[which]
+    size = members.sizes[tried] + members.proved[tried] + t
+    good, failed = _dominated(members.matrices[tried], raised, at, size, forms.pad)
+    return good & known, failed
+
+
+def _norms(matrices: np.ndarray) -> np.ndarray:
+    """Frobenius norms, up to rounding."""
+    return np.asarray(np.sqrt(np.sum(matrices**2, axis=(-2, -1))))
+
+
+def _dominated(
+    base: np.ndarray, raised: np.ndarray, forms: np.ndarray, size: np.ndarray, pad: float
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Boolean (B,): base + raised I >= +-D, proved, for all D of `forms` (B, c, n, n) up to `pad`.
+
+    `size` (B,) bounds the norms of what `base` is the sum of. An entry is a sum of five terms of size at
+    most `big`: it errs by less than 8 u big, the matrix by n times that in norm, and lowering the diagonal
+    by what is subtracted once more. A factorization reads one triangle. A square or a product of two entries
+    of rows loses 2^-1075 where it underflows: a norm n 2^-537, less than _TINY, and a sum of m rows
+    m n 2^-1075, less than what u takes of it.
     """
-    n = forms.middle.shape[1]
-    good, failed = np.ones(len(which), dtype=bool), list[np.ndarray]()
-    raised = t - members.proved[tried]
-    big = (_TINY + members.sizes[tried] + np.abs(raised) + forms.slack[which]
-           + np.sqrt(np.sum(forms.middle[which] ** 2, axis=(1, 2)))
-           + np.sqrt(np.sum(forms.gap[which] ** 2, axis=(1, 2))))
-    pad = (forms.pad + 32 * n * rounding.UNIT * big) * (1 + 1e-6)
-    pad += rounding.cholesky_loss(n, n * big)
-    shift = raised - forms.slack[which] - pad
+    n = base.shape[1]
+    good, failed = np.ones(len(base), dtype=bool), list[np.ndarray]()
+    big = _TINY + size + np.abs(raised) + _norms(forms).max(axis=1, initial=0.0)
+    lost = (pad + 32 * n * rounding.UNIT * big) * (1 + 1e-6) + rounding.cholesky_loss(n, n * big)
     diagonal = np.arange(n)
-    base = members.matrices[tried] - forms.gap[which]
-    base[:, diagonal, diagonal] += shift[:, None]
-    for sign in (1, -1):
-        at = np.flatnonzero(good)
-        matrix = base[at] + sign * forms.middle[which[at]]
-        for number, one in zip(at.tolist(), matrix, strict=True):
-            _, info = dpotrf(one.T, lower=0, clean=0, overwrite_a=0)
+    base = base.copy()
+    base[:, diagonal, diagonal] += (raised - lost)[:, None]
+    for number in range(len(base)):
+        for matrix in (sign * D for D in forms[number] for sign in (1, -1)):
+            _, info = dpotrf((base[number] + matrix).T, lower=0, clean=0, overwrite_a=1)
             if info:
                 good[number] = False
                 if len(failed) < _LEARNED:
-                    failed.append(np.linalg.eigh((one + one.T) / 2)[1][:, 0])
-    good &= np.isfinite(big)
-    return good, failed
+                    failed.append(np.linalg.eigh(base[number] + (matrix + matrix.T) / 2)[1][:, 0])
+                break
+    return good & np.isfinite(big), failed
