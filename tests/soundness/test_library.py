@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import wdccheck as wc
-from examples.definitions import plain_q
+from examples.definitions import exactly_semidefinite, fractions, plain_q
 from examples.exact_fans import dot, image, integers
 from wdccheck.conditions.r2wdc import covered
 from wdccheck.conditions.r2wdc.regions import Regions
@@ -97,6 +97,14 @@ def test_rows_whose_squares_underflow(size, part):
     assert condition.proof.whole().ask(part * truth, map, 2e4).bound == np.inf
 
 
+def test_what_no_member_can_cover_is_given_up():
+    """Rounding alone is more than t: members that are made for the only ray (1, 1e-30) do not cover it."""
+    W = np.array([[1e-11, 1.0], [2e-11, 1.0]])
+    condition = wc.R2WDC(wc.ReLUNetwork([np.array([[1.0], [1e-30]]), W]), 2, 1e-24)
+    answer = condition.proof.whole().ask(1e-21, map)  # twice the truth
+    assert answer.bound == np.inf and len(answer.after.members) < 99
+
+
 # -- piece by piece ------------------------------------------------------------------------------------
 
 _NETS = {
@@ -151,6 +159,43 @@ def test_forms_hold_every_pair_of_directions(name, alpha):
                 off = ((z @ (corners[b] - D)) * z).sum(axis=2)
                 lost = forms.bend[b] + forms.pad + 1e-13
                 assert (off.min(axis=0) <= lost).all() and (off.max(axis=0) >= -lost).all()
+
+
+def test_a_form_errs_by_no_more_than_its_pad():
+    """Sums of rows that are no integers; hardly any weight on the expectation."""
+    rng = np.random.default_rng(5)
+    layers = [rng.standard_normal((4, 2)), rng.standard_normal((60, 4))]
+    cover = wc.R2WDC(wc.ReLUNetwork(layers), 2, 1e-200).proof.whole().cover
+    leaves = np.flatnonzero(cover.tree.leaf(np.arange(len(cover.tree.children))))
+    nodes = np.random.default_rng(6).choice(leaves, (12, 2))
+    regions = replace(Regions.root(2).take(np.zeros(12, dtype=int)), nodes=nodes)
+    forms, rows, off = cover.forms(regions), fractions(cover.rows), []
+    for nodes, middle in zip(regions.nodes, forms.middle, strict=True):
+        both = cover.tree.opened[0][nodes].all(axis=0)
+        exact = [[sum(row[i] * row[j] for row, on in zip(rows, both, strict=True) if on)
+                  for j in range(len(middle))] for i in range(len(middle))]
+        off.append(np.linalg.norm([[float(x - y) for x, y in zip(*both, strict=True)]
+                                   for both in zip(exact, fractions(middle), strict=True)]))
+    assert 0 < max(off) <= forms.pad
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_domination_is_that_of_the_exact_numbers(n):
+    """Matrices that are singular up to rounding."""
+    rng, found = np.random.default_rng(n), 0
+    for _ in range(60):
+        base, D = (x + x.T for x in rng.standard_normal((2, n, n)))
+        least = min(np.linalg.eigvalsh(base + sign * D)[0] for sign in (1, -1))
+        raised = -least + np.concatenate([[0.0], 2.0**-53 * 2.0 ** np.arange(14)])
+        many = np.broadcast_to(base, (len(raised), n, n))
+        size = np.full(len(raised), np.linalg.norm(base))
+        good, _ = covered._dominated(many, raised, np.broadcast_to(D, (len(raised), 1, n, n)), size, 0.0)
+        found += good.sum()
+        if good.any():
+            up = np.array(fractions(np.diag(np.full(n, raised[good.argmax()]))))
+            exact = [np.array(fractions(base)) + sign * np.array(fractions(D)) + up for sign in (1, -1)]
+            assert all(exactly_semidefinite(matrix.tolist()) for matrix in exact)
+    assert found > 60
 
 
 @pytest.mark.parametrize("name", _NETS)

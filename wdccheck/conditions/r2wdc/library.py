@@ -37,6 +37,7 @@ _PAIRS = 4096  # of cones looked at for the first members
 _TESTS = 192  # directions kept
 _FEW = 2048  # cones up to which groups are found in less than a second
 _GROUPS = 512  # nodes
+_IDLE = 2  # rounds in which new members neither covered nor parted anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ class Library:
         state = replace(state, low=low)
         wanted = state.regions.bound > scaled
         todo, kept = state.regions.take(wanted), [state.regions.take(~wanted)]
-        size = max(1, min(_MOST, _BATCH // state.cover.rows.shape[1] ** 2))
+        size, idle = max(1, min(_MOST, _BATCH // state.cover.rows.shape[1] ** 2)), 0
         while len(todo):
             now = todo.take(slice(0, _TOGETHER * size))
             todo = todo.take(slice(_TOGETHER * size, None))
@@ -149,7 +150,8 @@ class Library:
                 raise OutOfTime("not every pair of directions was covered in time")
             state, more = state._enriched(_joined(parts), scaled, map, deadline)
             used += more
-            if state.dual >= scaled or state.failed:
+            idle = 0 if any(len(part.done) + len(part.left) for part in parts) else idle + 1
+            if state.dual >= scaled or state.failed or idle > _IDLE:
                 return Answer(replace(state._kept(kept, todo), stuck=t, failed=False), used)
             if used >= nodes:
                 return Answer(state._kept(kept, todo), used)
