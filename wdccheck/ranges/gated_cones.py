@@ -153,6 +153,8 @@ class GatedCones:
 
         Weights are multiples of a power of two: the middle is exact while they have fewer than 53 digits.
         """
+        if not len(cones):
+            return weights, weights
         corners = self.corners[cones]
         at = weights @ (self.vectors[corners] * (corners >= 0)[:, :, None])
         count, edges = len(cones), list(combinations(range(weights.shape[1]), 2))

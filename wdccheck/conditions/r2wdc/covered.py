@@ -18,6 +18,7 @@ __all__ = ["Examined", "Members", "examine", "wants"]
 _TRIES = 2  # members that a region is held against, after the one that covered its parent
 _CLOSE = 0.25  # of the slack: where no member leaves so much at the center, another one is wanted
 _LEARNED = 2  # directions noted of a batch, in which a member failed
+_TINY = 2.0**-500  # more than the squares that underflow take of a norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,11 +209,13 @@ def _dominated(
 
     `size` (B,) bounds the norms of what `base` is the sum of. An entry is a sum of five terms of size at
     most `big`: it errs by less than 8 u big, the matrix by n times that in norm, and lowering the diagonal
-    by what is subtracted once more. A factorization reads one triangle.
+    by what is subtracted once more. A factorization reads one triangle. A square or a product of two entries
+    of rows loses 2^-1075 where it underflows: a norm n 2^-537, less than _TINY, and a sum of m rows
+    m n 2^-1075, less than what u takes of it.
     """
     n = base.shape[1]
     good, failed = np.ones(len(base), dtype=bool), list[np.ndarray]()
-    big = size + np.abs(raised) + _norms(forms).max(axis=1, initial=0.0)
+    big = _TINY + size + np.abs(raised) + _norms(forms).max(axis=1, initial=0.0)
     lost = (pad + 32 * n * rounding.UNIT * big) * (1 + 1e-6) + rounding.cholesky_loss(n, n * big)
     diagonal = np.arange(n)
     base = base.copy()
