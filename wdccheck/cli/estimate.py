@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wdccheck.cli.options import number, run_options
-from wdccheck.cli.outcome import DONE, UNDECIDED, or_printed, writable
+from wdccheck.cli.outcome import DONE, UNDECIDED, or_printed
+from wdccheck.cli.outputs import writable
 from wdccheck.cli.weight_files import layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.kinds import KINDS, with_slug
