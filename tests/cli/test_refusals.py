@@ -134,6 +134,23 @@ def test_outputs_of_one_place_are_refused_before_the_work(arguments, tmp_path, c
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "old"]
 
 
+@pytest.mark.parametrize("arguments", [
+    ["certify", "x.json", "--json", "x.json"],
+    ["certify", "--pair", "B", "x.json", "--json", "x.json"],
+    ["bracket", "rric", "net.npz", "--measurements", "x.json", "--json", "./x.json"],
+    ["bracket", "wdc", "net.npz", "--check", "X", "x.json", "--json", "x.json"],
+    ["estimate", "joint-wdc", "B", "x.json", "--json", "x.json"],
+    ["plot", "x.png"]])
+def test_an_output_never_replaces_what_is_read(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.json", "x.png"):
+        (tmp_path / name).write_text("kept")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "another file than the command reads" in err
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"kept"}
+
+
 def test_outputs_of_several_places_are_none_of_one(tmp_path):
     from wdccheck.cli.outputs import Output, apart
 

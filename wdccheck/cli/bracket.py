@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from wdccheck.cli.options import instead, limit, search_options
 from wdccheck.cli.outcome import STATUS, finish_row
 from wdccheck.cli.outputs import Output, apart, writable
-from wdccheck.cli.weight_files import layer_number, networks, weight_options
+from wdccheck.cli.weight_files import files_read, layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, ScaleWarning
 from wdccheck.kinds import KINDS, Kind
 from wdccheck.running.signals import Held
@@ -87,7 +87,7 @@ def _bracketed(
     writable("--json", json_path)
     writable("--checkpoint", checkpoint)
     apart(Output("--json", json_path), Output("--checkpoint", checkpoint),
-          Output("--checkpoint", alpha_file(checkpoint)))
+          Output("--checkpoint", alpha_file(checkpoint)), read=files_read(measurements, *paths.values()))
     if eps is not None and ratio is not None:
         raise InvalidInput("--eps and --ratio", "one of them", "both")
     nets = networks(kind, paths.values(), layer, quiet or json_path != "-")  # the result says what they are

@@ -31,7 +31,7 @@ from wdccheck.cli.outlets import outlets
 from wdccheck.cli.outputs import Output, apart, folder, writable
 from wdccheck.cli.sweep import plot_command, sweep_command
 from wdccheck.cli.verify import verify
-from wdccheck.cli.weight_files import network, no_file, weight_options
+from wdccheck.cli.weight_files import files_read, network, no_file, weight_options
 from wdccheck.errors import InvalidInput, NotSaved, UnsoundBound, WdccheckError
 from wdccheck.kinds import KINDS
 from wdccheck.result_files import printable, text_of
@@ -83,7 +83,7 @@ def certify(
     from wdccheck.weights.files import read_matrix
 
     apart(Output("--json", json_path), Output("--out", out, _PAGES),
-          Output("--checkpoint", checkpoint, _ROWS))
+          Output("--checkpoint", checkpoint, _ROWS), read=files_read(weights, measurements, *pair or ()))
     writable("--json", json_path)
     if pair and isometry:
         raise InvalidInput("--isometry", "one network with measurements", "--pair")

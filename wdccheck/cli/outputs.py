@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import combinations
@@ -50,13 +51,19 @@ class Output:
                    for one in within for pattern in self.files)
 
 
-def apart(*outputs: Output) -> None:
-    """Refuse two outputs of one command that cannot both be written, or of which one replaces the other.
+def apart(*outputs: Output, read: Iterable[str | None] = ()) -> None:
+    """Refuse outputs of one command that cannot all be written, or that replace each other or what is read.
+
+    Parameters
+    ----------
+    *outputs : Output
+    read : iterable of path or None
+        The files that the command reads.
 
     Raises
     ------
     InvalidInput
-        Two have the same place, or one is at, or inside of, a file of the other.
+        Two have the same place; one is at, or inside of, a file of the other; or one is at a file of `read`.
 
     Examples
     --------
@@ -71,6 +78,11 @@ def apart(*outputs: Output) -> None:
         if here == there or a.takes(there) or b.takes(here):
             raise InvalidInput(" and ".join(dict.fromkeys((a.option, b.option))), "two places",
                                f"{a.path} and {b.path}")
+    for source in read:
+        place = Output("", source).place
+        for one, _ in used:
+            if place is not None and one.takes(place):
+                raise InvalidInput(one.option, "another file than the command reads", str(source))
 
 
 def writable(option: str, path: str | None) -> None:

@@ -159,7 +159,7 @@ def plot_command(
         raise InvalidInput("--beside", "a report with --kind trained, and none otherwise",
                            str(beside or "none"))
     files = out or (str(Path(tables[0]).with_suffix(".png")),)
-    apart(*(Output("--out", file) for file in files))
+    apart(*(Output("--out", file) for file in files), read=(*tables, beside))
     for file in files:
         _drawable(file)
     study = Study(tuple(row for table in tables for row in Study.load(table).rows))
