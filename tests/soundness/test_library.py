@@ -87,8 +87,7 @@ def test_the_gates_of_a_face_count():
 # -- what is below a square root of the least float --------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1.5e-162, 1e-157, 1e-120])
-@pytest.mark.parametrize("part", [0.2, 0.9])
+@pytest.mark.parametrize("size, part", [(1.5e-162, 0.2), (1.5e-162, 0.9), (1e-157, 0.9), (1e-120, 0.99)])
 def test_rows_whose_squares_underflow(size, part):
     """The largest entry belongs to a dead input, products of the others may be subnormal."""
     W = np.zeros((100, 3))
@@ -138,6 +137,7 @@ def test_forms_hold_every_pair_of_directions(name, alpha):
     for steps in (0, 2, 5, 9, 14):
         regions = _split(cover, steps, steps)
         forms = cover.forms(regions)
+        corners, known = cover.at_corners(regions)
         for b in rng.integers(len(regions), size=40):
             r, s = (_shares(cover, regions, b, side, rng) for side in (0, 1))
             both = cover.cones.gates[r[0]] & cover.cones.gates[s[0]]
@@ -146,6 +146,11 @@ def test_forms_hold_every_pair_of_directions(name, alpha):
             around = forms.gap[b] + (forms.slack[b] + forms.pad + 1e-13) * np.eye(n)
             for sign in (1, -1):
                 assert np.linalg.eigvalsh(around + sign * (D - forms.middle[b]))[0] >= 0
+            if forms.bend[b] < np.inf and known[b]:  # a mean of the corners is near
+                z = np.concatenate(np.linalg.eigh(D - corners[b])[1].swapaxes(1, 2))
+                off = ((z @ (corners[b] - D)) * z).sum(axis=2)
+                lost = forms.bend[b] + forms.pad + 1e-13
+                assert (off.min(axis=0) <= lost).all() and (off.max(axis=0) >= -lost).all()
 
 
 @pytest.mark.parametrize("name", _NETS)
@@ -236,7 +241,7 @@ def test_what_is_proved_has_a_member_for_every_pair_of_images(name, alpha):
         answer = state.ask(part * truth, map, 10_000)
         state, proved = answer.after, proved + (answer.bound < np.inf)
         H, spare = state.members.matrices, part * truth / state.scale - state.members.proved
-        assert (np.einsum("ui,mij,uj->mu", u, H, u) <= state.members.proved[:, None] + 1e-13).all()
+        assert (((u @ H) * u).sum(axis=2) <= state.members.proved[:, None] + 1e-13).all()
         if answer.bound < np.inf:
             least = np.array([np.minimum(*(np.linalg.eigvalsh(one + sign * D)[:, 0] for sign in (1, -1)))
                               for one in H])
@@ -246,7 +251,7 @@ def test_what_is_proved_has_a_member_for_every_pair_of_images(name, alpha):
         assert state.ask(part * truth, map, 2000).bound == np.inf
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 50])
+@pytest.mark.parametrize("nodes", [1, 50])
 def test_few_nodes_prove_nothing_false(nodes):
     state = _shut().proof.whole()
     for part in (1.2, 1 - 1e-9, 1.05, 0.7, 1.02, 1 - 1e-9):

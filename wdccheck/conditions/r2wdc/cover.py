@@ -132,10 +132,9 @@ class Cover:
         some = np.asarray(loose.any(axis=1))
         gap = np.zeros_like(middle)
         gap[some] = self._sums(loose[some] / 2)
-        bend = np.full(len(regions), np.inf)
-        cones = np.flatnonzero(self.tree.leaf(regions.nodes).all(axis=1) & (np.maximum(one, two) < 1))
-        turn = expected_bend(angle(r[cones], s[cones]), one[cones], two[cones])
-        bend[cones[turn < np.inf]] = self.alpha * (turn[turn < np.inf] + _OFF)
+        cones = self.tree.leaf(regions.nodes).all(axis=1)
+        most = np.minimum(expected_bend(angle(r, s), one, two) + _OFF, 1.0)  # Q and means are 0 to I/2
+        bend = np.where(cones, self.alpha * most, np.inf)
         return Forms(middle, gap, np.minimum(slack, self.alpha / 4), bend, self.pad, some,
                      np.stack([one, two], axis=1))
 
