@@ -32,6 +32,7 @@ class State:
     step: float = 0.1
     finer: bool = False
     groups_first: int = 0
+    keeps: float = 0.5
 
     @property
     def margin(self):

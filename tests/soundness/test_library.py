@@ -199,6 +199,31 @@ def test_domination_is_that_of_the_exact_numbers(n):
 
 
 @pytest.mark.parametrize("name", _NETS)
+@pytest.mark.parametrize("alpha", [1.0, 9.0])
+def test_corners_say_what_holds_between_them(name, alpha):
+    """z^T D z is at most what it is at one of the pairs of corners, and the bend."""
+    cover, rng, seen = _of(name, alpha).proof.whole().cover, np.random.default_rng(6), 0
+    n = cover.rows.shape[1]
+    regions = _split(cover, 16, 5)
+    forms = cover.forms(regions)
+    z = rng.standard_normal((40, n))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    bent = np.flatnonzero(forms.bend < np.inf)
+    at, known = cover.at_corners(regions.take(bent))
+    assert known.all() and not forms.loose[bent].any()
+    for number, b in enumerate(bent[:150]):
+        r, s = (_shares(cover, regions, b, side, rng) for side in (0, 1))
+        both = cover.cones.gates[r[0]] & cover.cones.gates[s[0]]
+        r, s = (share @ cover.cones.vectors[cover.cones.corners[cone]] for cone, share in (r, s))
+        D = cover.rows.T @ (both[:, None] * cover.rows) - cover.alpha * plain_q(r, s)
+        value, values = (np.einsum("qn,...nm,qm->...q", z, one, z) for one in (D, at[number]))
+        assert (value <= values.max(axis=0) + forms.bend[b] + forms.pad + 1e-13).all()
+        assert (value >= values.min(axis=0) - forms.bend[b] - forms.pad - 1e-13).all()
+        seen += forms.bend[b] < forms.slack[b]
+    assert seen > 20
+
+
+@pytest.mark.parametrize("name", _NETS)
 def test_splitting_loses_no_pair(name):
     cover, rng = _of(name).proof.whole().cover, np.random.default_rng(2)
     tree, k = cover.tree, cover.cones.corners.shape[1]

@@ -56,6 +56,7 @@ class Rows:
     hot: Hot
     stuck: float = 0.0
 
+    keeps = 0.5
     groups_first = 0
     finer = False
 

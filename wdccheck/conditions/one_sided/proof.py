@@ -98,6 +98,7 @@ class Gram:
     search: Search
     stuck: float = 0.0
 
+    keeps = 0.5
     groups_first = 0
     finer = False
 

@@ -78,6 +78,7 @@ class Library:
 
     finer = False
     margin = 0.5  # above what is known to be needed: the first members are worth that
+    keeps = 0.7
 
     @staticmethod
     def of(

@@ -60,6 +60,7 @@ class OneDifference:
             return None
         return OneDifference(images, A, choice, majorant)
 
+    keeps = 0.5
     groups_first = 0
 
     @cached_property

@@ -38,7 +38,7 @@ def by_thresholds(
 ) -> Iterator[Bracket]:
     """Brackets with smaller `upper`, and larger `lower` where a refutation gives it.
 
-    t is the goal, or above the least that the state may prove by a margin. A proof halves the margin;
+    t is the goal, or above the least that the state may prove by a margin, of which a proof keeps a part;
     refutations let the state prove less, and where they do not end, the margin is doubled. `limit` says
     why there is no smaller bound. `visited` nodes are counted already.
     """
@@ -66,7 +66,7 @@ def by_thresholds(
         if answer.bound < known.upper:
             known = replace(known, upper=answer.bound, upper_by=repr(by))
             least = max(state.least, known.lower, _TINY)
-            refuted, margin = 0, min(margin, known.upper / least - 1) / 2
+            refuted, margin = 0, min(margin, known.upper / least - 1) * state.keeps
         else:
             refuted += 1
             margin *= 1 if refuted % _PATIENCE else 2
