@@ -14,7 +14,7 @@ from examples.exact_fans import KINDS, dot, exact_signs, image, integers
 from wdccheck.geometry.expectation import unit
 from wdccheck.ranges.differences import rescaled
 from wdccheck.ranges.fans import Fan
-from wdccheck.ranges.gated_cones import GatedCones
+from wdccheck.ranges.gated_cones import GatedCones, _own_faces
 
 
 def faced(rng, k):
@@ -61,6 +61,23 @@ def test_every_image_is_in_a_cone_with_its_gates(kind, k):
                 found = found or nnls(corners.T, direction)[1] < 1e-8
             missing += not found
         assert not missing
+
+
+@pytest.mark.parametrize("kind", [examples.ties, examples.repeated, examples.both_signs, faced])
+@pytest.mark.parametrize("k", [2, 3])
+def test_faces_with_gates_of_their_own_are_all_such_faces(kind, k):
+    """Of more rows than fit in a byte."""
+    *layers, rows = rescaled(kind(np.random.default_rng(k), k))
+    more = np.random.default_rng(0).integers(-1, 2, (9, rows.shape[1]))
+    fan = Fan.of((*layers, np.vstack([rows, more])), k)
+    beside, wanted = set(), {}
+    for simplex, cell in zip(fan.simplices, fan.cells, strict=True):
+        for face in (x for size in range(1, k) for x in combinations(sorted(simplex.tolist()), size)):
+            beside.add((face, fan.gates[-1][cell].tobytes()))
+            wanted[face] = fan.open_at[-1][list(face)].any(axis=0).tobytes()
+    found = {(tuple(x for x in face.tolist() if x >= 0), gate.tobytes())
+             for face, gate in zip(*_own_faces(fan), strict=True)}
+    assert found == set(wanted.items()) - beside
 
 
 def random_cones(seed, k=3, n=5, count=40, error=0.0):

@@ -15,9 +15,10 @@ import pytest
 import wdccheck as wc
 from examples.definitions import exactly_semidefinite, fractions, plain_q
 from examples.exact_fans import dot, image, integers
-from wdccheck.conditions.r2wdc import covered
+from wdccheck.conditions.r2wdc import covered, members
 from wdccheck.conditions.r2wdc.regions import Regions
 from wdccheck.errors import OutOfTime
+from wdccheck.ranges.copositive import Proved, Refuted, Undecided, prove
 from wdccheck.ranges.fans import Fan
 
 _ALPHA, _TRUTH = 1.0, 0.5
@@ -137,6 +138,14 @@ def _shares(cover, regions, b, side, rng):
     return cone, share if share.any() else (cover.cones.corners[cone] >= 0) * 1.0
 
 
+def _inside(cover, regions, b, rng):
+    """D of a random pair of directions of a region."""
+    r, s = (_shares(cover, regions, b, side, rng) for side in (0, 1))
+    both = cover.cones.gates[r[0]] & cover.cones.gates[s[0]]
+    r, s = (share @ cover.cones.vectors[cover.cones.corners[cone]] for cone, share in (r, s))
+    return cover.rows.T @ (both[:, None] * cover.rows) - cover.alpha * plain_q(r, s)
+
+
 @pytest.mark.parametrize("name", _NETS)
 @pytest.mark.parametrize("alpha", [1.0, 0.3, 9.0])
 def test_forms_hold_every_pair_of_directions(name, alpha):
@@ -147,10 +156,7 @@ def test_forms_hold_every_pair_of_directions(name, alpha):
         forms = cover.forms(regions)
         corners, known = cover.at_corners(regions)
         for b in rng.integers(len(regions), size=40):
-            r, s = (_shares(cover, regions, b, side, rng) for side in (0, 1))
-            both = cover.cones.gates[r[0]] & cover.cones.gates[s[0]]
-            r, s = (share @ cover.cones.vectors[cover.cones.corners[cone]] for cone, share in (r, s))
-            D = cover.rows.T @ (both[:, None] * cover.rows) - cover.alpha * plain_q(r, s)
+            D = _inside(cover, regions, b, rng)
             around = forms.gap[b] + (forms.slack[b] + forms.pad + 1e-13) * np.eye(n)
             for sign in (1, -1):
                 assert np.linalg.eigvalsh(around + sign * (D - forms.middle[b]))[0] >= 0
@@ -224,6 +230,31 @@ def test_corners_say_what_holds_between_them(name, alpha):
 
 
 @pytest.mark.parametrize("name", _NETS)
+def test_the_least_t_at_which_a_region_is_covered_holds_for_its_pairs(name):
+    """By a member with any p: groups and cones, parts of cones by their centers and by their corners."""
+    cover, rng = _of(name, 3.0).proof.whole().cover, np.random.default_rng(8)
+    n = cover.rows.shape[1]
+    H = np.stack([np.zeros((n, n)), np.diag(rng.uniform(0.1, 0.4, n))])
+    library, one = covered.Members(H, np.array([0.0, 0.2]), np.eye(n)), np.zeros(1, dtype=int)
+    for steps in (1, 4, 9, 14):
+        regions = _split(cover, steps, steps)
+        forms = cover.forms(regions)
+        for b in rng.integers(len(regions), size=10):
+            found = []
+            for t in np.linspace(0, 3, 76):
+                found += [t] if covered._covered(forms, library, one + b, one + 1, t)[0][0] else []
+                if forms.bend[b] < forms.slack[b]:
+                    at = covered._covered_at_corners(cover, regions, forms, library, one + b, one + 1, t)
+                    found += [t] if at[0][0] else []
+                if found:
+                    break
+            for _ in range(20):
+                D = _inside(cover, regions, b, rng)
+                least = min(np.linalg.eigvalsh(H[1] + sign * D)[0] for sign in (1, -1))
+                assert found and least + found[0] - 0.2 >= -1e-13
+
+
+@pytest.mark.parametrize("name", _NETS)
 def test_splitting_loses_no_pair(name):
     cover, rng = _of(name).proof.whole().cover, np.random.default_rng(2)
     tree, k = cover.tree, cover.cones.corners.shape[1]
@@ -292,8 +323,35 @@ def test_what_is_proved_has_a_member_for_every_pair_of_images(name, alpha):
                               for one in H])
             assert (least + spare[:, None]).max(axis=0).min() >= -1e-13
     assert proved >= 2
+    for one, p in zip(H[1:], state.members.proved[1:], strict=True):
+        assert isinstance(prove(state.source.images, one, p), Proved)
     for part in (1 - 1e-9, 0.5, 1e-3):
         assert state.ask(part * truth, map, 2000).bound == np.inf
+
+
+def test_what_was_proved_at_a_larger_t_is_looked_at_again():
+    state = _of("three", 9.0).proof.whole()
+    larger = state.ask(13.0, map, 2000)
+    assert larger.bound == 13 and larger.after.low * state.scale < 6
+    answer = larger.after.ask(6.0, map, 2000)
+    assert answer.nodes > 0
+
+
+@pytest.mark.parametrize("what", [
+    Undecided(np.zeros((0, 2), dtype=int), 1),
+    Refuted(np.eye(4)[:1], np.ones(1), -np.ones((1, 6), dtype=int), np.zeros((1, 6)), 1),
+], ids=["open", "refuted"])
+def test_only_what_was_proved_becomes_a_member(what, monkeypatch):
+    asked = []
+
+    def noted(images, H, t, *rest):
+        asked.append((H, t))
+        return Proved(1, 1, 0) if len(asked) > 9 else what
+
+    monkeypatch.setattr(members, "prove", noted)
+    after = _shut().proof.whole().ask(0.6, map, 2000).after
+    for H, p in zip(after.members.matrices[1:], after.members.proved[1:], strict=True):
+        assert any((one == H).all() and p >= t for one, t in asked[9:])
 
 
 @pytest.mark.parametrize("nodes", [1, 50])
@@ -330,10 +388,10 @@ def test_members_that_are_no_numbers_cover_nothing(spoiled):
     state = _shut().proof.whole()
     state = state.ask(1.2 * _TRUTH, map, 2e4).after
     bad = np.full_like(state.members.matrices[:1], spoiled)
-    members = replace(state.members, matrices=np.concatenate([bad, bad]), proved=np.zeros(2))
+    spoilt = replace(state.members, matrices=np.concatenate([bad, bad]), proved=np.zeros(2))
     with np.errstate(all="ignore"):
         for matrix in (np.nan, 1.0):
             forms = state.cover.forms(Regions.root(2))
             forms = replace(forms, middle=matrix * forms.middle)
-            good, _ = covered._covered(forms, members, np.zeros(1, dtype=int), np.ones(1, dtype=int), 1e-9)
+            good, _ = covered._covered(forms, spoilt, np.zeros(1, dtype=int), np.ones(1, dtype=int), 1e-9)
             assert not good.any()
