@@ -167,6 +167,8 @@ def test_what_was_proved_at_a_larger_t_is_looked_at_again():
     assert larger.bound == 13 and larger.after.low * state.scale < 6
     answer = larger.after.ask(6.0, map, 2000)
     assert answer.nodes > 0
+    for state in (larger.after.ask(6.0, map, 1).after, larger.after.ask(5.2, map, 2000).after):
+        assert len(state.regions) and state.ask(6.1, map, 1).nodes > 0  # nor is what was left open forgotten
 
 
 @pytest.mark.parametrize("what", [
