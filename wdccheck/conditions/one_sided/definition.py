@@ -68,7 +68,8 @@ class _OneSided:
         """The deviation at one point rounded down by its error.
 
         u comes with errors of its entries, A u, too; both lengths from both sides. A quotient and its
-        square are three roundings, 2^-50 are eight.
+        square are three roundings, 2^-50 are eight. What underflows is rounded by 2^-1075: 2^-1072 are eight.
+        From above that is far below the floor.
         """
         flat, _ = secants.codes(point, _LETTERS, self.net.dims[0])
         u = self._secants.enclosed(flat)
@@ -76,7 +77,7 @@ class _OneSided:
             return 0.0
         seen = Sided(*self._scaled.enclosed(u.value, u.error))
         least, most = (seen.shortest / u.longest) ** 2, (seen.longest / u.shortest) ** 2
-        return self._side.downward(least * (1 - 2.0**-50), most * (1 + 2.0**-50))
+        return self._side.downward(least * (1 - 2.0**-50) - 2.0**-1072, most * (1 + 2.0**-50))
 
     @property
     def entries(self) -> int:
