@@ -158,6 +158,24 @@ def test_the_least_t_at_which_a_region_is_covered_holds_for_its_pairs(name):
                 assert least + found - 0.2 >= -1e-13
 
 
+def test_what_bends_between_corners_is_taken_off():
+    """A member that is |D| at every pair of corners covers their region at its bend, and at nothing less."""
+    cover = of("ties", 0.3).proof.whole().cover
+    regions = _split(cover, 16, 5)
+    forms = cover.forms(regions)
+    bent = np.flatnonzero(forms.bend < forms.slack)[:20]
+    at, _ = cover.at_corners(regions.take(bent))
+    for number, b in enumerate(bent):
+        values, vectors = np.linalg.eigh(at[number])
+        H = sum((v * np.abs(w)) @ v.T for w, v in zip(values, vectors, strict=True))
+        members = covered.Members(np.stack([0 * H, H]), np.zeros(2), np.eye(len(H)))
+        least = min(np.linalg.eigvalsh(H + sign * D)[0] for sign in (1, -1) for D in at[number])
+        for t, expected in ((forms.bend[b] - least + 1e-9, True), (forms.bend[b] - least - 1e-9, False)):
+            good, _ = covered._covered_at_corners(cover, regions, forms, members, np.array([b]),
+                                                  np.array([1]), t)
+            assert good[0] == expected
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_splitting_loses_no_pair(name):
     cover, rng = of(name).proof.whole().cover, np.random.default_rng(2)

@@ -82,10 +82,6 @@ class Cover:
         tree = Tree.of(codes, (), (cones.gates,))
         return Cover(cones, rows, alpha, tree, *_caps_of_groups(cones, tree))
 
-    def with_alpha(self, rows: np.ndarray, alpha: float) -> Cover:
-        """The same directions."""
-        return replace(self, rows=rows, alpha=alpha)
-
     @cached_property
     def _table(self) -> np.ndarray:
         """w w^T, flat: (m, n * n)."""

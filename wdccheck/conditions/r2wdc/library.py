@@ -25,6 +25,7 @@ from wdccheck.ranges.image_rays import ImageRays
 __all__ = ["Library"]
 
 _INPUTS = 256  # of the layer: a region takes several matrices of that order
+_TABLE = 2**23  # numbers in w w^T of all rows
 _BATCH = 2**21  # numbers in a matrix of each region of a task
 _MOST = 128  # regions of a task
 _TOGETHER = 128  # tasks of a round
@@ -85,14 +86,14 @@ class Library:
         layers: Sequence[np.ndarray], rows: np.ndarray, alpha: float, scale: float, k: int,
         deadline: float = math.inf,
     ) -> Library | None:
-        """Before the first threshold; None where there are too many cones or inputs.
+        """Before the first threshold; None where there are too many cones, rows or inputs.
 
         Inputs of the layer that are 0 for every code are left out. OutOfTime at the deadline.
         """
         chosen = differences.live(layers, k)
         layers, rows = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen])), rows[:, chosen]
         n = rows.shape[1]
-        if not 0 < n <= _INPUTS:
+        if not 0 < n <= _INPUTS or len(rows) * n * n > _TABLE:
             return None
         images = ImageRays.within_reach(layers, k, deadline)
         cones = None if images is None else GatedCones.of(layers, rows, k, deadline)
