@@ -74,8 +74,6 @@ REFUSED = {  # what the file holds, the option that takes the generator
     "measurements beside": ({"W1": np.ones((8, 2)), "W2": np.ones((9, 8)), "A": np.ones((2, 9))}, "W1,W2"),
     "measurements that chain": (
         {"W1": np.ones((8, 2)), "W2": np.ones((9, 8)), "m": np.ones((2, 9))}, "W1,W2"),
-    "a low-rank adapter": (
-        {**G, "2.lora_A": np.ones((4, 32)), "2.lora_B": np.ones((64, 4))}, "0.weight,2.weight"),
     "a convolution after it": ({**state("fc 512 3", "deconv 32 16 4 4")}, "fc.weight"),
     "layers saved backwards": (dict(reversed(state("l1 8 8", "l2 8 8").items())), "l1.weight,l2.weight"),
     "a transformer's block": (state("attn.proj 8 8", "mlp.0 32 8", "mlp.2 64 32"), "mlp.*"),

@@ -25,8 +25,8 @@ from wdccheck.weights.readers.selection import Arrays
 DATA = Path(__file__).parents[1] / "data" / "weights"
 V = runpy.run_path(str(DATA / "write.py"))["values"]()
 ALL = {"fold_batchnorm": True, "last_activation": "ignore"}
-PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "bfloat16.safetensors", "mixed.safetensors",
-         "plain.onnx", "script.onnx", "plain.h5", "plain.keras", "graph.h5", "graph.keras"]
+PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "legacy.pt", "bfloat16.safetensors",
+         "mixed.safetensors", "plain.onnx", "script.onnx", "plain.h5", "plain.keras", "graph.h5", "graph.keras"]
 
 
 def test_fixtures_are_small_and_of_every_kind():
@@ -125,7 +125,6 @@ def test_ignored_biases():
     ("full.keras", ["BatchNormalization 'batch_normalization' (--fold-", "sigmoid"]),
     ("normed.h5", ["no activation after the last layer"]),
     ("module.pt", ["torch.nn.modules.container.Sequential", "not executed", "state_dict"]),
-    ("legacy.pt", ["a pickle, which is never loaded"]),
     ("only.weights.h5", ["a whole Keras model", "weights only"]),
 ])
 def test_what_is_not_covered_is_named(name, fragments):

@@ -54,7 +54,7 @@ def test_names_and_patterns_choose_in_the_order_given(ae, arrays, wanted):
     ({"key": 3}, ["a name"]), ({"to": "x"}, ["--to", "a checkpoint"]),
     ({"arrays": "decoder.*"}, ["a bias of array 'decoder.0.weight', array 'decoder.2.weight' (--ignore"]),
     ({"arrays": "decoder.0.weight"}, ["a bias of array 'decoder.0.weight'"]),  # it comes along
-    ({"key": "x"}, ["not 'x'", "--key '' (the top: 'encoder.0.weight'"]),
+    ({"key": "x"}, ["not 'x'", "--key '' --arrays 'decoder.*' --lift-bias (3-32-64)"]),
 ])
 def test_what_chooses_nothing_says_what_is_there(ae, given, fragments):
     refused(lambda: wc.read_network(ae, **given), *fragments)
@@ -64,7 +64,7 @@ def test_keys_of_a_checkpoint(tmp_path):
     data = {"epoch": 3, "loss": np.ones(()), "nets": {"g": state("0 4 2"), "d": state("0 1 4")},
             "optimizer": {"state": {0: {"exp_avg": np.ones((4, 2))}}, "param_groups": [{"lr": 1}]}}
     path = put(tmp_path, "net.pt", torch_bytes(data))
-    refused(lambda: wc.read_network(path), "--key 'nets.g' ('0.weight', '0.bias') or --key 'nets.d'")
+    refused(lambda: wc.read_network(path), "--key 'nets.g' --lift-bias (2-4) or --key 'nets.d' --l")
     net = wc.read_network(path, key="nets.g", ignore_bias=True)
     assert net.dims == (2, 4) and net.origin.key == "nets.g"
     assert net.origin.unused == ("'loss' of the top", "'0.weight', '0.bias' of 'nets.d'")
@@ -120,7 +120,8 @@ def test_one_matrix_whatever_else_the_file_holds(tmp_path, capsys):
 
 def test_the_array_at_fault_is_named(tmp_path):
     path = put(tmp_path, "dcgan.pt", torch_bytes(state("0 64 4", "3 16 8 4 4") | {"3.bias": np.ones(8)}))
-    refused(lambda: wc.read_network(path), "array '3.weight'", "(16, 8, 4, 4)", "--arrays '0.weight' (4-64)")
+    refused(lambda: wc.read_network(path), "array '3.weight'", "(16, 8, 4, 4)",
+            "--arrays '0.weight' --lift-bias (4-64)")
 
 
 @pytest.mark.parametrize("alike", [True, False])

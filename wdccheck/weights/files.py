@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
+from wdccheck.weights.checkpoints import checkpoint_chain
+from wdccheck.weights.content import content
 from wdccheck.weights.folding import Options, bias_free
 from wdccheck.weights.forward import agrees_with_graph, agrees_with_outputs
 from wdccheck.weights.network import ReLUNetwork, check_chain
@@ -44,7 +46,7 @@ def _plain(read: Callable[[str, Bounded, int], Arrays]) -> Reader:
 
 def _torch(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
     choice.only(source, "a checkpoint", "--arrays", "--key", "--transpose")
-    return named_chain(read_torch(source, stream, choice), choice)
+    return checkpoint_chain(source, read_torch(source, stream, size), choice)
 
 
 _READERS: dict[str, Reader] = {
@@ -59,7 +61,7 @@ _READERS: dict[str, Reader] = {
     ".keras": read_keras,
 }
 SUFFIXES = tuple(_READERS)
-"""The files that can be read."""
+"""The files that can be read; what one holds decides before its name."""
 
 
 def read_network(
@@ -124,7 +126,8 @@ def read_network(
     ("'W1'", "'b1'")
     """
     options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
-    chain = _chain(path, Selection.of(arrays, key, from_, to, transpose))
+    choice = Selection.of(arrays, key, from_, to, transpose)
+    chain = _chain(path, replace(choice, treated=options.given))
     layers, used = bias_free(chain, options)
     check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
     checked = [agrees_with_graph(chain), "" if check is None else agrees_with_outputs(chain, check, options)]
@@ -163,10 +166,9 @@ def read_layer(
 def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str) -> ReLUNetwork:
     shapes = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
     turned = {"--transpose": "every matrix of the file was transposed"} if chain.transposed else {}
-    return ReLUNetwork(
-        tuple(layer.W for layer in layers),
-        Origin(os.path.basename(chain.source), shapes, chain.ordered_by, {**turned, **used}, chain.key,
-               chain.unused, checked))
+    origin = Origin(os.path.basename(chain.source), shapes, chain.ordered_by,
+                    {**turned, **chain.folds, **used}, chain.key, chain.unused, checked)
+    return ReLUNetwork(tuple(layer.W for layer in layers), origin)
 
 
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:
@@ -204,10 +206,12 @@ def _only(chain: Chain, required: str = "one array") -> Dense:
 
 def _chain(path: str | os.PathLike[str], choice: Selection, complex_too: bool = False) -> Chain:
     """The chain that a file holds, of real matrices unless `complex_too`."""
-    source = regular_file(path, SUFFIXES)
+    source = regular_file(path)
     try:
         with Bounded(source) as stream:
-            chain = _READERS[source.suffix](str(source), stream, source.stat().st_size, choice)
+            size = source.stat().st_size
+            read = _READERS[content(str(source), source.suffix, stream, size, SUFFIXES)]
+            chain = read(str(source), stream, size, choice)
     except OSError as error:
         raise InvalidInput(str(source), "a readable file", error.strerror or str(error)) from None
     for step in chain.steps if not complex_too else ():

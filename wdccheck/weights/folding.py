@@ -45,6 +45,13 @@ class Options:
     lift_bias: bool = False
     last_activation: str = "relu"
 
+    @property
+    def given(self) -> frozenset[str]:
+        """Those that treat something, as the command line has them."""
+        every = {"--ignore-bias": self.ignore_bias, "--fold-batchnorm": self.fold_batchnorm,
+                 "--lift-bias": self.lift_bias, "--last-activation": self.last_activation == "ignore"}
+        return frozenset(option for option, treats in every.items() if treats)
+
     def __post_init__(self) -> None:
         if self.ignore_bias and self.lift_bias:
             raise InvalidInput("biases", "--ignore-bias or --lift-bias", "both")

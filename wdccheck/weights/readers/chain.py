@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,8 @@ class Chain:
         What else the file holds.
     transposed : bool
         Whether every array was transposed.
+    folds : mapping of str to str
+        What was multiplied together while reading, and what the bounds are of then.
     evaluate : callable or None
         What the graph of the file gives for inputs of shape (count, n_in), by code of others, and who says
         it; None where the file has no graph.
@@ -77,6 +79,7 @@ class Chain:
     key: str = ""
     unused: tuple[str, ...] = ()
     transposed: bool = False
+    folds: Mapping[str, str] = field(default_factory=dict)
     evaluate: Callable[[np.ndarray], np.ndarray] | None = None
 
     def thing(self, label: str) -> str:

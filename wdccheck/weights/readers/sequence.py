@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from wdccheck.errors import InvalidInput
+from wdccheck.weights.readers.selection import Ambiguous, Selection
 from wdccheck.weights.readers.source import natural, shown
 
 __all__ = ["Named", "in_one_sequence", "missing", "numbered", "ways"]
@@ -30,11 +30,15 @@ class Named:
         What is left of the name without a word like ``weight``.
     shape : tuple of int
         (n_out, n_in).
+    biased, normed : bool
+        Whether it has a bias, whether batch norm follows.
     """
 
     name: str
     stem: str
     shape: tuple[int, int]
+    biased: bool = False
+    normed: bool = False
 
     @property
     def kind(self) -> str:
@@ -43,7 +47,7 @@ class Named:
 
 
 def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named] | None,
-                    others: Sequence[str]) -> None:
+                    others: Sequence[str], choice: Selection) -> None:
     """Refuse layers in natural order whose names leave a doubt that they are one chain in this order.
 
     Parameters
@@ -56,10 +60,12 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
         In the order of the file; None where that says nothing.
     others : sequence of str
         Names of what else is in the file and is no part of these layers.
+    choice : Selection
+        What was asked for.
 
     Raises
     ------
-    InvalidInput
+    Ambiguous
         Names differ in more than their numbers, the file has another order, or widths narrow below both
         ends as those of an encoder and a decoder do. The message has the options that choose.
     """
@@ -77,11 +83,12 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
         found = f"widths {_widths(layers)}, which narrow and widen as those of an encoder and a decoder"
     else:
         return
-    raise InvalidInput(source, _RULE, found + ways(order, others, layers if len(kinds) == 1 else ()))
+    raise Ambiguous(source, _RULE, found, ways(order, others, choice, layers if len(kinds) == 1 else ()))
 
 
-def ways(order: Sequence[Named], others: Iterable[str], layers: Sequence[Named] = ()) -> str:
-    """The options that choose a chain among these layers: one for each that may be meant.
+def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
+         layers: Sequence[Named] = ()) -> list[str]:
+    """The options that read a chain among these layers: one for each that may be meant.
 
     First come parts of the model, those that widen before others, then all layers in the order of the
     file, and in that of `layers`.
@@ -89,10 +96,10 @@ def ways(order: Sequence[Named], others: Iterable[str], layers: Sequence[Named] 
     parts = [run for group in _groups(order) for run in _runs(group)]
     parts.sort(key=lambda run: (run[-1].shape[0] <= run[0].shape[1], -len(run)))
     every = [list(whole) for whole in (order, layers) if len(whole) > 1 and _chains(whole)]
-    last = [_way(run, order, others) for run in every]
+    last = [_way(run, order, others, choice) for run in every]
     first, left = list[str](), 0
     for i, run in enumerate(parts):
-        way = _way(run, order, others) if i < _PARTS else ""
+        way = _way(run, order, others, choice) if i < _PARTS else ""
         if way in last:
             continue
         if i < _PARTS and (not first or sum(map(len, [*first, *last, way])) < _MOST):
@@ -100,11 +107,12 @@ def ways(order: Sequence[Named], others: Iterable[str], layers: Sequence[Named] 
         else:
             left += 1
     found = [*first, *dict.fromkeys(last)]
-    return f"; take one with {' or '.join(found)}" + (f" ({left} more)" if left else "") if found else ""
+    return [*found[:-1], f"{found[-1]} ({left} more)"] if left and found else found
 
 
-def _way(run: Sequence[Named], order: Sequence[Named], others: Iterable[str]) -> str:
-    return f"--arrays {_choice(run, order, others)} ({_widths(run)})"
+def _way(run: Sequence[Named], order: Sequence[Named], others: Iterable[str], choice: Selection) -> str:
+    beside = choice.beside(any(layer.biased for layer in run), any(layer.normed for layer in run))
+    return f"--arrays {_choice(run, order, others)}{beside} ({_widths(run)})"
 
 
 def missing(layers: Sequence[Named]) -> str:

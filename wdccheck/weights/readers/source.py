@@ -62,8 +62,8 @@ class Room:
         self.left -= size
 
 
-def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Path:
-    """`path` as a file of one of these kinds that is not too large.
+def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ()) -> Path:
+    """`path` as a file that is not too large, with one of these suffixes where there are any.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Pat
     if not stat.S_ISREG(status.st_mode):
         found = "a directory" if stat.S_ISDIR(status.st_mode) else "something else"
         raise InvalidInput(str(source), "a regular file", found)
-    if source.suffix not in suffixes:
+    if suffixes and source.suffix not in suffixes:
         *others, last = ("*" + suffix for suffix in suffixes)
         names = f"{', '.join(others)} or {last}" if others else last
         raise InvalidInput(str(source), f"a file named {names}",
@@ -145,7 +145,8 @@ def kind(magic: bytes) -> str:
     if not magic:
         return "an empty file"
     if magic[0] == 0x80 and magic[1:2] and magic[1] <= 5:
-        return "a pickle, which is never loaded"
+        return ("a pickle, which is never loaded (if you trust it: np.savez('net.npz', W1=..., W2=...) of "
+                "its arrays)")
     return f"a file that begins with {magic[:8]!r}"
 
 
