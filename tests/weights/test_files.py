@@ -25,8 +25,9 @@ from wdccheck.weights.readers.selection import Arrays
 DATA = Path(__file__).parents[1] / "data" / "weights"
 V = runpy.run_path(str(DATA / "write.py"))["values"]()
 ALL = {"fold_batchnorm": True, "last_activation": "ignore"}
-PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "legacy.pt", "bfloat16.safetensors",
-         "mixed.safetensors", "plain.onnx", "script.onnx", "plain.h5", "plain.keras", "graph.h5", "graph.keras"]
+PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "legacy.pt",
+         "bfloat16.safetensors", "mixed.safetensors", "plain.onnx", "script.onnx", "plain.h5", "plain.keras",
+         "graph.h5", "graph.keras"]
 
 
 def test_fixtures_are_small_and_of_every_kind():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.weights.network import check_chain
 from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Step, dense, norm
 from wdccheck.weights.readers.parts import named_part, put_together, said
-from wdccheck.weights.readers.roles import owner, owners, role
+from wdccheck.weights.readers.roles import owner, owners, role, says_role
 from wdccheck.weights.readers.selection import Ambiguous, Arrays, Selection
 from wdccheck.weights.readers.sequence import Named, in_one_sequence, missing, ways
 from wdccheck.weights.readers.source import natural, shown
@@ -88,12 +88,14 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
         if choice.alone:
             groups = [replace(group, parts={"weight": group.parts["weight"]}) for group in groups
                       if group.axes > 1] or groups
-    owned = set(owners(arrays.entries).values())
-    layers = [group.named(group.stem in owned) for group in groups if group.axes == 2]
+    norms = owners(arrays.entries)
+    layers = [group.named(group.stem in norms.values()) for group in groups if group.axes == 2]
     stored = sorted(layers, key=lambda layer: place[layer.name])
     kept = arrays.keeps_order([layer.name for layer in stored])
-    others = [name for group in groups if group.axes != 2 for name, _ in group.parts.values()]
-    way = () if choice.arrays or choice.alone else ways(stored if kept else layers, others, choice)
+    others = [name for group in groups if group.axes != 2 and not norms.get(group.stem)
+              for name, _ in group.parts.values()]
+    way = () if choice.arrays or choice.alone else ways(
+        _free(stored if kept else layers, groups, norms), others, choice)
     dense_of = {group.stem: _dense(source, group, choice.transpose, way) for group in groups
                 if "mean" not in group.parts}
     if not choice.alone:
@@ -106,6 +108,14 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
               if name not in used and role(name)[1] != "count"]
     return Chain(source, tuple(steps), _ordered_by(arrays, choice, layers), arrays.key,
                  (*unused, *arrays.elsewhere), choice.transpose, said(folds, taken))
+
+
+def _free(layers: Iterable[Named], groups: Iterable[_Group], norms: Mapping[str, str | None]) -> list[Named]:
+    """The layers beside which nothing stands that no option covers, as layer norm or PReLU do."""
+    barred = {group.stem.rpartition(".")[0] for group in groups
+              if (group.stem in norms and norms[group.stem] is None) or (
+                  group.axes == 1 and says_role(group.parts["weight"][0]))}
+    return [layer for layer in layers if layer.stem.rpartition(".")[0] not in barred]
 
 
 def _ordered_by(arrays: Arrays, choice: Selection, layers: Sequence[Named]) -> str:
@@ -192,7 +202,7 @@ def _dense(source: str, group: _Group, transposed: bool, way: Sequence[str]) -> 
     thing = f"{source}: {group.label}" if group.label else source
     if W is None or W.ndim != 2:
         array = W if W is not None else next(iter(group.parts.values()))[1]
-        hint = {1: ", as of a bias or a normalization", 4: ", as of a convolution"}.get(array.ndim, "")
+        hint = {1: ", as of a bias, a normalization or an activation with weights", 4: ", as of a convolution"}.get(array.ndim, "")
         raise Ambiguous(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                         f"shape {array.shape}{hint}", way)
     if b is not None and not _may_be_bias(b, W):

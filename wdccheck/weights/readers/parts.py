@@ -142,8 +142,8 @@ def _pruned(thing: str, mask: np.ndarray, W: np.ndarray) -> np.ndarray:
     return np.where(mask == 1.0, W, 0.0)
 
 
-_NORMED = _Fold("weight norm", "W = g v/|v|, |v| over the axes along which g has one entry; the bounds are "
-                "of the W computed in float64", _weight_norm)
+_NORMED = _Fold("weight norm", "W = g v/|v|, |v| over the axes along which g has one entry; the "
+                "bounds are of the W computed in float64", _weight_norm)
 _SCALED = _Fold("spectral norm", "W = original/(u . original v), as at evaluation and along axis 0; the "
                 "bounds are of the W computed in float64", _spectral_norm)
 _FOLDS = {

@@ -90,11 +90,18 @@ def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
          layers: Sequence[Named] = ()) -> list[str]:
     """The options that read a chain among these layers: one for each that may be meant.
 
-    First come parts of the model, those that widen before others, then all layers in the order of the
-    file, and in that of `layers`.
+    First come parts of the model, those that widen to the width of the data, which an encoder begins with,
+    before others, then all layers in the order of the file, and in that of `layers`.
     """
-    parts = [run for group in _groups(order) for run in _runs(group)]
-    parts.sort(key=lambda run: (run[-1].shape[0] <= run[0].shape[1], -len(run)))
+    named = [run for group in _groups(order) for run in _runs(group)]
+    parts = named + [run for run in _runs(order) if len(run) > 1 and run not in named]
+
+    def later(run: list[Named]) -> tuple[bool, bool, bool, bool, int]:
+        widths = {layer.shape[1] for layer in order if layer not in run}
+        return (run[-1].shape[0] <= run[0].shape[1], run[-1].shape[0] not in widths, len(run) == 1,
+                run not in named, -len(run))
+
+    parts.sort(key=later)
     every = [list(whole) for whole in (order, layers) if len(whole) > 1 and _chains(whole)]
     last = [_way(run, order, others, choice) for run in every]
     first, left = list[str](), 0
