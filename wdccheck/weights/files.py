@@ -17,7 +17,7 @@ from wdccheck.weights.checkpoints import checkpoint_chain
 from wdccheck.weights.content import content
 from wdccheck.weights.folding import Options, bias_free
 from wdccheck.weights.forward import agrees_with_graph, agrees_with_outputs
-from wdccheck.weights.network import ReLUNetwork, check_chain
+from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
 from wdccheck.weights.readers.chain import Chain, Dense, Norm
 from wdccheck.weights.readers.keras import read_h5, read_keras
@@ -29,6 +29,7 @@ from wdccheck.weights.readers.pytorch import read_torch
 from wdccheck.weights.readers.safetensors import read_safetensors
 from wdccheck.weights.readers.selection import Arrays, Selection, listed
 from wdccheck.weights.readers.source import Bounded, regular_file
+from wdccheck.weights.shapes import check_chain
 
 __all__ = ["SUFFIXES", "read_layer", "read_matrix", "read_network"]
 
@@ -131,7 +132,7 @@ def read_network(
     layers, used = bias_free(chain, options)
     check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
     checked = [agrees_with_graph(chain), "" if check is None else agrees_with_outputs(chain, check, options)]
-    return _network(chain, layers, used, "; ".join(filter(None, checked)))
+    return _network(chain, layers, used, *checked)
 
 
 def read_layer(
@@ -160,15 +161,12 @@ def read_layer(
     ("'b1'", "'K'")
     """
     chain = _chain(path, Selection.of(arrays, key, None, None, transpose, alone=True))
-    return _network(chain, [_only(chain, "one matrix by --arrays, or --layer of a chain")], {}, "")
+    return _network(chain, [_only(chain, "one matrix by --arrays, or --layer of a chain")], {})
 
 
-def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str) -> ReLUNetwork:
-    shapes = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
-    turned = {"--transpose": "every matrix of the file was transposed"} if chain.transposed else {}
-    origin = Origin(os.path.basename(chain.source), shapes, chain.ordered_by,
-                    {**turned, **chain.folds, **used}, chain.key, chain.unused, checked)
-    return ReLUNetwork(tuple(layer.W for layer in layers), origin)
+def _network(chain: Chain, layers: list[Dense], used: dict[str, str], *checked: str) -> ReLUNetwork:
+    return ReLUNetwork(tuple(layer.W for layer in layers),
+                       Origin.of(chain, os.path.basename(chain.source), layers, used, checked))
 
 
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:

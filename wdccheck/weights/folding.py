@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,12 +89,24 @@ def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, st
     refused = [f"{'a bias of ' if what is biased else ''}{_listed(what)} ({wanted} would treat it)"
                for what, treated, _, wanted in found if what and not treated]
     if refused:
-        raise InvalidInput(chain.source, "bias-free layers with a ReLU after each", "; ".join(refused))
+        told = "; ".join(refused)
+        if chain.in_python:
+            wanted = (option.rpartition(" or ")[2] for what, treated, _, option in found
+                      if what and not treated)
+            told = f"{told}; ReLUNetwork.from_torch(model, {', '.join(wanted)}) treats all"
+        raise InvalidInput(chain.source, "bias-free layers with a ReLU after each",
+                           _arguments(told) if chain.in_python else told)
     if options.ignore_bias:
         layers = [replace(layer, b=None) for layer in layers]
     if options.lift_bias and biased:
         layers = [_lifted(chain, layer, last=i == len(layers)) for i, layer in enumerate(layers, 1)]
     return layers, {given: _MEANS[given].format(_listed(what)) for what, _, given, _ in found if what}
+
+
+def _arguments(text: str) -> str:
+    """Options of the command line as arguments of a call."""
+    return re.sub(r"--([a-z-]+)( ignore)?", lambda match: match[1].replace("-", "_") + (
+        "='ignore'" if match[2] else "=True"), text)
 
 
 def _listed(names: list[str]) -> str:

@@ -15,13 +15,13 @@ from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relab
 from wdccheck.weights.readers.numpy_files import read_npy
 from wdccheck.weights.readers.source import Bounded, one_line, regular_file
 
-__all__ = ["TOLERANCE", "agrees_with_graph", "agrees_with_outputs"]
+__all__ = ["FUNCTIONS", "TOLERANCE", "agrees_with_graph", "agrees_with_outputs", "value"]
 
 TOLERANCE = 1e-4
 """Largest difference of two outputs that are taken as equal, over the largest output: rounding of float32."""
 
 _RANDOM = 4  # inputs at which a graph is evaluated
-_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # what may stand after the last layer
     "relu": lambda value: np.maximum(value, 0.0),
     "tanh": np.tanh,
     "sigmoid": lambda value: np.exp(-np.logaddexp(0.0, -value)),
@@ -50,7 +50,7 @@ def agrees_with_outputs(chain: Chain, check: Any, options: Options) -> str:
     first = next(step for step in chain.steps if isinstance(step, Dense))
     x = inputs.vectors("check: x", x, first.W.shape[1]).reshape(-1, first.W.shape[1])
     body, tail = _cut(chain.steps)
-    before = _value(body, x)
+    before = value(body, x)
     if np.size(y) != before.size:
         raise InvalidInput("check: y", f"{before.shape[1]} outputs for each of {len(x)} inputs x",
                            f"{np.size(y)} entries")
@@ -59,10 +59,10 @@ def agrees_with_outputs(chain: Chain, check: Any, options: Options) -> str:
     if not largest:
         raise InvalidInput("check: y", "outputs that are not all 0", "zeros")
     own = _kind(tail)
-    if own not in _FUNCTIONS and options.last_activation != "ignore":
-        raise InvalidInput("check", f"a last activation among {', '.join(_FUNCTIONS)}", own)
-    kinds = [kind for kind in dict.fromkeys([own, *_FUNCTIONS]) if kind in _FUNCTIONS]
-    off = {kind: np.abs(_FUNCTIONS[kind](before) - y) for kind in kinds}
+    if own not in FUNCTIONS and options.last_activation != "ignore":
+        raise InvalidInput("check", f"a last activation among {', '.join(FUNCTIONS)}", own)
+    kinds = [kind for kind in dict.fromkeys([own, *FUNCTIONS]) if kind in FUNCTIONS]
+    off = {kind: np.abs(FUNCTIONS[kind](before) - y) for kind in kinds}
     best = min(off, key=lambda kind: float(off[kind].max()))
     kind = best if options.last_activation == "ignore" else own
     worst = float(off[kind].max())
@@ -90,8 +90,8 @@ def agrees_with_graph(chain: Chain) -> str:
         return ""
     first = next((step for step in chain.steps if isinstance(step, Dense)), None)
     body, tail = _cut(chain.steps)
-    if first is None or _kind(tail) not in _FUNCTIONS or any(
-            isinstance(step, Activation) and step.kind not in _FUNCTIONS for step in body):
+    if first is None or _kind(tail) not in FUNCTIONS or any(
+            isinstance(step, Activation) and step.kind not in FUNCTIONS for step in body):
         return "none: an activation is not known here"
     x = np.random.default_rng(0).standard_normal((_RANDOM, first.W.shape[1]))
     with np.errstate(all="ignore"):
@@ -100,7 +100,7 @@ def agrees_with_graph(chain: Chain) -> str:
         except Exception as error:  # the code of others, on a file that may hold anything
             reason = error.found if isinstance(error, InvalidInput) else one_line(error)
             return f"none: {reason}"
-        ours = _FUNCTIONS[_kind(tail)](_value(body, x))
+        ours = FUNCTIONS[_kind(tail)](value(body, x))
     if not (np.isfinite(y).all() and np.isfinite(ours).all()):
         return "none: an overflow"
     largest = float(np.abs(y).max(initial=0.0))
@@ -143,7 +143,7 @@ def _kind(tail: Sequence[Step]) -> str:
     return " and ".join(dict.fromkeys(kinds)) or "no activation"
 
 
-def _value(steps: Sequence[Step], x: np.ndarray) -> np.ndarray:
+def value(steps: Sequence[Step], x: np.ndarray) -> np.ndarray:
     """The value after these steps."""
     for step in steps:
         match step:
@@ -152,7 +152,7 @@ def _value(steps: Sequence[Step], x: np.ndarray) -> np.ndarray:
             case Norm():
                 x = x * step.scale + step.shift
             case Activation():
-                x = _FUNCTIONS[step.kind](x)
+                x = FUNCTIONS[step.kind](x)
             case Relabel():
                 pass
     return x

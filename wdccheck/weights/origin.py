@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wdccheck.result_files import printable
+
+if TYPE_CHECKING:
+    from wdccheck.weights.readers.chain import Chain, Dense
 
 __all__ = ["Origin"]
 
@@ -48,6 +51,15 @@ class Origin:
     key: str = ""
     unused: tuple[str, ...] = ()
     checked: str = ""
+
+    @staticmethod
+    def of(chain: Chain, file: str, layers: Sequence[Dense], used: Mapping[str, str],
+           checked: Sequence[str] = ()) -> Origin:
+        """That of the layers that a chain gave under the options `used`, with what was evaluated."""
+        shapes = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
+        turned = {"--transpose": "every matrix of the file was transposed"} if chain.transposed else {}
+        return Origin(file, shapes, chain.ordered_by, {**turned, **chain.folds, **used}, chain.key,
+                      chain.unused, "; ".join(filter(None, (chain.checked, *checked))))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""

@@ -68,6 +68,10 @@ class Chain:
         Whether every array was transposed.
     folds : mapping of str to str
         What was multiplied together while reading, and what the bounds are of then.
+    in_python : bool
+        Whether it was given as an object: messages name arguments then, not options of the command line.
+    checked : str
+        What was evaluated already to see whether the chain is what it should be.
     evaluate : callable or None
         What the graph of the file gives for inputs of shape (count, n_in), by code of others, and who says
         it; None where the file has no graph.
@@ -80,6 +84,8 @@ class Chain:
     unused: tuple[str, ...] = ()
     transposed: bool = False
     folds: Mapping[str, str] = field(default_factory=dict)
+    in_python: bool = False
+    checked: str = ""
     evaluate: Callable[[np.ndarray], np.ndarray] | None = None
 
     def thing(self, label: str) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.weights.network import check_chain
 from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Step, dense, norm
 from wdccheck.weights.readers.parts import named_part, put_together, said
 from wdccheck.weights.readers.roles import owner, owners, role, says_role
 from wdccheck.weights.readers.selection import Ambiguous, Arrays, Selection
 from wdccheck.weights.readers.sequence import Named, in_one_sequence, missing, ways
 from wdccheck.weights.readers.source import natural, shown
+from wdccheck.weights.shapes import check_chain
 
 __all__ = ["named_chain"]
 
@@ -202,7 +202,10 @@ def _dense(source: str, group: _Group, transposed: bool, way: Sequence[str]) -> 
     thing = f"{source}: {group.label}" if group.label else source
     if W is None or W.ndim != 2:
         array = W if W is not None else next(iter(group.parts.values()))[1]
-        hint = {1: ", as of a bias, a normalization or an activation with weights", 4: ", as of a convolution"}.get(array.ndim, "")
+        hint = {1: ", as of a bias, a normalization or an activation with weights",
+                4: ", as of a convolution"}.get(array.ndim, "")
+        if not way and not transposed:
+            hint += "; --arrays NAME takes the matrices that are named"
         raise Ambiguous(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                         f"shape {array.shape}{hint}", way)
     if b is not None and not _may_be_bias(b, W):

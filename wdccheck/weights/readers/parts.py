@@ -126,7 +126,7 @@ def _spectral_norm(thing: str, W: np.ndarray, u: np.ndarray, v: np.ndarray) -> n
     """W / (u . W v)."""
     if W.ndim != 2 or (u.shape, v.shape) != ((W.shape[0],), (W.shape[1],)):
         raise InvalidInput(thing, "a matrix and its singular vectors", f"shapes {W.shape}, {u.shape}, "
-                           f"{v.shape}; torch.nn.utils.remove_spectral_norm(module) before saving makes it plain")
+                           f"{v.shape}; torch.nn.utils.remove_spectral_norm(module) makes it plain")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         sigma, size = float(u @ (W @ v)), float(np.abs(u) @ (np.abs(W) @ np.abs(v)))
         if not 1e-6 * size < sigma < np.inf:
