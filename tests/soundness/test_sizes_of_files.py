@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import pytest
 
-from examples.weight_files import put, refused, state, torch_bytes
+from examples.weight_files import legacy_bytes, put, refused, state, torch_bytes
 
 MUCH = 2**25  # bytes of zeros, which deflate to a thousandth
 FEW = 2**22  # bytes that a refusal may take
@@ -50,6 +50,11 @@ def keras(config):
 
 
 TORCH = torch_bytes(state("0 3 2"))
+with zipfile.ZipFile(io.BytesIO(TORCH)) as _archive:  # the tensor as 4096 x 4096 views of its first entry
+    TORCH_PICKLE = _archive.read("net/data.pkl").replace(
+        b"(K\x03K\x02t(K\x02K\x01t", b"(M\x00\x10M\x00\x10t(K\x00K\x00t")
+SIX = struct.pack("<q", 6)
+LEGACY = legacy_bytes(state("0 3 2"))
 HOSTILE = {
     "empty elements.mat": (mat(struct.pack("<II", 14, MUCH) + bytes(MUCH)), "flags, dimensions and a name"),
     "long.mat": (mat(matrix((2, 2), element(9, bytes(MUCH)))), "at most 32 bytes of data for shape (2, 2)"),
@@ -57,6 +62,9 @@ HOSTILE = {
     "storage.pt": (with_members(TORCH, {"net/data/0": bytes(MUCH)}), f"{MUCH} bytes"),
     "pickle.pt": (with_members(TORCH, {"net/data.pkl": bytes(MUCH)}), "at most 16777216 bytes"),
     "order.pt": (with_members(TORCH, {"net/byteorder": bytes(MUCH)}), "at most 16 bytes"),
+    "repeated.pt": (with_members(TORCH, {"net/data.pkl": TORCH_PICKLE}), "at most the 6 entries of its"),
+    "claims.ckpt": (LEGACY.replace(SIX, struct.pack("<q", 2**50)), "the storages that its tensors name"),
+    "longer.ckpt": (LEGACY + bytes(9), "bytes for its 2 storages"),
     "config.keras": (keras(b"{" + b" " * MUCH + b"}"), "at most 4194304 bytes"),
 }
 

@@ -100,7 +100,7 @@ def _made(arrays: Arrays, whole: str, fold: _Fold, parts: tuple[str, ...]) -> np
     thing = f"{arrays.source}: {fold.name} of {shown(whole)}"
     if any(one.dtype.kind not in "fiub" for one in read):
         raise InvalidInput(thing, "real numbers", " and ".join(str(one.dtype) for one in read))
-    read = [one.astype(np.float64) for one in read]
+    read = [one.astype(np.float64) for one in read]  # copies, which a fold may use up
     if not all(np.isfinite(one).all() for one in read):
         raise InvalidInput(thing, "finite numbers", "nan or inf")
     return fold.of(thing, *read)
@@ -118,8 +118,10 @@ def _weight_norm(thing: str, g: np.ndarray, v: np.ndarray) -> np.ndarray:
     largest = np.abs(v).max(axis=over, keepdims=True, initial=0.0)
     if v.size == 0 or not largest.all():
         raise InvalidInput(thing, "directions that are not 0", "a direction of zeros")
-    unit = np.ldexp(v, -np.frexp(largest)[1])
-    return np.asarray(g * (unit / np.sqrt((unit * unit).sum(axis=over, keepdims=True))))
+    unit = np.ldexp(v, -np.frexp(largest)[1], out=v)
+    unit /= np.sqrt((unit * unit).sum(axis=over, keepdims=True))
+    unit *= g
+    return unit
 
 
 def _spectral_norm(thing: str, W: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -131,7 +133,8 @@ def _spectral_norm(thing: str, W: np.ndarray, u: np.ndarray, v: np.ndarray) -> n
         sigma, size = float(u @ (W @ v)), float(np.abs(u) @ (np.abs(W) @ np.abs(v)))
         if not 1e-6 * size < sigma < np.inf:
             raise InvalidInput(thing, "a norm u . W v that is positive beyond rounding", repr(sigma))
-        return W / sigma
+        W /= sigma
+    return W
 
 
 def _pruned(thing: str, mask: np.ndarray, W: np.ndarray) -> np.ndarray:
@@ -139,7 +142,8 @@ def _pruned(thing: str, mask: np.ndarray, W: np.ndarray) -> np.ndarray:
     if mask.shape != W.shape or not np.isin(mask, (0.0, 1.0)).all():
         raise InvalidInput(thing, f"a mask of zeros and ones of shape {W.shape}", f"shape {mask.shape}"
                            if mask.shape != W.shape else "other numbers")
-    return np.where(mask == 1.0, W, 0.0)
+    W[mask == 0.0] = 0.0
+    return W
 
 
 _NORMED = _Fold("weight norm", "W = g v/|v|, |v| over the axes along which g has one entry; the "

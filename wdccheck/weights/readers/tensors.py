@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,6 +157,9 @@ def strided(thing: str, tensor: Tensor, load: Callable[[Storage], np.ndarray], r
     if tensor.unread:
         raise InvalidInput(thing, "a plain tensor", f"one {tensor.unread}")
     room.take(thing, tensor.shape)
+    if math.prod(tensor.shape) > tensor.storage.count:
+        raise InvalidInput(thing, f"at most the {shown(tensor.storage.count)} entries of its storage",
+                           f"shape {shown(tensor.shape)} (x.clone() has entries of its own)")
     block = load(tensor.storage)
     steps = [(n - 1) * stride for n, stride in zip(tensor.shape, tensor.strides, strict=True)]
     if 0 not in tensor.shape and tensor.offset + sum(steps) >= len(block):
