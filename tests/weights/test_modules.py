@@ -136,7 +136,7 @@ def test_parts_of_a_weight_are_put_together():
     g, v = np.linalg.norm(W1, axis=1, keepdims=True), 3 * W1
     net = ReLUNetwork.from_torch(Sequential([Linear(np.ones((3, 2)), weight_g=g, weight_v=v), ReLU()]))
     np.testing.assert_allclose(net.layers[0], W1, rtol=1e-6)
-    assert "'0.weight' of '0.weight_g' and '0.weight_v'" in net.origin.options["weight norm"]
+    assert "'0.weight' of '0.weight_g' and '0.weight_v'" in net.origin.folded[0]
     mask = np.array([[1.0, 0], [0, 1], [1, 1]])
     net = ReLUNetwork.from_torch(Sequential([Linear(W1, weight_orig=W1, weight_mask=mask), ReLU()]))
     np.testing.assert_array_equal(net.layers[0], W1 * mask)

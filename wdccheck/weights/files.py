@@ -129,10 +129,10 @@ def read_network(
     options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
     choice = Selection.of(arrays, key, from_, to, transpose)
     chain = _chain(path, replace(choice, treated=options.given))
-    layers, used = bias_free(chain, options)
+    layers, used, folded = bias_free(chain, options)
     check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
     checked = [agrees_with_graph(chain), "" if check is None else agrees_with_outputs(chain, check, options)]
-    return _network(chain, layers, used, *checked)
+    return _network(chain, layers, used, "; ".join(filter(None, checked)), folded)
 
 
 def read_layer(
@@ -164,9 +164,10 @@ def read_layer(
     return _network(chain, [_only(chain, "one matrix by --arrays, or --layer of a chain")], {})
 
 
-def _network(chain: Chain, layers: list[Dense], used: dict[str, str], *checked: str) -> ReLUNetwork:
+def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str = "",
+             folded: tuple[str, ...] = ()) -> ReLUNetwork:
     return ReLUNetwork(tuple(layer.W for layer in layers),
-                       Origin.of(chain, os.path.basename(chain.source), layers, used, checked))
+                       Origin.of(chain, os.path.basename(chain.source), layers, used, folded, checked))
 
 
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:

@@ -15,13 +15,13 @@ from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relab
 from wdccheck.weights.readers.numpy_files import read_npy
 from wdccheck.weights.readers.source import Bounded, one_line, regular_file
 
-__all__ = ["FUNCTIONS", "TOLERANCE", "agrees_with_graph", "agrees_with_outputs", "value"]
+__all__ = ["TOLERANCE", "agrees_with_graph", "agrees_with_outputs", "last_activation"]
 
 TOLERANCE = 1e-4
 """Largest difference of two outputs that are taken as equal, over the largest output: rounding of float32."""
 
 _RANDOM = 4  # inputs at which a graph is evaluated
-FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # what may stand after the last layer
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "relu": lambda value: np.maximum(value, 0.0),
     "tanh": np.tanh,
     "sigmoid": lambda value: np.exp(-np.logaddexp(0.0, -value)),
@@ -50,7 +50,7 @@ def agrees_with_outputs(chain: Chain, check: Any, options: Options) -> str:
     first = next(step for step in chain.steps if isinstance(step, Dense))
     x = inputs.vectors("check: x", x, first.W.shape[1]).reshape(-1, first.W.shape[1])
     body, tail = _cut(chain.steps)
-    before = value(body, x)
+    before = _value(body, x)
     if np.size(y) != before.size:
         raise InvalidInput("check: y", f"{before.shape[1]} outputs for each of {len(x)} inputs x",
                            f"{np.size(y)} entries")
@@ -59,10 +59,10 @@ def agrees_with_outputs(chain: Chain, check: Any, options: Options) -> str:
     if not largest:
         raise InvalidInput("check: y", "outputs that are not all 0", "zeros")
     own = _kind(tail)
-    if own not in FUNCTIONS and options.last_activation != "ignore":
-        raise InvalidInput("check", f"a last activation among {', '.join(FUNCTIONS)}", own)
-    kinds = [kind for kind in dict.fromkeys([own, *FUNCTIONS]) if kind in FUNCTIONS]
-    off = {kind: np.abs(FUNCTIONS[kind](before) - y) for kind in kinds}
+    if own not in _FUNCTIONS and options.last_activation != "ignore":
+        raise InvalidInput("check", f"a last activation among {', '.join(_FUNCTIONS)}", own)
+    kinds = [kind for kind in dict.fromkeys([own, *_FUNCTIONS]) if kind in _FUNCTIONS]
+    off = {kind: np.abs(_FUNCTIONS[kind](before) - y) for kind in kinds}
     best = min(off, key=lambda kind: float(off[kind].max()))
     kind = best if options.last_activation == "ignore" else own
     worst = float(off[kind].max())
@@ -89,18 +89,19 @@ def agrees_with_graph(chain: Chain) -> str:
     if chain.evaluate is None:
         return ""
     first = next((step for step in chain.steps if isinstance(step, Dense)), None)
-    body, tail = _cut(chain.steps)
-    if first is None or _kind(tail) not in FUNCTIONS or any(
-            isinstance(step, Activation) and step.kind not in FUNCTIONS for step in body):
+    steps, inner = chain.steps, not _known(chain.steps)
+    if inner:  # compared where the last activation, which may be any, has not acted yet
+        steps = steps[:max((i for i, step in enumerate(steps) if isinstance(step, Dense)), default=-1) + 1]
+    if first is None or not _known(steps):
         return "none: an activation is not known here"
     x = np.random.default_rng(0).standard_normal((_RANDOM, first.W.shape[1]))
     with np.errstate(all="ignore"):
         try:
-            y = np.asarray(chain.evaluate(x), np.float64)
+            y = np.asarray(chain.evaluate(x, inner), np.float64)
         except Exception as error:  # the code of others, on a file that may hold anything
             reason = error.found if isinstance(error, InvalidInput) else one_line(error)
             return f"none: {reason}"
-        ours = FUNCTIONS[_kind(tail)](value(body, x))
+        ours = _value(steps, x)
     if not (np.isfinite(y).all() and np.isfinite(ours).all()):
         return "none: an overflow"
     largest = float(np.abs(y).max(initial=0.0))
@@ -108,8 +109,26 @@ def agrees_with_graph(chain: Chain) -> str:
     if not worst <= TOLERANCE * largest:
         raise InvalidInput(chain.source, "a graph that onnx evaluates to what was read here",
                            f"outputs that differ by {worst:.3g} where the largest is {largest:.3g}")
-    return (f"these layers, before any option, give what onnx gives for the graph at {_RANDOM} random "
+    where = ", up to the last matrix" if inner else ""
+    return (f"these layers, before any option, give what onnx gives for the graph{where} at {_RANDOM} random "
             f"inputs, to {TOLERANCE} of the largest output")
+
+
+def last_activation(steps: Sequence[Step], x: np.ndarray, y: np.ndarray) -> str | None:
+    """What stands after these steps where outputs are y of shape (count, n_out) at inputs x; None: no such.
+
+    Every output may be off by `TOLERANCE` of the largest at its input.
+    """
+    try:
+        before = _value(steps, x)
+    except ValueError:  # shapes that do not chain
+        return None
+    largest = np.abs(y).max(axis=1, keepdims=True, initial=0.0)
+    room = TOLERANCE * np.maximum(largest, 1e-3 * largest.max(initial=0.0))
+    if before.shape != y.shape or not largest.any():
+        return None
+    kinds = ("no activation", *_FUNCTIONS)
+    return next((kind for kind in kinds if (np.abs(_FUNCTIONS[kind](before) - y) <= room).all()), None)
 
 
 def _pair(check: Any) -> tuple[Any, Any]:
@@ -138,12 +157,17 @@ def _cut(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     return list(steps[:last + 1]), list(steps[last + 1:])
 
 
+def _known(steps: Sequence[Step]) -> bool:
+    """Whether every activation can be evaluated here."""
+    return all(step.kind in _FUNCTIONS for step in steps if isinstance(step, Activation))
+
+
 def _kind(tail: Sequence[Step]) -> str:
     kinds = [step.kind for step in tail if isinstance(step, Activation)]
     return " and ".join(dict.fromkeys(kinds)) or "no activation"
 
 
-def value(steps: Sequence[Step], x: np.ndarray) -> np.ndarray:
+def _value(steps: Sequence[Step], x: np.ndarray) -> np.ndarray:
     """The value after these steps."""
     for step in steps:
         match step:
@@ -152,7 +176,7 @@ def value(steps: Sequence[Step], x: np.ndarray) -> np.ndarray:
             case Norm():
                 x = x * step.scale + step.shift
             case Activation():
-                x = FUNCTIONS[step.kind](x)
+                x = _FUNCTIONS[step.kind](x)
             case Relabel():
                 pass
     return x

@@ -13,7 +13,7 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
-from wdccheck.weights.forward import FUNCTIONS, TOLERANCE, value
+from wdccheck.weights.forward import TOLERANCE, last_activation
 from wdccheck.weights.readers.chain import Activation, Chain, Dense, Relabel, Step, dense, norm
 from wdccheck.weights.readers.parts import Folds, put_together, said
 from wdccheck.weights.readers.selection import Arrays, listed
@@ -50,12 +50,13 @@ def module_chain(module: Any) -> Chain:
         It has parts that are not covered, or it is no Sequential and computes something else than its parts
         one after the other.
     """
-    folds: dict[str, str] = {}
+    folds: Folds = {}
     parts = list(_leaves("", module))
     named = callable(getattr(module, "named_modules", None))
     if all(_leaf(one) for _, one in parts) or not (callable(module) and named):
         steps = [step for path, one in parts for step in _steps(path, one, folds)]
-        return Chain(_SOURCE, tuple(steps), "order of the modules", folds=folds, in_python=True)
+        return Chain(_SOURCE, tuple(steps), "order of the modules", folded=said(folds, folds),
+                     in_python=True)
     inside = [(path, one) for path, one in module.named_modules() if path]
     ends = [(path, one) for path, one in inside
             if not any(other.startswith(f"{path}.") for other, _ in inside)]
@@ -67,7 +68,7 @@ def module_chain(module: Any) -> Chain:
     checked = (f"these layers, before any option, with {kind} at the end, give what the module gives at "
                f"{_COUNT} random inputs, to {TOLERANCE} of the largest output")
     return Chain(_SOURCE, (*steps, *last), "order of the modules; that a ReLU follows each, its outputs say",
-                 folds=folds, in_python=True, checked=checked)
+                 folded=said(folds, folds), in_python=True, checked=checked)
 
 
 def _label(path: str, module: Any) -> str:
@@ -96,7 +97,7 @@ def _leaves(path: str, module: Any) -> Iterator[tuple[str, Any]]:
         yield from _leaves(f"{path}.{name}" if path else name, one)
 
 
-def _steps(path: str, module: Any, folds: dict[str, str]) -> list[Step]:
+def _steps(path: str, module: Any, folds: Folds) -> list[Step]:
     """What one module does; names of weights that were put together are added to `folds`."""
     kind, label = type(module).__name__, _label(path, module)
     if kind in _LINEAR:
@@ -117,7 +118,7 @@ def _steps(path: str, module: Any, folds: dict[str, str]) -> list[Step]:
                        f"{kind}; {_EXPORT}")
 
 
-def _linear(label: str, path: str, module: Any, folds: dict[str, str]) -> Dense:
+def _linear(label: str, path: str, module: Any, folds: Folds) -> Dense:
     """Its weight as it is used at evaluation: one of parts may be stale until the module is called."""
     if type(module).__name__ == "ParametrizedLinear" and getattr(module, "training", False):
         raise InvalidInput(f"{_SOURCE}: {label}", "evaluation, where a parametrization has one value",
@@ -128,9 +129,7 @@ def _linear(label: str, path: str, module: Any, folds: dict[str, str]) -> Dense:
     stale = {name.rpartition("_")[0] for name in given if name.rpartition("_")[2] in ("g", "v", "u", "orig")}
     arrays, made = put_together(Arrays(_SOURCE, {name: read for name, read in given.items()
                                                 if name not in stale}))
-    used: Folds = made
-    folds.update({name: f"{folds[name]}; {told}" if name in folds else told
-                  for name, told in said(used, arrays.entries).items()})
+    folds.update(made)
     unknown = [name for name in arrays.entries if name not in (f"{prefix}weight", f"{prefix}bias")]
     if unknown or f"{prefix}weight" not in arrays.entries:
         raise InvalidInput(f"{_SOURCE}: {label}", "a weight",
@@ -171,15 +170,8 @@ def _evaluated(module: Any, inside: Sequence[tuple[str, Any]], layers: Sequence[
         raise InvalidInput(_SOURCE, f"a module that maps a batch of shape (count, {first.W.shape[1]}) to one "
                            "array", f"{one_line(error)} in {name}; {inner}") from None
     steps = _with_gates(layers)
-    try:
-        before = value(steps, x)
-    except ValueError:
-        before = np.empty(0)
-    largest = np.abs(y).max(axis=1, keepdims=True, initial=0.0)
-    room = TOLERANCE * np.maximum(largest, 1e-3 * largest.max(initial=0.0))
-    for kind in ("no activation", *FUNCTIONS):
-        if before.shape == y.shape and largest.any() and (np.abs(FUNCTIONS[kind](before) - y) <= room).all():
-            return steps, kind
+    if (kind := last_activation(steps, x, y)) is not None:
+        return steps, kind
     raise InvalidInput(_SOURCE, "a Sequential, or a module that computes its Linear layers in order with a "
                        "ReLU after each", f"{name}, which gives other outputs; {inner}")
 

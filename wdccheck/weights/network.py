@@ -192,9 +192,11 @@ class ReLUNetwork:
         from wdccheck.weights.modules import module_chain
 
         chain = module_chain(module)
-        layers, used = bias_free(chain, Options(ignore_bias, fold_batchnorm, lift_bias, last_activation))
+        options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
+        layers, used, folded = bias_free(chain, options)
         check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
-        return cls(tuple(layer.W for layer in layers), Origin.of(chain, type(module).__name__, layers, used))
+        return cls(tuple(layer.W for layer in layers),
+                   Origin.of(chain, type(module).__name__, layers, used, folded))
 
     @classmethod
     def of(cls, value: Any) -> ReLUNetwork:

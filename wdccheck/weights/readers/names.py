@@ -107,7 +107,7 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     unused = [shown(name) for name in arrays.entries
               if name not in used and role(name)[1] != "count"]
     return Chain(source, tuple(steps), _ordered_by(arrays, choice, layers), arrays.key,
-                 (*unused, *arrays.elsewhere), choice.transpose, said(folds, taken))
+                 (*unused, *arrays.elsewhere), choice.transpose, folded=said(folds, taken))
 
 
 def _free(layers: Iterable[Named], groups: Iterable[_Group], norms: Mapping[str, str | None]) -> list[Named]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,7 +43,7 @@ class _Fold:
     of: Callable[..., np.ndarray]
 
 
-Folds = Mapping[str, tuple[_Fold, tuple[str, ...]]]
+Folds = dict[str, tuple[_Fold, tuple[str, ...]]]
 """The names of weights that were put together: how, and of which arrays."""
 
 
@@ -68,7 +68,7 @@ def put_together(arrays: Arrays) -> tuple[Arrays, Folds]:
         if match := _PART.fullmatch(name):
             key = match["stem"] + (match["old"] or match["new"]), "old" if match["old"] else "new"
             found.setdefault(key, {})[match["part"] or match["inner"]] = name
-    folds: dict[str, tuple[_Fold, tuple[str, ...]]] = {}
+    folds: Folds = {}
     for (whole, _), parts in found.items():
         roles = tuple(sorted(parts))
         if roles in _FOLDS and whole not in arrays.entries and whole not in folds:
@@ -84,14 +84,14 @@ def put_together(arrays: Arrays) -> tuple[Arrays, Folds]:
     return replace(arrays, entries=entries), folds
 
 
-def said(folds: Folds, used: Iterable[str]) -> dict[str, str]:
-    """What was folded, by its kind: which of the arrays `used`, of which parts, and what that means."""
+def said(folds: Folds, used: Iterable[str]) -> tuple[str, ...]:
+    """What was put together, one line for each kind: which of the arrays `used`, of which parts, and how."""
     kinds: dict[_Fold, list[str]] = {}
     for name in used:
         if name in folds:
             fold, parts = folds[name]
             kinds.setdefault(fold, []).append(f"{shown(name)} of {' and '.join(map(shown, parts))}")
-    return {fold.name: f"{listed(names, 4)}: {fold.means}" for fold, names in kinds.items()}
+    return tuple(f"{fold.name}: {listed(names, 4)}: {fold.means}" for fold, names in kinds.items())
 
 
 def _made(arrays: Arrays, whole: str, fold: _Fold, parts: tuple[str, ...]) -> np.ndarray:
