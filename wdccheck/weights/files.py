@@ -24,7 +24,7 @@ from wdccheck.weights.readers.keras import read_h5, read_keras
 from wdccheck.weights.readers.matlab import read_mat
 from wdccheck.weights.readers.names import named_chain
 from wdccheck.weights.readers.numpy_files import read_npy, read_npz
-from wdccheck.weights.readers.onnx_graph import read_onnx
+from wdccheck.weights.readers.onnx.graph import read_onnx
 from wdccheck.weights.readers.pytorch import read_torch
 from wdccheck.weights.readers.safetensors import read_safetensors
 from wdccheck.weights.readers.selection import Arrays, Selection, listed

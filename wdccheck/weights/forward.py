@@ -91,8 +91,8 @@ def agrees_with_graph(chain: Chain) -> str:
     first = next((step for step in chain.steps if isinstance(step, Dense)), None)
     steps, inner = chain.steps, not _known(chain.steps)
     if inner:  # compared where the last activation, which may be any, has not acted yet
-        steps = steps[:max((i for i, step in enumerate(steps) if isinstance(step, Dense)), default=-1) + 1]
-    if first is None or not _known(steps):
+        steps = steps[:chain.inner]
+    if first is None or (inner and not steps) or not _known(steps):
         return "none: an activation is not known here"
     x = np.random.default_rng(0).standard_normal((_RANDOM, first.W.shape[1]))
     with np.errstate(all="ignore"):

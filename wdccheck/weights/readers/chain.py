@@ -79,6 +79,8 @@ class Chain:
     evaluate : callable or None
         What the graph of the file gives for inputs of shape (count, n_in), by code of others, at its end
         (False) or right after the last matrix (True); None where the file has no graph.
+    inner : int
+        How many of the steps end right after the last matrix of the graph.
     folded : tuple of str
         What was computed, moved or passed over to get these steps.
     in_python : bool
@@ -94,6 +96,7 @@ class Chain:
     unused: tuple[str, ...] = ()
     transposed: bool = False
     evaluate: Callable[[np.ndarray, bool], np.ndarray] | None = None
+    inner: int = 0
     folded: tuple[str, ...] = ()
     in_python: bool = False
     checked: str = ""

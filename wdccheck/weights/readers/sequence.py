@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from wdccheck.weights.readers.selection import Ambiguous, Selection
-from wdccheck.weights.readers.source import natural, shown
+from wdccheck.weights.readers.source import in_quotes, natural, shown
 
 __all__ = ["Named", "in_one_sequence", "missing", "numbered", "ways"]
 
@@ -199,13 +198,8 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     if plain and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
     parted = [names] if any("," in name for name in names) else [[",".join(names)]]
-    text = " --arrays ".join(_in_quotes(part) for one in parted for part in one)
+    text = " --arrays ".join(in_quotes(part) for one in parted for part in one)
     return text if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
-
-
-def _in_quotes(name: str) -> str:
-    """As a shell takes it whole, whatever is in it."""
-    return f"'{name}'" if "'" not in name else shlex.quote(name)
 
 
 def _alike(paths: Sequence[Sequence[str]]) -> int:

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import reprlib
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "JSON", "LIMIT", "Bounded", "Room", "decoded", "json_object", "kind", "natural", "one_line",
+    "JSON", "LIMIT", "Bounded", "Room", "decoded", "in_quotes", "json_object", "kind", "natural", "one_line",
     "regular_file", "shown", "word",
 ]
 
@@ -153,6 +154,11 @@ def kind(magic: bytes) -> str:
 def one_line(error: Exception) -> str:
     """An exception in at most 100 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:100]
+
+
+def in_quotes(name: str) -> str:
+    """As a shell takes it whole, whatever is in it."""
+    return f"'{name}'" if "'" not in name else shlex.quote(name)
 
 
 def word(name: object) -> str:
