@@ -103,8 +103,8 @@ def _zipped(source: str, stream: Bounded) -> tuple[Any, Load]:
         return storage.decoded(archive.read(name), order)
 
     thing = f"{source}: member {shown(pickles[0])}"
-    return plain_data(thing, archive.read(pickles[0], PICKLE), understood, reduced, stored), \
-        functools.cache(load)
+    data = plain_data(thing, archive.read(pickles[0], PICKLE), understood, reduced, stored)
+    return data, functools.cache(load)
 
 
 def _legacy(source: str, stream: Bounded, size: int) -> tuple[Any, Load]:

@@ -151,9 +151,9 @@ def kind(magic: bytes) -> str:
     return f"a file that begins with {magic[:8]!r}"
 
 
-def one_line(error: Exception) -> str:
-    """An exception in at most 100 characters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:100]
+def one_line(error: Exception, named: bool = True) -> str:
+    """An exception in at most 100 characters, with the name of its class or without."""
+    return " ".join(f"{f'{type(error).__name__}: ' * named}{error}".split())[:100]
 
 
 def in_quotes(name: str) -> str:

@@ -80,6 +80,9 @@ class Tensor:
     strides: tuple[int, ...]
     unread: str = ""
 
+    def __repr__(self) -> str:
+        return f"a tensor of shape {shown(self.shape)}"
+
     @property
     def may_be_a_matrix(self) -> bool:
         """Whether a layer could be meant by it."""

@@ -36,12 +36,18 @@ class Global:
 
     name: str
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True)
 class Inert:
     """A value that only stands in a file: it is not made, and what is put into it is dropped."""
 
     name: str
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 class _Mark:
@@ -74,15 +80,18 @@ def plain_data(
     """
     if isinstance(data, bytes) and len(data) > PICKLE:
         raise InvalidInput(thing, f"at most {PICKLE} bytes", f"{len(data)}")
-    machine = _Machine(thing, understood, reduce, tensor)
+    machine, at = _Machine(thing, understood, reduce, tensor), 0
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for opcode, argument, position in pickletools.genops(data):
+            at = position or 0
             machine.step(opcode.name, argument)
         (result,) = machine.stack
     except InvalidInput:
         raise
     except Exception as error:  # malformed bytes: an empty stack, an unknown opcode, a list as a key
-        raise InvalidInput(thing, "a well-formed pickle of plain data", one_line(error)) from None
+        why = f": {one_line(error, named=False)}" if type(error) is ValueError else ""
+        raise InvalidInput(thing, "a well-formed pickle of plain data",
+                           f"a damaged one, at byte {at}{why} (torch.save writes it again)") from None
     return result
 
 
@@ -153,11 +162,12 @@ class _Machine:
             if isinstance(self.stack[-1], Inert):
                 return True
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-                if not isinstance(key, str | int | float | None):  # the hash of a tuple may take forever
-                    raise ValueError(f"a key of type {type(key).__name__}")
-                if key in self.stack[-1]:
-                    raise InvalidInput(self.thing, "every name once", f"{shown(key)} twice")
-                dict.__setitem__(self.stack[-1], key, value)
+                # the hash of a tuple may take forever
+                plain = isinstance(key, str | int | float | None)
+                name: Any = key if plain else shown(key)
+                if name in self.stack[-1]:
+                    raise InvalidInput(self.thing, "every name once", f"{shown(name)} twice")
+                dict.__setitem__(self.stack[-1], name, value)
         else:
             return False
         return True
