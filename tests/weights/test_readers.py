@@ -108,7 +108,8 @@ def test_checkpoints_that_hold_two_networks(tmp_path):
     one = tensor((2, 3), (3, 1))[2:-1]
     two = b"\x80\x02}X\x05\0\0\0model" + one + b"sX\x03\0\0\0net" + one + b"s."
     path = put(tmp_path, "net.pt", torch_file(two, [("data/0", SIX.tobytes())]))
-    refused(path, "found 2; take one with --key 'model' (3-2) or --key 'net' (3-2)")
+    refused(path, "take one with --arrays 'model.w' (3-2) or --arrays 'net.w' (3-2)")
+    assert read_network(path, key="model").dims == read_network(path, arrays="net.w").dims == (3, 2)
 
 
 # ---- safetensors

@@ -67,6 +67,7 @@ READ = {  # what is saved, the layers
         (W1, W2)),
     "a default dictionary": (
         {"net": PLAIN, "log": Named("collections.defaultdict", Named("builtins.list"))}, (W1, W2)),
+    "layers by name": ({"net": {"fc1": {"weight": W1}, "fc2": {"weight": W2}}, "n": 1}, (W1, W2)),
     "deeper keys": ({"a": {"b": {"c": PLAIN}}, "n": 1}, (W1, W2)),
 }
 
@@ -76,6 +77,21 @@ READ = {  # what is saved, the layers
 def test_what_torch_save_writes_is_read(tmp_path, name, save):
     data, layers = READ[name]
     same(wc.read_network(put(tmp_path, "net.pt", save(data))), *layers)
+
+
+B1, B2 = np.ones(8), np.ones(12)
+
+
+@pytest.mark.parametrize("data", [
+    [W1, B1, W2, B2], (parameter(W1), parameter(B1), W2, B2), [(W1, B1), (W2, B2)],
+    {"net": [[W1, B1], [W2, B2]]}, {"weights": [W1, W2], "biases": [B1, B2]},
+    {"b": [B1, B2], "W": [W1, W2], "n": 2}, {0: {"W": W1, "b": B1}, 1: (W2, B2)},
+    {"fc1": {"weight": W1, "bias": B1}, "fc2": {"weight": W2, "bias": B2}}])
+def test_biases_in_lists_and_layers_are_not_lost(tmp_path, data):
+    path = put(tmp_path, "net.pt", torch_bytes(data))
+    refused(lambda: wc.read_network(path), "a bias of array '", "(--ignore-bias or --lift-bias would")
+    same(wc.read_network(path, ignore_bias=True), W1, W2)
+    assert wc.read_network(path, lift_bias=True).origin.unused == ()
 
 
 def test_what_stands_beside_is_said(tmp_path):

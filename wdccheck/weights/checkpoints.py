@@ -33,7 +33,8 @@ def checkpoint_chain(source: str, held: Sequence[Held], choice: Selection) -> Ch
     """
     found = _meant(held, choice)
     if len(found) != 1:
-        matrices = [one for one in found or held if one.has_matrices] or list(held)
+        every = [one for one in found or held if not one.inside] or found
+        matrices = [one for one in every if one.has_matrices] or every
         required = ("one dictionary of tensors, or --key to choose one" if choice.key is None else
                     f"a key of a dictionary that holds tensors, and not {shown(choice.key)}")
         left = f" and {len(matrices) - _TRIED} more" if len(matrices) > _TRIED else ""
@@ -41,16 +42,21 @@ def checkpoint_chain(source: str, held: Sequence[Held], choice: Selection) -> Ch
                         [_way(one, choice) for one in matrices[:_TRIED]])
     one = found[0].arrays
     others = [f"{listed(map(shown, other.arrays.entries), 2)} of "
-              f"{shown(other.key) if other.key else 'the top'}" for other in held if other is not found[0]]
+              f"{shown(other.key) if other.key else 'the top'}" for other in held
+              if other is not found[0] and not other.inside]
     return named_chain(replace(one, elsewhere=(*one.elsewhere, *others)), choice)
 
 
 def _meant(held: Sequence[Held], choice: Selection) -> list[Held]:
     """The dictionaries that may be meant."""
-    matrices = [one for one in held if one.has_matrices] or list(held)
     if choice.key is not None:
         exact = [one for one in held if one.key == choice.key]
-        return exact or [one for one in matrices if one.key.startswith(f"{choice.key}.")]
+        if exact:
+            return [one for one in exact if not one.inside] or exact
+    every = [one for one in held if not one.inside]
+    matrices = [one for one in every if one.has_matrices] or every
+    if choice.key is not None:
+        return [one for one in matrices if one.key.startswith(f"{choice.key}.")]
     if choice.arrays and len(matrices) > 1:  # the names may say which
         return [one for one in matrices if choice.fits(one.arrays.entries)]
     called = [one for one in matrices if one.key.endswith("state_dict")]

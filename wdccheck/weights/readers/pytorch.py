@@ -6,8 +6,7 @@ import functools
 import io
 import math
 import struct
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.archive import Archive
+from wdccheck.weights.readers.containers import Container, containers
 from wdccheck.weights.readers.selection import Arrays, listed
 from wdccheck.weights.readers.source import Bounded, Room, kind, shown
 from wdccheck.weights.readers.tensors import Storage, Tensor, reduced, stored, strided, understood
@@ -25,7 +25,6 @@ __all__ = ["LEGACY", "Held", "read_torch"]
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How torch.save of PyTorch before 1.6 begins."""
 
-_DEEPEST, _CONTAINERS = 1000, 4096  # characters of a key; dictionaries and lists of a checkpoint
 _VERSION = 1001  # of the format before 1.6
 
 Load = Callable[[Storage], np.ndarray]
@@ -43,11 +42,14 @@ class Held:
         Whether one of them may be a layer.
     entries : int
         Numbers that they claim to have together.
+    inside : bool
+        Whether another one has its tensors, too.
     """
 
     arrays: Arrays
     has_matrices: bool
     entries: int
+    inside: bool
 
     @property
     def key(self) -> str:
@@ -75,10 +77,10 @@ def read_torch(source: str, stream: Bounded, size: int) -> list[Held]:
         data, load = _legacy(source, stream, size)
     else:
         raise InvalidInput(source, "what torch.save writes", kind(magic))
-    found = _held(source, {"": data} if isinstance(data, Tensor) else data, load)
-    if not found:
+    held = containers(source, {"": data} if isinstance(data, Tensor) else data)
+    if not held:
         raise InvalidInput(source, "a tensor, a state dict, or a checkpoint that holds one", _told(data))
-    return found
+    return [_held(source, one, load) for one in held]
 
 
 def _zipped(source: str, stream: Bounded) -> tuple[Any, Load]:
@@ -139,50 +141,17 @@ def _legacy(source: str, stream: Bounded, size: int) -> tuple[Any, Load]:
     return data, functools.cache(load)
 
 
-def _held(source: str, data: Any, load: Load) -> list[Held]:
-    """Every dictionary or list in a checkpoint that holds tensors, but for the state of an optimizer."""
-    found: list[Held] = []
-    waiting: deque[tuple[str, Any]] = deque([("", data)])
-    seen: set[int] = set()
-    while waiting:
-        key, value = waiting.popleft()
-        if id(value) in seen or (isinstance(value, dict) and {"state", "param_groups"} <= value.keys()):
-            continue
-        seen.add(id(value))
-        if len(key) > _DEEPEST or len(seen) > _CONTAINERS:
-            raise InvalidInput(source, f"at most {_CONTAINERS} dictionaries and lists, not deep in each "
-                               "other", "more")
-        pairs = (value.items() if isinstance(value, dict) else
-                 enumerate(value) if isinstance(value, list | tuple) else ())
-        items = [(name if isinstance(name, str) else shown(name), one) for name, one in pairs]
-        if any(isinstance(one, Tensor) for _, one in items):
-            found.append(_group(source, key, items, load))
-        waiting += [(f"{key}.{name}" if key else name, one) for name, one in items
-                    if isinstance(one, dict | list | tuple) and one]
-    return found
-
-
-def _group(source: str, key: str, items: Iterable[tuple[str, Any]], load: Load) -> Held:
-    """The tensors of one dictionary, and what else stands in it."""
+def _held(source: str, one: Container, load: Load) -> Held:
     room = Room()
-    tensors: dict[str, Tensor] = {}
-    rest = []
-    for name, one in items:
-        if not isinstance(one, Tensor):
-            rest += [] if isinstance(one, dict) else [f"{shown(name)}, no tensor"]
-        elif name in tensors:
-            raise InvalidInput(f"{source}: array {shown(name)}", "every name once", "it twice")
-        else:
-            tensors[name] = one
 
     def read(name: str) -> np.ndarray:
-        thing = f"{source}: array {shown(f'{key}: ' * bool(key) + name)}"
-        return strided(thing, tensors[name], load, room)
+        thing = f"{source}: array {shown(f'{one.key}: ' * bool(one.key) + name)}"
+        return strided(thing, one.tensors[name], load, room)
 
-    arrays = Arrays(source, {name: functools.partial(read, name) for name in tensors}, key=key,
-                    elsewhere=tuple(rest))
-    entries = sum(math.prod(one.shape) for one in tensors.values())
-    return Held(arrays, any(one.may_be_a_matrix for one in tensors.values()), entries)
+    arrays = Arrays(source, {name: functools.partial(read, name) for name in one.tensors}, key=one.key,
+                    elsewhere=tuple(f"{shown(name)}, no tensor" for name in one.rest))
+    entries = sum(math.prod(tensor.shape) for tensor in one.tensors.values())
+    return Held(arrays, bool(one.matrices), entries, one.inside)
 
 
 def _told(data: Any) -> str:

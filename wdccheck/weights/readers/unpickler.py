@@ -163,11 +163,10 @@ class _Machine:
                 return True
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
                 # the hash of a tuple may take forever
-                plain = isinstance(key, str | int | float | None)
-                name: Any = key if plain else shown(key)
-                if name in self.stack[-1]:
-                    raise InvalidInput(self.thing, "every name once", f"{shown(name)} twice")
-                dict.__setitem__(self.stack[-1], name, value)
+                word = key if isinstance(key, str | int | float | None) else shown(key)
+                if word in self.stack[-1]:
+                    raise InvalidInput(self.thing, "every name once", f"{shown(word)} twice")
+                dict.__setitem__(self.stack[-1], word, value)
         else:
             return False
         return True
