@@ -79,16 +79,16 @@ def read_network(
     Parameters
     ----------
     path : path-like
-        ``.npy`` (one layer), ``.npz``, ``.mat`` (version 5), ``.safetensors``, ``.pt`` or ``.pth`` (a state
-        dict of PyTorch, or a checkpoint that holds one): arrays W_i of shape (n_i, n_{i-1}), layers in
+        ``.npy`` (one layer), ``.npz``, ``.mat`` (version 5), ``.safetensors``, ``.pt`` (what torch.save
+        writes: a state dict, a checkpoint that holds one, tensors): arrays W_i of shape (n_i, n_{i-1}), layers in
         natural order of their names (W2 before W10), a ReLU after each assumed. ``.onnx``, ``.keras`` and
-        ``.h5`` (whole models of Keras): layers and activations as the model has them.
+        ``.h5`` (whole models of Keras): layers and activations as the model has them. What the file holds decides, not its name.
     arrays : str or iterable of str, optional
         Arrays of the file that are the layers, in the order given: names, or patterns like ``'decoder.*'``,
         which stand for what they match in the order of the file (of ``.mat`` and ``.safetensors``, whose
         writers sort names: in natural order). Biases and batch norm of these layers come along.
     key : str, optional
-        The dictionary of a checkpoint, ``.pt`` or ``.pth``, that holds the arrays: ``'a.b'`` is b within a.
+        The dictionary of a checkpoint of PyTorch that holds the arrays: ``'a.b'`` is b within a.
     from_, to : str, optional
         Where in a graph the network begins and ends: values or nodes of ``.onnx``, layers of Keras.
     transpose : bool
