@@ -71,7 +71,8 @@ class Generator(Sequential):
 
 
 KINDS = {name: type(name, (ReLU,), {}) for name in (
-    "Identity", "Dropout1d", "Flatten", "Unflatten", "LeakyReLU", "Sigmoid", "Tanh", "Conv2d", "Block")}
+    "Identity", "Dropout1d", "Flatten", "Unflatten", "LeakyReLU", "Sigmoid", "Tanh", "Conv2d", "Block",
+    "DropoutBlock")}
 
 
 def one(name):
@@ -215,6 +216,7 @@ def test_a_module_that_computes_something_else_is_refused(model, fragments):
         (Sequential([Linear(W1, b1), ReLU()]), "a bias of Linear '0' .ignore_bias=True or lift_bias=True"),
         (Sequential([Linear(W1), one("LeakyReLU")]), "found LeakyReLU after the last layer"),
         (Sequential([Linear(W1), one("Tanh"), Linear(W2), ReLU()]), "a ReLU after Linear '0' .* found tanh"),
+        (Sequential([Linear(W1), one("DropoutBlock"), ReLU()]), "DropoutBlock '1'"),
         (Sequential([Linear(W1), one("Block")]), "Block '1': .* found Block; torch.onnx.export"),
         (Generator([Linear(W1), ReLU()]), "module: Generator: .* found Generator; torch.onnx.export"),
         (Sequential([Linear(W1), Sequential([Linear(W2)]), ReLU()]), "Linear '0': a ReLU after"),

@@ -95,6 +95,7 @@ INNER = "0.parametrizations.weight"
     ({"0.weight": W1, "0.weight_g": np.ones((8, 1)), "0.weight_v": W1}, ["remove_weight"]),
     ({"0.weight": W1, "0.lora_A.weight": np.ones((2, 3)), "0.lora_B.weight": np.ones((8, 2))},
      ["low-rank adapter", "merge_and_unload()"]),
+    ({"0.weight": W1, "0.weight_scale": np.ones(())}, ["a quantized weight", "x.dequantize()"]),
     ({"rnn.weight_ih_l0": W1}, ["a recurrent layer"]), ({"attn.in_proj_weight": W1}, ["an attention layer"]),
 ])
 def test_parts_that_make_no_weight_name_the_call_that_does(tmp_path, arrays, fragments):

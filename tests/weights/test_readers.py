@@ -104,6 +104,15 @@ def test_a_pickle_that_grows_exponentially_is_refused_at_once(tmp_path):
     refused(put(tmp_path, "net.pt", torch_file(b"\x80\x02}X\x01\0\0\0a" + nested[2:] + b"s.")))
 
 
+def test_a_long_name_that_many_keys_would_repeat_is_refused(tmp_path):
+    long = b"X" + struct.pack("<I", 2**20) + b"n" * 2**20 + b"q\x00"
+    inner = b"}K\x00" + tensor((2, 3), (3, 1))[3:-2].replace(b"X\x01\0\0\0w", b"") + b"s"
+    body = b"\x80\x02]}" + long + inner + b"sa" + 200 * (b"}h\x00" + inner + b"sa")
+    path = put(tmp_path, "net.pt", torch_file(body + b".", [("data/0", SIX.tobytes())]))
+    refused(path, "names of at most 1000 characters")
+    read_or_refused(path)
+
+
 def test_checkpoints_that_hold_two_networks(tmp_path):
     one = tensor((2, 3), (3, 1))[2:-1]
     two = b"\x80\x02}X\x05\0\0\0model" + one + b"sX\x03\0\0\0net" + one + b"s."

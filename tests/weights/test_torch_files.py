@@ -101,7 +101,8 @@ def test_what_stands_beside_is_said(tmp_path):
 
 @pytest.mark.parametrize("data", [
     {"state_dict": PLAIN, "ema_state_dict": PLAIN}, {"state_dict": PLAIN, "generator": PLAIN},
-    {"state_dict": PLAIN, "W1": W1}, {"generator": PLAIN, "fixed_noise": W1}])
+    {"state_dict": PLAIN, "W1": W1}, {"state_dict": PLAIN, "shadow": [W1, W2]},
+    {"generator": PLAIN, "fixed_noise": W1}])
 def test_two_that_may_be_the_network_are_refused(tmp_path, data):
     path = put(tmp_path, "net.pt", torch_bytes(data))
     refused(lambda: wc.read_network(path), "--key to choose one required, found 2", "--key '")
@@ -176,6 +177,7 @@ def test_a_tensor_that_is_not_plain_is_refused_where_it_is_a_layer(tmp_path, nam
 @pytest.mark.parametrize(("data", "fragments"), [
     ({"net": Named("__main__.Net")}, ["'__main__.Net', which is not executed", "torch.save(torch.load("]),
     ({"W": Named("numpy.core.multiarray._reconstruct")}, ["NumPy arrays among them: np.savez('net.npz'"]),
+    (ADAM, ["the state of an optimizer: torch.save(model.state_dict(), 'net.pt')"]),
     ({"epoch": 3}, ["a dictionary without tensors: 'epoch'"]), ([1, 2], ["a list without tensors"]),
     (Named("argparse.Namespace"), ["a value of the kind 'argparse.Namespace'"]),
     ({"a": W1, 0: W1, "0": W1}, ["every name once"]),

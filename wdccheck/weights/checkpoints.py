@@ -9,7 +9,6 @@ from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.chain import Chain, Dense, Norm
 from wdccheck.weights.readers.names import named_chain
 from wdccheck.weights.readers.pytorch import Held
-from wdccheck.weights.readers.roles import says_role
 from wdccheck.weights.readers.selection import Ambiguous, Selection, listed
 from wdccheck.weights.readers.source import shown
 
@@ -22,7 +21,7 @@ def checkpoint_chain(source: str, held: Sequence[Held], choice: Selection) -> Ch
     """The chain of the dictionary of tensors that is meant.
 
     It is the one of the key that was asked for; the only one that has matrices; or the only one that is
-    called a state dict, where the others are loose tensors without names of layers.
+    called a state dict, where nothing suggests that the others are layers.
 
     Raises
     ------
@@ -60,8 +59,8 @@ def _meant(held: Sequence[Held], choice: Selection) -> list[Held]:
     if choice.arrays and len(matrices) > 1:  # the names may say which
         return [one for one in matrices if choice.fits(one.arrays.entries)]
     called = [one for one in matrices if one.key.endswith("state_dict")]
-    loose = [one for one in matrices if not any(map(says_role, one.arrays.entries))]
-    return called if len(called) == 1 and len(loose) == len(matrices) - 1 else matrices
+    others = [one for one in matrices if one not in called]
+    return called if len(called) == 1 and all(one.loose for one in others) else matrices
 
 
 def _way(one: Held, choice: Selection) -> str:

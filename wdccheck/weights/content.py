@@ -42,7 +42,7 @@ def content(source: str, suffix: str, stream: Bounded, size: int, known: tuple[s
     stream.seek(0)
     other = next((what for magic, what in _OTHERS.items() if head.lstrip().startswith(magic)), "")
     if head[257:262] == b"ustar":
-        other = "a tar archive: unpack it"
+        other = "a tar archive: unpack it, or torch.save(torch.load(FILE), 'net.pt') if PyTorch wrote it"
     if head.startswith(b"PK") and not found:
         other = "a zip archive of other files: unpack it"
     if other or not found:

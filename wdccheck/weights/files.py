@@ -80,9 +80,10 @@ def read_network(
     ----------
     path : path-like
         ``.npy`` (one layer), ``.npz``, ``.mat`` (version 5), ``.safetensors``, ``.pt`` (what torch.save
-        writes: a state dict, a checkpoint that holds one, tensors): arrays W_i of shape (n_i, n_{i-1}), layers in
-        natural order of their names (W2 before W10), a ReLU after each assumed. ``.onnx``, ``.keras`` and
-        ``.h5`` (whole models of Keras): layers and activations as the model has them. What the file holds decides, not its name.
+        writes: a state dict, a checkpoint that holds one, tensors): arrays W_i of shape (n_i, n_{i-1}),
+        layers in natural order of names (W2 before W10), a ReLU after each assumed. ``.onnx``, ``.keras`` and
+        ``.h5`` (whole models of Keras): layers and activations as the model has them. What the file holds
+        decides, not its name.
     arrays : str or iterable of str, optional
         Arrays of the file that are the layers, in the order given: names, or patterns like ``'decoder.*'``,
         which stand for what they match in the order of the file (of ``.mat`` and ``.safetensors``, whose

@@ -28,7 +28,8 @@ _KINDS = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"} | {kind: kind fo
     "Hardsigmoid", "Hardswish", "PReLU", "RReLU", "LogSigmoid", "Tanhshrink", "Softshrink", "Hardshrink",
     "Threshold", "Softmax", "LogSoftmax", "Softmin")}
 _RESHAPES = ("Unflatten",)
-_NOTHING = ("Identity", "Flatten")  # and every Dropout
+_NOTHING = ("Identity", "Flatten", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout",
+            "FeatureAlphaDropout")
 _PARTS = [f"{name}_{part}" for name in ("weight", "bias") for part in ("g", "v", "u", "orig", "mask")]
 _SOURCE = "module"
 _COUNT = 64  # inputs at which a module is evaluated
@@ -78,7 +79,7 @@ def _label(path: str, module: Any) -> str:
 
 def _leaf(module: Any) -> bool:
     kind = type(module).__name__
-    return kind in (*_LINEAR, *_NORMS, *_KINDS, *_RESHAPES, *_NOTHING) or "Dropout" in kind
+    return kind in (*_LINEAR, *_NORMS, *_KINDS, *_RESHAPES, *_NOTHING)
 
 
 def _leaves(path: str, module: Any) -> Iterator[tuple[str, Any]]:
@@ -105,14 +106,14 @@ def _steps(path: str, module: Any, folds: Folds) -> list[Step]:
     if kind in _NORMS:
         if getattr(module, "running_mean", None) is None or getattr(module, "running_var", None) is None:
             raise InvalidInput(f"{_SOURCE}: {label}", "batch norm with track_running_stats=True", "none")
-        mean, var, gamma, beta = (_host(getattr(module, name, None))
+        mean, var, gamma, beta = (_numbers(label, module, name)
                                   for name in ("running_mean", "running_var", "weight", "bias"))
         return [norm(_SOURCE, label, mean, var, gamma, beta, float(getattr(module, "eps", 1e-5)))]
     if kind in _KINDS:
         return [Activation(label, _KINDS[kind])]
     if kind in _RESHAPES:
         return [Relabel(label)]
-    if kind in _NOTHING or "Dropout" in kind:
+    if kind in _NOTHING:
         return []
     raise InvalidInput(f"{_SOURCE}: {label}", "a Sequential of Linear, ReLU, BatchNorm1d, Dropout, Identity",
                        f"{kind}; {_EXPORT}")
@@ -124,7 +125,7 @@ def _linear(label: str, path: str, module: Any, folds: Folds) -> Dense:
         raise InvalidInput(f"{_SOURCE}: {label}", "evaluation, where a parametrization has one value",
                            "training; call model.eval() before")
     prefix = f"{path}." if path else ""
-    given = {prefix + name: _reader(module, name) for name in ("weight", "bias", *_PARTS)
+    given = {prefix + name: _reader(label, module, name) for name in ("weight", "bias", *_PARTS)
              if getattr(module, name, None) is not None}
     stale = {name.rpartition("_")[0] for name in given if name.rpartition("_")[2] in ("g", "v", "u", "orig")}
     arrays, made = put_together(Arrays(_SOURCE, {name: read for name, read in given.items()
@@ -140,12 +141,14 @@ def _linear(label: str, path: str, module: Any, folds: Folds) -> Dense:
     return dense(_SOURCE, label, W, None if bias is None else bias())
 
 
-def _reader(module: Any, name: str) -> Callable[[], Any]:
-    return lambda: _host(getattr(module, name))
+def _reader(label: str, module: Any, name: str) -> Callable[[], Any]:
+    return lambda: _numbers(label, module, name)
 
 
-def _host(tensor: Any) -> Any:
-    return None if tensor is None else inputs.on_host(tensor)
+def _numbers(label: str, module: Any, name: str) -> Any:
+    """An attribute as an array; None if it is not there."""
+    tensor = getattr(module, name, None)
+    return None if tensor is None else inputs.real(f"{_SOURCE}: {label}, its {name}", tensor)
 
 
 def _evaluated(module: Any, inside: Sequence[tuple[str, Any]], layers: Sequence[Step],
@@ -163,9 +166,9 @@ def _evaluated(module: Any, inside: Sequence[tuple[str, Any]], layers: Sequence[
     x = rng.standard_normal((_COUNT, first.W.shape[1])) * 10.0 ** rng.uniform(-1, 1, (_COUNT, 1))
     try:
         tensor = next(one.weight for _, one in inside if type(one).__name__ in _LINEAR)
-        y = inputs.real("its output", inputs.on_host(module(tensor.new_tensor(x.tolist()))))
+        y = inputs.real("its output", module(tensor.new_tensor(x.tolist())))
         y = y.reshape(_COUNT, -1)
-        x = inputs.real("x", inputs.on_host(tensor.new_tensor(x.tolist())))
+        x = inputs.real("x", tensor.new_tensor(x.tolist()))
     except Exception as error:  # the module is the code of others
         raise InvalidInput(_SOURCE, f"a module that maps a batch of shape (count, {first.W.shape[1]}) to one "
                            "array", f"{one_line(error)} in {name}; {inner}") from None

@@ -157,9 +157,9 @@ class ReLUNetwork:
         """The weights of a PyTorch module, or of anything built like one, as it acts at evaluation.
 
         A ``Sequential`` is followed by the names of the classes in it: ``Linear``, ``ReLU``,
-        ``BatchNorm1d``; ``Identity``, ``Flatten`` and whatever has ``Dropout`` in its name pass. Another
-        module, in evaluation mode, is called at random inputs: it is taken only if it gives what its
-        ``Linear`` layers in order, with a ReLU after each, give. PyTorch itself is not imported.
+        ``BatchNorm1d``; ``Identity``, ``Flatten`` and every ``Dropout`` pass. Another module, in
+        evaluation mode, is called at random inputs: it is taken only if it gives what its ``Linear``
+        layers in order, with a ReLU after each, give. PyTorch itself is not imported.
 
         Parameters
         ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from wdccheck.errors import InvalidInput
@@ -50,6 +51,13 @@ class Container:
         """Those that may be layers."""
         return [one for one in self.tensors.values() if one.may_be_a_matrix]
 
+    @property
+    def loose(self) -> bool:
+        """Whether nothing suggests that these are layers: no name of one, no matrix that follows another."""
+        shapes = [one.shape for one in self.matrices]
+        return not any(map(says_role, self.tensors)) and not any(
+            before[:1] == after[1:] for before, after in pairwise(shapes))
+
 
 def containers(source: str, data: Any) -> list[Container]:
     """All of them from the top down, but for the state of an optimizer.
@@ -71,6 +79,8 @@ def containers(source: str, data: Any) -> list[Container]:
             raise InvalidInput(source, f"at most {_MOST} dictionaries and lists, not deep in each other",
                                "more")
         items = _items(value)
+        if any(len(name) > _DEEPEST for name, _ in items):  # many keys of one long name would take gigabytes
+            raise InvalidInput(source, f"names of at most {_DEEPEST} characters", "a longer one")
         tensors = {name: one for name, one in items if isinstance(one, Tensor)}
         if len(tensors) < sum(isinstance(one, Tensor) for _, one in items):
             raise InvalidInput(source, "every name once", f"one of {shown(list(tensors))} twice")

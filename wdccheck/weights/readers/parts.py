@@ -29,6 +29,8 @@ _CALLS = [  # what a name is a part of, and how to have plain weights
                                  "torch.nn.utils.remove_spectral_norm(module) before saving makes it plain"),
     (r"lora_(A|B|embedding)|lora_magnitude", "a part of a low-rank adapter; model.merge_and_unload() of peft "
                                              "before saving adds it to the weights"),
+    (r"weight_(scale|zero_point|format)|\.SCB$|weight\.(absmax|quant)",
+     "a part of a quantized weight; x.dequantize() before saving makes it plain"),
     (r"(weight|bias)_(ih|hh)", "a part of a recurrent layer (--arrays takes others)"),
     (r"in_proj", "a part of an attention layer (--arrays takes others)"),
 ]
@@ -131,7 +133,7 @@ def _spectral_norm(thing: str, W: np.ndarray, u: np.ndarray, v: np.ndarray) -> n
                            f"{v.shape}; torch.nn.utils.remove_spectral_norm(module) makes it plain")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         sigma, size = float(u @ (W @ v)), float(np.abs(u) @ (np.abs(W) @ np.abs(v)))
-        if not 1e-6 * size < sigma < np.inf:
+        if not 1e-5 * size < sigma < np.inf:
             raise InvalidInput(thing, "a norm u . W v that is positive beyond rounding", repr(sigma))
         W /= sigma
     return W

@@ -44,12 +44,15 @@ class Held:
         Numbers that they claim to have together.
     inside : bool
         Whether another one has its tensors, too.
+    loose : bool
+        Whether nothing suggests that they are layers.
     """
 
     arrays: Arrays
     has_matrices: bool
     entries: int
     inside: bool
+    loose: bool
 
     @property
     def key(self) -> str:
@@ -151,11 +154,13 @@ def _held(source: str, one: Container, load: Load) -> Held:
     arrays = Arrays(source, {name: functools.partial(read, name) for name in one.tensors}, key=one.key,
                     elsewhere=tuple(f"{shown(name)}, no tensor" for name in one.rest))
     entries = sum(math.prod(tensor.shape) for tensor in one.tensors.values())
-    return Held(arrays, bool(one.matrices), entries, one.inside)
+    return Held(arrays, bool(one.matrices), entries, one.inside, one.loose)
 
 
 def _told(data: Any) -> str:
     """What the data of a file without tensors are, in words."""
+    if isinstance(data, dict) and {"state", "param_groups"} <= data.keys():
+        return "the state of an optimizer: torch.save(model.state_dict(), 'net.pt') writes that of the model"
     if isinstance(data, dict):
         inner = [one for one in data.values() if isinstance(one, Inert) and one.name.startswith("numpy.")]
         hint = ("; NumPy arrays among them: np.savez('net.npz', W1=..., W2=...) writes them"
