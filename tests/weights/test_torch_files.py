@@ -65,6 +65,11 @@ READ = {  # what is saved, the layers
     "a device and a path": (
         {"net": PLAIN, "on": Named("torch.device", "cuda", 0), "at": Named("pathlib.PosixPath", "a", "b")},
         (W1, W2)),
+    "versions, a loss, a scheduler, a random state": (
+        {"net": PLAIN, "torch": Named("torch.torch_version.TorchVersion", "2.9"),
+         "loss": Named("torch.nn.modules.loss.MSELoss", reduction="mean"),
+         "scheduler": Named("torch.optim.lr_scheduler.StepLR", last_epoch=3, optimizer=ADAM),
+         "numpy": Named("numpy.random._pickle.__randomstate_ctor")}, (W1, W2)),
     "a default dictionary": (
         {"net": PLAIN, "log": Named("collections.defaultdict", Named("builtins.list"))}, (W1, W2)),
     "layers by name": ({"net": {"fc1": {"weight": W1}, "fc2": {"weight": W2}}, "n": 1}, (W1, W2)),

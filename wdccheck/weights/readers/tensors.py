@@ -41,7 +41,8 @@ _UNTYPED = ("torch.UntypedStorage", "torch.storage.UntypedStorage")
 _PLAIN = re.compile(  # what stands beside the weights in a checkpoint, and is neither read nor called
     r"torch\.(device|strided|preserve_format|contiguous_format|layout|dtype|bool|half|double|long|short"
     r"|b?float\d*|u?int\d*|q?u?int\d*|complex\d*)|torch\.serialization\._get_layout"
-    r"|torch\.nn\.modules\.activation\.\w+"
+    r"|torch\.torch_version\.TorchVersion|torch\.nn\.modules\.(activation|loss)\.\w+|torch\.optim(\.\w+)+"
+    r"|collections\.(deque|Counter)|numpy\.random(\.\w+)+"
     r"|argparse\.Namespace|types\.SimpleNamespace|pathlib(\._local)?\.\w*Path|datetime\.\w+|uuid\.UUID"
     r"|decimal\.Decimal|fractions\.Fraction|enum\.\w+|_codecs\.encode|re\._compile"
     r"|(__builtin__|builtins)\.(set|frozenset|slice|range|xrange|complex|bytearray|bytes|list|dict|int|float"
