@@ -218,6 +218,9 @@ def test_the_second_command_is_what_the_first_one_printed(tmp_path, capsys, data
 def test_measurements_and_single_layers(tmp_path, capsys):
     A = put(tmp_path, "A.pt", torch_bytes(np.ones((6, 12))))
     np.testing.assert_array_equal(read_matrix(A), np.ones((6, 12)))
+    U = put(tmp_path, "U.pt", torch_bytes(np.eye(3, dtype="c8") * 1j))
+    np.testing.assert_array_equal(read_matrix(U, complex_too=True), 1j * np.eye(3))
+    refused(lambda: wc.read_network(U), "an array of real numbers required, found dtype complex")
     net = put(tmp_path, "net.pt", torch_bytes(PLAIN))
     assert main(["certify", str(net), "--measurements", str(A), *QUICK, "--alpha", "1", "--quiet"]) == 0
     layer = put(tmp_path, "layer.pt", torch_bytes(parameter(W1)))
