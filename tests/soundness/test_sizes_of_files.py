@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import pytest
 
-from examples.weight_files import put, refused, state, torch_bytes
+from examples.weight_files import legacy_bytes, put, refused, state, torch_bytes
 
 MUCH = 2**25  # bytes of zeros, which deflate to a thousandth
 FEW = 2**22  # bytes that a refusal may take
@@ -50,6 +50,18 @@ def keras(config):
 
 
 TORCH = torch_bytes(state("0 3 2"))
+SIX = struct.pack("<q", 6)
+LEGACY = legacy_bytes(state("0 3 2"))
+
+
+def repeated():
+    """The matrix as 4096 x 4096 views of its first entry."""
+    with zipfile.ZipFile(io.BytesIO(TORCH)) as archive:
+        pickled = archive.read("net/data.pkl")
+    views = pickled.replace(b"(K\x03K\x02t(K\x02K\x01t", b"(M\x00\x10M\x00\x10t(K\x00K\x00t")
+    return with_members(TORCH, {"net/data.pkl": views})
+
+
 HOSTILE = {  # what makes the file, in the test that needs it
     "empty elements.mat": (lambda: mat(struct.pack("<II", 14, MUCH) + bytes(MUCH)),
                            "flags, dimensions and a name"),
@@ -59,6 +71,9 @@ HOSTILE = {  # what makes the file, in the test that needs it
     "storage.pt": (lambda: with_members(TORCH, {"net/data/0": bytes(MUCH)}), f"{MUCH} bytes"),
     "pickle.pt": (lambda: with_members(TORCH, {"net/data.pkl": bytes(MUCH)}), "at most 16777216 bytes"),
     "order.pt": (lambda: with_members(TORCH, {"net/byteorder": bytes(MUCH)}), "at most 16 bytes"),
+    "repeated.pt": (repeated, "at most the 6 entries of its storage"),
+    "claims.ckpt": (lambda: LEGACY.replace(SIX, struct.pack("<q", 2**50)), "the storages that its tensors"),
+    "longer.ckpt": (lambda: LEGACY + bytes(9), "bytes for its 2 storages"),
     "config.keras": (lambda: keras(b"{" + b" " * MUCH + b"}"), "at most 4194304 bytes"),
 }
 

@@ -7,18 +7,39 @@ import pickle
 import sys
 import warnings
 import zipfile
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples.weight_files import DATA, put, read_or_refused, refused
+from examples.weight_files import (
+    DATA,
+    Named,
+    legacy_bytes,
+    put,
+    read_or_refused,
+    refused,
+    state,
+    torch_bytes,
+)
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.files import SUFFIXES, read_matrix, read_network
 from wdccheck.weights.readers import hdf5, source
 
 FILES = {path.name: path.read_bytes() for path in sorted(DATA.iterdir()) if path.suffix in SUFFIXES}
+MADE = {  # idioms of PyTorch that no file beside the tests has
+    "made.pt": torch_bytes(OrderedDict({
+        "0.weight_g": np.ones((4, 1)), "0.weight_v": np.ones((4, 2)), "0.bias": np.ones(4),
+        "2.parametrizations.weight.original": np.ones((3, 4)), "2.parametrizations.weight.0._u": np.ones(3),
+        "2.parametrizations.weight.0._v": np.ones(4)})),
+    "made.ckpt": torch_bytes({"epoch": 3, "state_dict": OrderedDict(state("0 4 2")), "center": np.eye(2),
+                              "args": Named("argparse.Namespace", lr=0.5, set=None)}),
+    "list.bin": torch_bytes([np.ones((4, 2)), np.ones((3, 4))]),
+    "made.pth.tar": legacy_bytes({"state_dict": OrderedDict(state("0 4 2", "2 3 4")), "lr": 0.5}),
+}
+FILES |= MADE
 HDF5 = sorted(name for name in FILES if name.endswith((".h5", ".keras")))
 OTHERS = sorted(set(FILES) - set(HDF5))
 

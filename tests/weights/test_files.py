@@ -18,15 +18,16 @@ from examples.refusals import refused
 from wdccheck.cli.main import main
 from wdccheck.weights.files import SUFFIXES, read_matrix, read_network
 from wdccheck.weights.folding import Options, bias_free
-from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relabel
+from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relabel, Scale
 from wdccheck.weights.readers.names import named_chain
 from wdccheck.weights.readers.selection import Arrays
 
 DATA = Path(__file__).parents[1] / "data" / "weights"
 V = runpy.run_path(str(DATA / "write.py"))["values"]()
 ALL = {"fold_batchnorm": True, "last_activation": "ignore"}
-PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "bfloat16.safetensors", "mixed.safetensors",
-         "plain.onnx", "script.onnx", "plain.h5", "plain.keras", "graph.h5", "graph.keras"]
+PLAIN = ["plain.npz", "plain.mat", "compressed.mat", "plain.pt", "legacy.pt",
+         "bfloat16.safetensors", "mixed.safetensors", "plain.onnx", "script.onnx", "plain.h5", "plain.keras",
+         "graph.h5", "graph.keras"]
 
 
 def test_fixtures_are_small_and_of_every_kind():
@@ -125,7 +126,6 @@ def test_ignored_biases():
     ("full.keras", ["BatchNormalization 'batch_normalization' (--fold-", "sigmoid"]),
     ("normed.h5", ["no activation after the last layer"]),
     ("module.pt", ["torch.nn.modules.container.Sequential", "not executed", "state_dict"]),
-    ("legacy.pt", ["a pickle, which is never loaded"]),
     ("only.weights.h5", ["a whole Keras model", "weights only"]),
 ])
 def test_what_is_not_covered_is_named(name, fragments):
@@ -189,7 +189,8 @@ RELU = Activation("r", "relu")
     ((D, Activation("s", "tanh"), D, RELU), ["f: s: a ReLU after layer required, found tanh"]),
     ((D, D, RELU), ["found no activation"]),
     ((D, RELU, Relabel("view"), D, RELU), ["relu and a change of shape"]),
-    ((D, RELU, Norm("n", np.ones(2), np.ones(2))), ["a matrix right before or right after"]),
+    ((D, RELU, Norm("n", np.ones(2), np.ones(2)), RELU, D, RELU), ["relu and batch norm and relu"]),
+    ((D, RELU, Scale("n", -np.ones(2), np.zeros(2)), RELU, D, RELU), ["relu and a scale or shift and relu"]),
     ((D, Norm("n", np.ones(3), np.ones(3)), RELU), ["2 entries beside layer required, found 3"]),
     ((D, Norm("n", np.full(2, 1e308), np.full(2, 1e308)), Norm("n", np.full(2, 1e308), np.ones(2)), RELU),
      ["finite"]),
@@ -199,7 +200,7 @@ def test_chains_that_no_option_helps(steps, fragments):
 
 
 def test_a_bias_of_zeros_and_a_last_change_of_shape_need_no_option():
-    layers, used = bias_free(chain(D, RELU, Relabel("view")), Options())
+    layers, used, _ = bias_free(chain(D, RELU, Relabel("view")), Options())
     assert len(layers) == 1 and used == {}
     zeros = chain_of("f", {"0.weight": np.eye(2), "0.bias": np.zeros(2)})
     assert bias_free(zeros, Options())[1] == {}
@@ -207,7 +208,7 @@ def test_a_bias_of_zeros_and_a_last_change_of_shape_need_no_option():
 
 def test_lifting_keeps_the_one_and_the_last_bias():
     one = Dense("a", np.eye(2), np.array([3.0, 0.0]))
-    (first, last), _ = bias_free(chain(one, RELU, one, RELU), Options(lift_bias=True))
+    (first, last), _, _ = bias_free(chain(one, RELU, one, RELU), Options(lift_bias=True))
     np.testing.assert_array_equal(first.W, [[1, 0, 3], [0, 1, 0], [0, 0, 1]])
     np.testing.assert_array_equal(last.W, [[1, 0, 3], [0, 1, 0]])
 
@@ -261,11 +262,25 @@ def test_the_fold_is_what_batch_norm_computes():
     rng = np.random.default_rng(0)
     W, b = rng.standard_normal((4, 3)), rng.standard_normal(4)
     scale, shift = rng.standard_normal(4), rng.standard_normal(4)
-    (layer,), _ = bias_free(chain(Dense("a", W, b), Norm("n", scale, shift), RELU),
-                            Options(fold_batchnorm=True, lift_bias=True))
+    (layer,), _, _ = bias_free(chain(Dense("a", W, b), Norm("n", scale, shift), RELU),
+                               Options(fold_batchnorm=True, lift_bias=True))
     x = rng.standard_normal(3)
     np.testing.assert_allclose(layer.W @ [*x, 1], scale * (W @ x + b) + shift, rtol=1e-13)
     assert math.isfinite(layer.W.sum())
+
+
+@pytest.mark.parametrize(("steps", "W", "folded"), [
+    ((D, Scale("s", np.full(2, 0.5), np.zeros(2)), RELU), 0.5, "s became part of layer, exactly"),
+    ((D, Scale("s", np.full(2, 0.1), np.zeros(2)), RELU), 0.1, "s became part of layer, rounded to float64"),
+    ((D, Scale("s", np.full(2, 0.5), np.zeros(2), rounded=True), RELU), 0.5, "rounded"),
+    ((D, RELU, Scale("s", np.full(2, 3.0), np.zeros(2))), 3.0, "s became part of layer, exactly"),
+    ((D, Activation("t", "tanh"), Scale("s", np.full(2, 3.0), np.ones(2))), 1.0, ""),
+])
+def test_scales_of_a_graph_become_part_of_a_layer_without_an_option(steps, W, folded):
+    (layer,), used, said = bias_free(chain(*steps), Options(last_activation="ignore"))
+    np.testing.assert_array_equal(layer.W, W * np.eye(2))
+    assert folded in " ".join(said) and bool(said) == bool(folded)
+    assert bool(used) != bool(folded)  # an end that is no ReLU is ignored by the option only
 
 
 def test_the_snippet_of_the_page_prints_what_stands_below_it(monkeypatch, capsys):

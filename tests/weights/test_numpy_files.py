@@ -120,7 +120,7 @@ def test_nothing_is_unpickled(tmp_path):
     data = npy_bytes(np.array([[Bomb()]], dtype=object))
     refused(put(tmp_path, "W.npy", data), "dtype object")
     refused(put(tmp_path, "net.npz", npz_bytes([("W.npy", data)])), "array 'W'", "dtype object")
-    refused(put(tmp_path, "net.npz", npz_bytes([("archive/data.pkl", b"")])), "*.npy", "data.pkl")
+    refused(put(tmp_path, "net.npz", npz_bytes([("archive/data.pkl", data)])), "well-formed pickle")
 
 
 def test_files_that_are_none(tmp_path):
@@ -129,9 +129,8 @@ def test_files_that_are_none(tmp_path):
     refused(tmp_path / "folder.npz", "a regular file required, found a directory")
     refused(put(tmp_path, "empty.npz", b""), "an empty file")
     refused(put(tmp_path, "empty.npy", b""), "an empty file")
-    refused(put(tmp_path, "net.txt", b""), "*.npy, *.npz", "*.keras required", "'.txt'")
-    refused(put(tmp_path, "W.npz", npy_bytes(W1)), "a zip archive", "NUMPY")
-    refused(put(tmp_path, "net.npy", npz_bytes([])), "an array in .npy format", "PK")
+    refused(put(tmp_path, "net.txt", b""), "*.npy, *.npz", "*.keras) required", "an empty file")
+    refused(put(tmp_path, "net.npy", npz_bytes([])), "1 to 1024 members required, found none")
     refused(put(tmp_path, "none.npz", npz_bytes([])), "1 to 1024 arrays required, found none")
     os.mkfifo(tmp_path / "pipe.npz")
     refused(tmp_path / "pipe.npz", "a regular file")

@@ -84,7 +84,7 @@ def certify(
     >>> all(row.bracket.lower <= 1 <= row.bracket.upper for row in report.rows[:3])
     True
     """
-    network = net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
+    network = ReLUNetwork.of(net)
     check_alpha(alpha)
     settings = RowSettings.of(gap, ratio, time_limit, workers, rng, progress, checkpoint)
     drawn = measurements is None

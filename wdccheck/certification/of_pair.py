@@ -60,8 +60,7 @@ def certify_pair(
     >>> [row.kind for row in report.rows]
     ['WDC', 'WDC', 'joint-WDC']
     """
-    nets = {name: net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
-            for name, net in (("B", B_net), ("C", C_net))}
+    nets = {"B": ReLUNetwork.of(B_net), "C": ReLUNetwork.of(C_net)}
     alphas = alpha if isinstance(alpha, tuple | list) else (alpha, alpha)
     if len(alphas) != 2:
         raise InvalidInput("alpha", "one scale, or those of the two last layers", repr(alpha)[:60])

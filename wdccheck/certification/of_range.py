@@ -72,7 +72,7 @@ def isometry(
     >>> wc.isometry(3 * np.eye(2), wc.ReLUNetwork([np.eye(2)])).upper.proved < 9.2
     True
     """
-    network = net if isinstance(net, ReLUNetwork) else ReLUNetwork(net)
+    network = ReLUNetwork.of(net)
     least, most, limit = (None if value is None else positive(name, value) for name, value in (
         ("lower", lower), ("upper", upper), ("time_limit", time_limit)))
     conditions = LowerIsometry(A, network), UpperIsometry(A, network)

@@ -72,8 +72,8 @@ def certify(
 ) -> int:
     """Bracket every condition of a network: WDC and R2WDC of each layer, and the RRIC.
 
-    WEIGHTS is a .npz, .npy, .mat, .safetensors, .pt, .pth, .onnx, .keras or .h5 file (one array of shape
-    (n_out, n_in) per layer, in natural order of their names, or a graph, which is followed); by default
+    WEIGHTS is a file of NumPy, MATLAB, safetensors, PyTorch, ONNX or Keras, whatever its name (one array of
+    shape (n_out, n_in) per layer, in natural order of their names, or a graph, which is followed); by default
     the trained generator of digits that comes with this package. With --pair, B and C are such files:
     WDC of every layer, and the joint-WDC of the last ones.
     """

@@ -12,7 +12,7 @@ from wdccheck.errors import InvalidInput, TransposedWarning
 
 __all__ = [
     "MOST", "MOST_DRAWN", "alpha_value", "count_value", "direction", "drawn_size", "limit_value",
-    "matrix", "numbers", "positive", "real", "vectors", "warn_if_transposed", "weights",
+    "matrix", "numbers", "on_host", "positive", "real", "vectors", "warn_if_transposed", "weights",
 ]
 
 MOST = 10**12
@@ -132,9 +132,21 @@ def numbers(thing: str, value: Any) -> np.ndarray:
     return _converted(thing, array, np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
-def _array(thing: str, value: Any) -> np.ndarray:
+def on_host(value: Any) -> Any:
+    """`value`, but of a tensor of PyTorch its numbers, also where it needs gradients or is on a device."""
+    if not callable(getattr(value, "detach", None)):
+        return value
+    for step in ("detach", "cpu"):
+        value = getattr(value, step, lambda same=value: same)()
     try:
         return np.asarray(value)
+    except TypeError:  # a type that NumPy does not have, as bfloat16
+        return np.asarray(value.double())
+
+
+def _array(thing: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(on_host(value))
     except Exception as error:  # whatever __array__ raises, in one line
         raise InvalidInput(thing, "an array of real numbers", f"{type(error).__name__}: {error}") from None
 

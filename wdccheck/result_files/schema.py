@@ -173,7 +173,7 @@ _LATER = {"proofs": many(plain), "conclusions": many(plain)}
 _MADE_BY = {"schema": integer(1), "wdccheck": text, "kernel": text}
 _ORIGIN = record(
     {"file": text, "layers": many(text), "ordered_by": text, "options": named(text)},
-    {"arrays": many(plain), "key": text, "unused": many(text), "checked": text})
+    {"arrays": many(plain), "key": text, "unused": many(text), "checked": text, "folded": many(text)})
 
 
 def _ordered(value: Any, thing: str) -> None:

@@ -150,8 +150,6 @@ def _seen(outputs: int, inputs: int, stride: int, offset: int) -> tuple[np.ndarr
 
 
 def _kernel(value: Any) -> np.ndarray:
-    for step in ("detach", "cpu"):  # a tensor that needs gradients or is on another device has no __array__
-        value = getattr(value, step, lambda same=value: same)()
     taps = arrays.real("kernel", value)
     if taps.ndim != 4 or 0 in taps.shape:
         raise InvalidInput("kernel", "shape (out, in, kh, kw), or (in, out, kh, kw) of a transposed one",

@@ -13,20 +13,23 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
+from wdccheck.weights.checkpoints import checkpoint_chain
+from wdccheck.weights.content import content
 from wdccheck.weights.folding import Options, bias_free
 from wdccheck.weights.forward import agrees_with_graph, agrees_with_outputs
-from wdccheck.weights.network import ReLUNetwork, check_chain
+from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
 from wdccheck.weights.readers.chain import Chain, Dense, Norm
 from wdccheck.weights.readers.keras import read_h5, read_keras
 from wdccheck.weights.readers.matlab import read_mat
 from wdccheck.weights.readers.names import named_chain
 from wdccheck.weights.readers.numpy_files import read_npy, read_npz
-from wdccheck.weights.readers.onnx_graph import read_onnx
+from wdccheck.weights.readers.onnx.graph import read_onnx
 from wdccheck.weights.readers.pytorch import read_torch
 from wdccheck.weights.readers.safetensors import read_safetensors
 from wdccheck.weights.readers.selection import Arrays, Selection, listed
 from wdccheck.weights.readers.source import Bounded, regular_file
+from wdccheck.weights.shapes import check_chain
 
 __all__ = ["SUFFIXES", "read_layer", "read_matrix", "read_network"]
 
@@ -44,7 +47,7 @@ def _plain(read: Callable[[str, Bounded, int], Arrays]) -> Reader:
 
 def _torch(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
     choice.only(source, "a checkpoint", "--arrays", "--key", "--transpose")
-    return named_chain(read_torch(source, stream, choice), choice)
+    return checkpoint_chain(source, read_torch(source, stream, size), choice)
 
 
 _READERS: dict[str, Reader] = {
@@ -59,7 +62,7 @@ _READERS: dict[str, Reader] = {
     ".keras": read_keras,
 }
 SUFFIXES = tuple(_READERS)
-"""The files that can be read."""
+"""The files that can be read; what one holds decides before its name."""
 
 
 def read_network(
@@ -76,16 +79,17 @@ def read_network(
     Parameters
     ----------
     path : path-like
-        ``.npy`` (one layer), ``.npz``, ``.mat`` (version 5), ``.safetensors``, ``.pt`` or ``.pth`` (a state
-        dict of PyTorch, or a checkpoint that holds one): arrays W_i of shape (n_i, n_{i-1}), layers in
-        natural order of their names (W2 before W10), a ReLU after each assumed. ``.onnx``, ``.keras`` and
-        ``.h5`` (whole models of Keras): layers and activations as the model has them.
+        ``.npy`` (one layer), ``.npz``, ``.mat`` (version 5), ``.safetensors``, ``.pt`` (what torch.save
+        writes: a state dict, a checkpoint that holds one, tensors): arrays W_i of shape (n_i, n_{i-1}),
+        layers in natural order of names (W2 before W10), a ReLU after each assumed. ``.onnx``, ``.keras`` and
+        ``.h5`` (whole models of Keras): layers and activations as the model has them. What the file holds
+        decides, not its name.
     arrays : str or iterable of str, optional
         Arrays of the file that are the layers, in the order given: names, or patterns like ``'decoder.*'``,
         which stand for what they match in the order of the file (of ``.mat`` and ``.safetensors``, whose
         writers sort names: in natural order). Biases and batch norm of these layers come along.
     key : str, optional
-        The dictionary of a checkpoint, ``.pt`` or ``.pth``, that holds the arrays: ``'a.b'`` is b within a.
+        The dictionary of a checkpoint of PyTorch that holds the arrays: ``'a.b'`` is b within a.
     from_, to : str, optional
         Where in a graph the network begins and ends: values or nodes of ``.onnx``, layers of Keras.
     transpose : bool
@@ -124,11 +128,12 @@ def read_network(
     ("'W1'", "'b1'")
     """
     options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
-    chain = _chain(path, Selection.of(arrays, key, from_, to, transpose))
-    layers, used = bias_free(chain, options)
+    choice = Selection.of(arrays, key, from_, to, transpose)
+    chain = _chain(path, replace(choice, treated=options.given))
+    layers, used, folded = bias_free(chain, options)
     check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
     checked = [agrees_with_graph(chain), "" if check is None else agrees_with_outputs(chain, check, options)]
-    return _network(chain, layers, used, "; ".join(filter(None, checked)))
+    return _network(chain, layers, used, "; ".join(filter(None, checked)), folded)
 
 
 def read_layer(
@@ -157,16 +162,13 @@ def read_layer(
     ("'b1'", "'K'")
     """
     chain = _chain(path, Selection.of(arrays, key, None, None, transpose, alone=True))
-    return _network(chain, [_only(chain, "one matrix by --arrays, or --layer of a chain")], {}, "")
+    return _network(chain, [_only(chain, "one matrix by --arrays, or --layer of a chain")], {})
 
 
-def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str) -> ReLUNetwork:
-    shapes = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
-    turned = {"--transpose": "every matrix of the file was transposed"} if chain.transposed else {}
-    return ReLUNetwork(
-        tuple(layer.W for layer in layers),
-        Origin(os.path.basename(chain.source), shapes, chain.ordered_by, {**turned, **used}, chain.key,
-               chain.unused, checked))
+def _network(chain: Chain, layers: list[Dense], used: dict[str, str], checked: str = "",
+             folded: tuple[str, ...] = ()) -> ReLUNetwork:
+    return ReLUNetwork(tuple(layer.W for layer in layers),
+                       Origin.of(chain, os.path.basename(chain.source), layers, used, folded, checked))
 
 
 def read_matrix(path: str | os.PathLike[str], *, complex_too: bool = False) -> np.ndarray:
@@ -204,10 +206,12 @@ def _only(chain: Chain, required: str = "one array") -> Dense:
 
 def _chain(path: str | os.PathLike[str], choice: Selection, complex_too: bool = False) -> Chain:
     """The chain that a file holds, of real matrices unless `complex_too`."""
-    source = regular_file(path, SUFFIXES)
+    source = regular_file(path)
     try:
         with Bounded(source) as stream:
-            chain = _READERS[source.suffix](str(source), stream, source.stat().st_size, choice)
+            size = source.stat().st_size
+            read = _READERS[content(str(source), source.suffix, stream, size, SUFFIXES)]
+            chain = read(str(source), stream, size, choice)
     except OSError as error:
         raise InvalidInput(str(source), "a readable file", error.strerror or str(error)) from None
     for step in chain.steps if not complex_too else ():

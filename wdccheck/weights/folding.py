@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
-from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relabel, Step
+from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relabel, Scale, Step
 
 __all__ = ["Options", "bias_free"]
 
@@ -45,6 +46,13 @@ class Options:
     lift_bias: bool = False
     last_activation: str = "relu"
 
+    @property
+    def given(self) -> frozenset[str]:
+        """Those that treat something, as the command line has them."""
+        every = {"--ignore-bias": self.ignore_bias, "--fold-batchnorm": self.fold_batchnorm,
+                 "--lift-bias": self.lift_bias, "--last-activation": self.last_activation == "ignore"}
+        return frozenset(option for option, treats in every.items() if treats)
+
     def __post_init__(self) -> None:
         if self.ignore_bias and self.lift_bias:
             raise InvalidInput("biases", "--ignore-bias or --lift-bias", "both")
@@ -52,8 +60,8 @@ class Options:
             raise InvalidInput("last_activation", "'relu' or 'ignore'", repr(self.last_activation)[:60])
 
 
-def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, str]]:
-    """The layers of a bias-free ReLU network, and every option used, with what it means.
+def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, str], tuple[str, ...]]:
+    """The layers of a bias-free ReLU network, every option used with what it means, and what was folded.
 
     Raises
     ------
@@ -65,11 +73,11 @@ def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, st
     >>> import numpy as np
     >>> from wdccheck.weights.readers.chain import dense
     >>> steps = (dense("f", "layer 1", np.ones((1, 1)), [2.0]), Activation("", "relu"))
-    >>> layers, used = bias_free(Chain("f", steps, ""), Options(lift_bias=True))
-    >>> layers[0].W, list(used)
-    (array([[1., 2.]]), ['--lift-bias'])
+    >>> layers, used, folded = bias_free(Chain("f", steps, ""), Options(lift_bias=True))
+    >>> layers[0].W, list(used), folded
+    (array([[1., 2.]]), ['--lift-bias'], ())
     """
-    steps, norms = _with_norms_folded(chain)
+    steps, norms, folded = _with_norms_folded(chain)
     layers, last = _alternating(chain, steps)
     biased = [layer.label for layer in layers if layer.b is not None]
     biases = "--ignore-bias" if options.ignore_bias else "--lift-bias"
@@ -78,15 +86,27 @@ def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, st
         (biased, options.ignore_bias or options.lift_bias, biases, "--ignore-bias or --lift-bias"),
         (last, options.last_activation == "ignore", "--last-activation", "--last-activation ignore"),
     ]
-    refused = [f"{'a bias of ' if what is biased else ''}{_listed(what)} ({wanted} would treat it)"
-               for what, treated, _, wanted in found if what and not treated]
+    refused = {wanted: f"{'a bias of ' if what is biased else ''}{_listed(what)} ({wanted} would treat it)"
+               for what, treated, _, wanted in found if what and not treated}
     if refused:
-        raise InvalidInput(chain.source, "bias-free layers with a ReLU after each", "; ".join(refused))
+        wanted = [option.rpartition(" or ")[2] for option in refused]
+        together = "; together " + " ".join(wanted) if len(refused) > 1 else ""
+        if chain.in_python:
+            together = f"; ReLUNetwork.from_torch(model, {', '.join(wanted)}) treats all"
+        told = "; ".join(refused.values()) + together
+        raise InvalidInput(chain.source, "bias-free layers with a ReLU after each",
+                           _arguments(told) if chain.in_python else told)
     if options.ignore_bias:
         layers = [replace(layer, b=None) for layer in layers]
     if options.lift_bias and biased:
         layers = [_lifted(chain, layer, last=i == len(layers)) for i, layer in enumerate(layers, 1)]
-    return layers, {given: _MEANS[given].format(_listed(what)) for what, _, given, _ in found if what}
+    return layers, {given: _MEANS[given].format(_listed(what)) for what, _, given, _ in found if what}, folded
+
+
+def _arguments(text: str) -> str:
+    """Options of the command line as arguments of a call."""
+    return re.sub(r"--([a-z-]+)( ignore)?", lambda match: match[1].replace("-", "_") + (
+        "='ignore'" if match[2] else "=True"), text)
 
 
 def _listed(names: list[str]) -> str:
@@ -102,23 +122,60 @@ def _lifted(chain: Chain, layer: Dense, last: bool) -> Dense:
     return Dense(layer.label, inputs.weights(chain.thing(layer.label), W))
 
 
-def _with_norms_folded(chain: Chain) -> tuple[list[Step], list[str]]:
-    """The steps with batch norm multiplied into the layers beside, and its labels."""
-    steps, norms = list(chain.steps), []
-    while (at := next((i for i, step in enumerate(steps) if isinstance(step, Norm)), None)) is not None:
-        one, before = steps[at], steps[at - 1] if at else None
-        after = steps[at + 1] if at + 1 < len(steps) else None
-        assert isinstance(one, Norm)
-        if isinstance(before, Dense):
-            steps[at - 1] = _folded(chain, before, one, after=True)
-        elif isinstance(after, Dense):
-            steps[at + 1] = _folded(chain, after, one, after=False)
-        else:
-            raise InvalidInput(chain.thing(one.label), "a matrix right before or right after batch norm",
-                               "none")
-        norms.append(one.label + (f" ({one.assumed})" if one.assumed else ""))
+def _with_norms_folded(chain: Chain) -> tuple[list[Step], list[str], tuple[str, ...]]:
+    """The steps with scales and shifts multiplied into the layers beside; batch norms; what was folded.
+
+    Those that stand beside no layer remain.
+    """
+    steps, norms, said = list(chain.steps), [], []
+    while (found := _beside(steps)) is not None:
+        at, into = found
+        one, layer = steps[at], steps[into]
+        assert isinstance(one, Norm) and isinstance(layer, Dense)
+        steps[into] = _folded(chain, layer, one, after=into < at)
+        if not isinstance(one, Scale):
+            norms.append(one.label + (f" ({one.assumed})" if one.assumed else ""))
+        elif layer.b is not None or (one.scale != 1).any() or into > at:
+            how = "exactly" if _exactly(layer, one, into < at) else "rounded to float64"
+            said.append(f"{one.label} became part of {layer.label}, {how}")
         del steps[at]
-    return steps, norms
+    return steps, norms, tuple(said)
+
+
+def _beside(steps: list[Step]) -> tuple[int, int] | None:
+    """The first scale that a layer takes up, and that layer: one right beside it, or before its ReLU."""
+    for at, one in enumerate(steps):
+        if not isinstance(one, Norm):
+            continue
+        if at and isinstance(steps[at - 1], Dense):
+            return at, at - 1
+        if at + 1 < len(steps) and isinstance(steps[at + 1], Dense):
+            return at, at + 1
+    for at, one in enumerate(steps):  # relu(Wx) s = relu(s W x) where s > 0
+        if isinstance(one, Scale) and (one.scale > 0).all() and not one.shift.any():
+            before = next((i for i in reversed(range(at)) if isinstance(steps[i], Dense | Norm)), -1)
+            between = {step.kind for step in steps[before + 1:at] if isinstance(step, Activation)}
+            if before >= 0 and isinstance(steps[before], Dense) and between == {"relu"}:
+                return at, before
+    return None
+
+
+def _exactly(layer: Dense, one: Scale, after: bool) -> bool:
+    """Whether no product or sum of a fold is rounded: 24 bits each, of moderate size, or a factor 1."""
+    def short(values: np.ndarray) -> bool:
+        sizes = np.abs(values[values != 0])
+        return bool((values == values.astype(np.float32)).all() and (sizes > 2.0**-126).all())
+
+    if one.rounded or (not after and one.shift.any()):
+        return False
+    with np.errstate(all="ignore"):
+        products = bool((one.scale == 1).all()) or (short(one.scale) and short(layer.W))
+        if not after or layer.b is None:
+            return products
+        shifted = one.scale * layer.b
+        sums = shifted + one.shift  # exact if both terms come back from it
+        return bool(products and ((one.scale == 1).all() or short(layer.b))
+                    and (sums - shifted == one.shift).all() and (sums - one.shift == shifted).all())
 
 
 def _folded(chain: Chain, layer: Dense, norm: Norm, after: bool) -> Dense:
@@ -148,7 +205,7 @@ def _alternating(chain: Chain, steps: list[Step]) -> tuple[list[Dense], list[str
         layers.append(layer)
         if end == len(steps):
             between = [step for step in between if not isinstance(step, Relabel)]
-        kinds = [step.kind if isinstance(step, Activation) else "a change of shape" for step in between]
+        kinds = [_kind(step) for step in between]
         if kinds and set(kinds) == {"relu"}:
             continue
         found = " and ".join(kinds) or "no activation"
@@ -157,3 +214,15 @@ def _alternating(chain: Chain, steps: list[Step]) -> tuple[list[Dense], list[str
         raise InvalidInput(chain.thing(between[0].label if between else layer.label),
                            f"a ReLU after {layer.label}", found)
     return layers, []
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case Activation():
+            return step.kind
+        case Scale():
+            return "a scale or shift"
+        case Norm():
+            return "batch norm"
+        case _:
+            return "a change of shape"

@@ -15,7 +15,7 @@ from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Relab
 from wdccheck.weights.readers.numpy_files import read_npy
 from wdccheck.weights.readers.source import Bounded, one_line, regular_file
 
-__all__ = ["TOLERANCE", "agrees_with_graph", "agrees_with_outputs"]
+__all__ = ["TOLERANCE", "agrees_with_graph", "agrees_with_outputs", "last_activation"]
 
 TOLERANCE = 1e-4
 """Largest difference of two outputs that are taken as equal, over the largest output: rounding of float32."""
@@ -89,18 +89,19 @@ def agrees_with_graph(chain: Chain) -> str:
     if chain.evaluate is None:
         return ""
     first = next((step for step in chain.steps if isinstance(step, Dense)), None)
-    body, tail = _cut(chain.steps)
-    if first is None or _kind(tail) not in _FUNCTIONS or any(
-            isinstance(step, Activation) and step.kind not in _FUNCTIONS for step in body):
+    steps, inner = chain.steps, not _known(chain.steps)
+    if inner:  # compared where the last activation, which may be any, has not acted yet
+        steps = steps[:chain.inner]
+    if first is None or (inner and not steps) or not _known(steps):
         return "none: an activation is not known here"
     x = np.random.default_rng(0).standard_normal((_RANDOM, first.W.shape[1]))
     with np.errstate(all="ignore"):
         try:
-            y = np.asarray(chain.evaluate(x), np.float64)
+            y = np.asarray(chain.evaluate(x, inner), np.float64)
         except Exception as error:  # the code of others, on a file that may hold anything
             reason = error.found if isinstance(error, InvalidInput) else one_line(error)
             return f"none: {reason}"
-        ours = _FUNCTIONS[_kind(tail)](_value(body, x))
+        ours = _value(steps, x)
     if not (np.isfinite(y).all() and np.isfinite(ours).all()):
         return "none: an overflow"
     largest = float(np.abs(y).max(initial=0.0))
@@ -108,8 +109,26 @@ def agrees_with_graph(chain: Chain) -> str:
     if not worst <= TOLERANCE * largest:
         raise InvalidInput(chain.source, "a graph that onnx evaluates to what was read here",
                            f"outputs that differ by {worst:.3g} where the largest is {largest:.3g}")
-    return (f"these layers, before any option, give what onnx gives for the graph at {_RANDOM} random "
+    where = ", up to the last matrix" if inner else ""
+    return (f"these layers, before any option, give what onnx gives for the graph{where} at {_RANDOM} random "
             f"inputs, to {TOLERANCE} of the largest output")
+
+
+def last_activation(steps: Sequence[Step], x: np.ndarray, y: np.ndarray) -> str | None:
+    """What stands after these steps where outputs are y of shape (count, n_out) at inputs x; None: no such.
+
+    Every output may be off by `TOLERANCE` of the largest at its input.
+    """
+    try:
+        before = _value(steps, x)
+    except ValueError:  # shapes that do not chain
+        return None
+    largest = np.abs(y).max(axis=1, keepdims=True, initial=0.0)
+    room = TOLERANCE * np.maximum(largest, 1e-3 * largest.max(initial=0.0))
+    if before.shape != y.shape or not largest.any():
+        return None
+    kinds = ("no activation", *_FUNCTIONS)
+    return next((kind for kind in kinds if (np.abs(_FUNCTIONS[kind](before) - y) <= room).all()), None)
 
 
 def _pair(check: Any) -> tuple[Any, Any]:
@@ -136,6 +155,11 @@ def _cut(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     """The steps up to the last layer or batch norm, and what follows."""
     last = max((i for i, step in enumerate(steps) if isinstance(step, Dense | Norm)), default=-1)
     return list(steps[:last + 1]), list(steps[last + 1:])
+
+
+def _known(steps: Sequence[Step]) -> bool:
+    """Whether every activation can be evaluated here."""
+    return all(step.kind in _FUNCTIONS for step in steps if isinstance(step, Activation))
 
 
 def _kind(tail: Sequence[Step]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,9 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import hashes, inputs, matrices
 from wdccheck.weights.origin import Origin
+from wdccheck.weights.shapes import check_chain
 
-__all__ = ["ReLUNetwork", "check_chain"]
+__all__ = ["ReLUNetwork"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,9 +48,7 @@ class ReLUNetwork:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layers, Iterable) or isinstance(self.layers, str | bytes):
-            raise InvalidInput("layers", "a sequence of weight matrices", type(self.layers).__name__)
-        values = tuple(self.layers)
+        values = _values(self.layers)
         names = [f"layer {i}" for i in range(1, len(values) + 1)]
         layers = tuple(map(matrices.dense, names, values))
         check_chain(layers, names)
@@ -144,49 +142,61 @@ class ReLUNetwork:
         return part
 
     @classmethod
-    def from_torch(cls, module: Any) -> ReLUNetwork:
-        """The weights of a PyTorch module, or of anything built like one.
+    def from_torch(
+        cls, module: Any, *, ignore_bias: bool = False, fold_batchnorm: bool = False, lift_bias: bool = False,
+        last_activation: str = "relu",
+    ) -> ReLUNetwork:
+        """The weights of a PyTorch module, or of anything built like one, as it acts at evaluation.
 
-        The modules are recognized by the names of their classes: ``Sequential`` of ``Linear``
-        without bias, each followed by ``ReLU``; ``Identity`` and whatever has ``Dropout`` in
-        its name pass, since they do nothing at evaluation. PyTorch itself is not imported.
+        A ``Sequential`` is followed by the names of the classes in it: ``Linear``, ``ReLU``,
+        ``BatchNorm1d``; ``Identity``, ``Flatten`` and every ``Dropout`` pass. Another module, in
+        evaluation mode, is called at random inputs: it is taken only if it gives what its ``Linear``
+        layers in order, with a ReLU after each, give. PyTorch itself is not imported.
 
         Parameters
         ----------
         module : object
             A ``Sequential`` is an iterable of modules; a ``Linear`` has ``weight`` of shape
-            (n_out, n_in) and ``bias``, which must be None.
+            (n_out, n_in) and ``bias``, which may be None. Parts of weight norm, spectral norm and
+            pruning are put together.
+        ignore_bias, fold_batchnorm, lift_bias, last_activation
+            As for :func:`wdccheck.read_network`.
 
         Raises
         ------
         InvalidInput
-            A bias, another kind of module, or a Linear without a ReLU after it.
+            Something in it is not covered; the message names it and the argument that would treat it.
 
         Examples
         --------
         >>> class Linear:
-        ...     weight, bias = [[1.0], [-1.0]], None
+        ...     weight, bias = [[1.0], [-1.0]], [0.5, 0.0]
         >>> class ReLU:
         ...     pass
         >>> class Sequential(list):
         ...     pass
-        >>> ReLUNetwork.from_torch(Sequential([Linear(), ReLU()])).dims
-        (1, 2)
+        >>> net = ReLUNetwork.from_torch(Sequential([Linear(), ReLU()]), lift_bias=True)
+        >>> net.layers[0], list(net.origin.options)
+        (array([[ 1. ,  0.5],
+               [-1. ,  0. ]]), ['--lift-bias'])
         """
-        found: list[np.ndarray] = []
-        open_linear = ""  # the path of a Linear that still awaits its ReLU
-        for path, leaf in _leaves("module", module):
-            kind = type(leaf).__name__
-            if kind == "ReLU" and not found:
-                raise InvalidInput(path, "a Linear before the first ReLU", "none")
-            if kind == "Linear":
-                if open_linear:
-                    break
-                found.append(_linear_weight(path, leaf))
-            open_linear = "" if kind == "ReLU" else path if kind == "Linear" else open_linear
-        if open_linear:
-            raise InvalidInput(open_linear, "a ReLU after every Linear, the last one included", "none")
-        return cls(tuple(found))
+        from wdccheck.weights.folding import Options, bias_free
+        from wdccheck.weights.modules import module_chain
+
+        chain = module_chain(module)
+        options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
+        layers, used, folded = bias_free(chain, options)
+        check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
+        return cls(tuple(layer.W for layer in layers),
+                   Origin.of(chain, type(module).__name__, layers, used, folded))
+
+    @classmethod
+    def of(cls, value: Any) -> ReLUNetwork:
+        """`value` as a network: one as it is, a module by :meth:`from_torch`, else its layers."""
+        from wdccheck.weights.modules import is_module
+
+        return value if isinstance(value, ReLUNetwork) else (
+            cls.from_torch(value) if is_module(value) else cls(value))
 
     def _layer_number(self, value: int, first: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) \
@@ -195,65 +205,16 @@ class ReLUNetwork:
         return int(value)
 
 
-def check_chain(layers: Sequence[np.ndarray], names: Sequence[str]) -> None:
-    """Refuse an empty sequence, and layers whose shapes (n_i, n_{i-1}) do not chain.
-
-    Parameters
-    ----------
-    layers : sequence of ndarray of shape (n_i, n_{i-1})
-    names : sequence of str
-        What the layers are called in the message.
-
-    Raises
-    ------
-    InvalidInput
-        Names the first layer that does not fit, and says where a transpose would help.
-    """
-    if not layers:
-        raise InvalidInput("layers", "at least one weight matrix", "none")
-    shapes = [W.shape for W in layers]
-    at = _first_break(shapes)
-    if at is None:
-        return
-    flipped = [shape[::-1] for shape in shapes]
-    single = [i for i in (at, at - 1)
-              if _first_break([*shapes[:i], flipped[i], *shapes[i + 1:]]) is None]
-    hint = "every layer" if _first_break(flipped) is None else names[single[0]] if single else ""
-    raise InvalidInput(
-        names[at], f"shape (n_out, {shapes[at - 1][0]}) to follow {names[at - 1]} of shape {shapes[at - 1]}",
-        f"shape {shapes[at]}"
-        + (f"; {hint}: shape (n_out, n_in) expected; did you mean W.T?" if hint else ""))
-
-
-def _first_break(shapes: Sequence[tuple[int, ...]]) -> int | None:
-    pairs = enumerate(pairwise(shapes), start=1)
-    return next((i for i, (before, after) in pairs if after[1] != before[0]), None)
-
-
-def _leaves(path: str, module: Any) -> Iterator[tuple[str, Any]]:
-    kind = type(module).__name__
-    if kind == "Sequential":
-        for name, child in _children(path, module):
-            yield from _leaves(f"{path}.{name}", child)
-    elif kind in ("Linear", "ReLU"):
-        yield path, module
-    elif kind != "Identity" and "Dropout" not in kind:
-        raise InvalidInput(path, "Sequential, Linear, ReLU, Identity or Dropout", kind)
-
-
-def _children(path: str, module: Any) -> list[tuple[str, Any]]:
-    # a Sequential yields a repeated module each time; named_modules lists it once
-    if isinstance(module, Iterable):
-        return [(str(i), child) for i, child in enumerate(module)]
-    if not callable(getattr(module, "named_modules", None)):
-        raise InvalidInput(path, "an iterable of modules, or named_modules()", "neither")
-    return [(name, child) for name, child in module.named_modules() if name and "." not in name]
-
-
-def _linear_weight(path: str, linear: Any) -> np.ndarray:
-    if getattr(linear, "bias", None) is not None:
-        raise InvalidInput(f"{path}.bias", "bias=False in every Linear", "a bias")
-    weight = getattr(linear, "weight", None)
-    for step in ("detach", "cpu"):  # a tensor that needs gradients or is on another device has no __array__
-        weight = getattr(weight, step, lambda value=weight: value)()
-    return inputs.weights(f"{path}.weight", weight)
+def _values(layers: Any) -> tuple[Any, ...]:
+    """Layers that were given as a sequence; modules and dictionaries are no such."""
+    one_module = callable(getattr(layers, "named_modules", None))
+    found = () if one_module or not isinstance(layers, Iterable) else tuple(layers)
+    if one_module or any(hasattr(one, "weight") or type(one).__name__ == "ReLU" for one in found):
+        raise InvalidInput("layers", "a sequence of weight matrices", "modules; ReLUNetwork.from_torch("
+                           "model) takes a Sequential, [layer.weight, ...] the layers one by one")
+    if isinstance(layers, Mapping):
+        raise InvalidInput("layers", "a sequence of weight matrices", "a dictionary; its values in the order "
+                           "of the layers are one: [state['0.weight'], ...]")
+    if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):
+        raise InvalidInput("layers", "a sequence of weight matrices", type(layers).__name__)
+    return found

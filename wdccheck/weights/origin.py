@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wdccheck.result_files import printable
+
+if TYPE_CHECKING:
+    from wdccheck.weights.readers.chain import Chain, Dense
 
 __all__ = ["Origin"]
 
@@ -33,6 +36,8 @@ class Origin:
         What else the file holds.
     checked : str
         What was evaluated to see whether the layers are the network of the file.
+    folded : tuple of str
+        What else in the file became part of the layers, exactly or rounded.
 
     Examples
     --------
@@ -48,12 +53,22 @@ class Origin:
     key: str = ""
     unused: tuple[str, ...] = ()
     checked: str = ""
+    folded: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(chain: Chain, file: str, layers: Sequence[Dense], used: Mapping[str, str],
+           folded: Sequence[str] = (), checked: str = "") -> Origin:
+        """That of the layers that a chain gave under the options `used`; what was folded and evaluated."""
+        shapes = tuple(f"{layer.label} {' x '.join(map(str, layer.W.shape))}".strip() for layer in layers)
+        turned = {"--transpose": "every matrix of the file was transposed"} if chain.transposed else {}
+        return Origin(file, shapes, chain.ordered_by, {**turned, **used}, chain.key, chain.unused,
+                      "; ".join(filter(None, (chain.checked, checked))), (*chain.folded, *folded))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {"file": self.file, "key": self.key, "layers": list(self.layers),
                 "ordered_by": self.ordered_by, "options": dict(self.options), "unused": list(self.unused),
-                "checked": self.checked}
+                "checked": self.checked, "folded": list(self.folded)}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Origin:
@@ -61,7 +76,7 @@ class Origin:
         return Origin(str(data["file"]), tuple(map(str, data["layers"])), str(data["ordered_by"]),
                       {str(name): str(meaning) for name, meaning in data["options"].items()},
                       str(data.get("key", "")), tuple(map(str, data.get("unused", ()))),
-                      str(data.get("checked", "")))
+                      str(data.get("checked", "")), tuple(map(str, data.get("folded", ()))))
 
     def to_text(self) -> str:
         """The order found, in one line, and a line for all else that was done."""
@@ -73,6 +88,7 @@ class Origin:
         layers = ", ".join(f"layer {i} {name}" for i, name in enumerate(self.layers, 1))
         said = [f"{where}: {layers}; {self.ordered_by}"]
         said += [f"{self.file}: {option}: {meaning}" for option, meaning in self.options.items()]
+        said += [f"{self.file}: {fold}" for fold in self.folded]
         if self.unused:
             left = f" and {len(self.unused) - _NAMED} more" if len(self.unused) > _NAMED else ""
             said.append(f"{self.file}: not used: {', '.join(self.unused[:_NAMED])}{left}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import IO, TypeVar
 
@@ -45,7 +46,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(stream)
         except Exception as error:  # zipfile promises no particular exception for malformed bytes
-            raise InvalidInput(source, "a complete zip archive", one_line(error)) from None
+            raise InvalidInput(source, "a complete zip archive", _damage(error)) from None
         finally:
             stream.largest = limits.LIMIT
         self._members = self._checked(source)
@@ -89,7 +90,7 @@ class Archive:
             raise
         except Exception as error:  # as above, and zlib
             raise InvalidInput(self._thing(name), "an undamaged member of the archive",
-                               one_line(error)) from None
+                               _damage(error)) from None
 
     def _checked(self, source: str) -> dict[str, zipfile.ZipInfo]:
         directory = self._zip.infolist()
@@ -112,3 +113,9 @@ class Archive:
                                    f"{shown(member.file_size)} bytes in {member.compress_size}")
             found[member.filename] = member
         return found
+
+
+def _damage(error: Exception) -> str:
+    """What zipfile says of a damaged archive, if it says it in words."""
+    told = isinstance(error, zipfile.BadZipFile | zlib.error | NotImplementedError)
+    return f"a damaged one: {one_line(error, named=False)}" if told else "a damaged one"

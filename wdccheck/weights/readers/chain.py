@@ -11,7 +11,7 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 
-__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Step", "dense", "norm"]
+__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "norm"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,16 @@ class Norm:
     scale: np.ndarray
     shift: np.ndarray
     assumed: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Norm):
+    """The same by constants of a graph, which become part of a layer without an option.
+
+    `rounded` says whether they are not exactly those of the file.
+    """
+
+    rounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +77,16 @@ class Chain:
     transposed : bool
         Whether every array was transposed.
     evaluate : callable or None
-        What the graph of the file gives for inputs of shape (count, n_in), by code of others, and who says
-        it; None where the file has no graph.
+        What the graph of the file gives for inputs of shape (count, n_in), by code of others, at its end
+        (False) or right after the last matrix (True); None where the file has no graph.
+    inner : int
+        How many of the steps end right after the last matrix of the graph.
+    folded : tuple of str
+        What was computed, moved or passed over to get these steps.
+    in_python : bool
+        Whether it was given as an object: messages name arguments then, not options of the command line.
+    checked : str
+        What was evaluated already to see whether the chain is what it should be.
     """
 
     source: str
@@ -77,7 +95,11 @@ class Chain:
     key: str = ""
     unused: tuple[str, ...] = ()
     transposed: bool = False
-    evaluate: Callable[[np.ndarray], np.ndarray] | None = None
+    evaluate: Callable[[np.ndarray, bool], np.ndarray] | None = None
+    inner: int = 0
+    folded: tuple[str, ...] = ()
+    in_python: bool = False
+    checked: str = ""
 
     def thing(self, label: str) -> str:
         """What messages call a part of the file."""

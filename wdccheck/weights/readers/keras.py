@@ -72,7 +72,7 @@ def _chain(source: str, config: dict[str, Any], held: _Saved | _Legacy, choice: 
     return Chain(source, tuple(steps), "order of the model's layers", unused=unused, evaluate=_evaluated)
 
 
-def _evaluated(_: np.ndarray) -> np.ndarray:
+def _evaluated(_: np.ndarray, inner: bool) -> np.ndarray:
     raise InvalidInput("forward check", "an evaluator", "nothing here evaluates models of Keras")
 
 

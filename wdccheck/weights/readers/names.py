@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.weights.network import check_chain
 from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Step, dense, norm
-from wdccheck.weights.readers.selection import Arrays, Selection
-from wdccheck.weights.readers.sequence import Named, in_one_sequence, missing, numbered, ways
+from wdccheck.weights.readers.parts import named_part, put_together, said
+from wdccheck.weights.readers.roles import owner, owners, role, says_role
+from wdccheck.weights.readers.selection import Ambiguous, Arrays, Selection
+from wdccheck.weights.readers.sequence import Named, in_one_sequence, missing, ways
 from wdccheck.weights.readers.source import natural, shown
+from wdccheck.weights.shapes import check_chain
 
 __all__ = ["named_chain"]
 
-_ROLES = {"weight": "weight", "weights": "weight", "kernel": "weight", "w": "weight", "gamma": "weight",
-          "bias": "bias", "biases": "bias", "b": "bias", "beta": "bias",
-          "running_mean": "mean", "moving_mean": "mean",
-          "running_var": "variance", "moving_variance": "variance", "num_batches_tracked": "count"}
-_WORD = "|".join(sorted(_ROLES, key=len, reverse=True))
-_PART_OF = re.compile(r"weight_(g|v|u|orig|mask|ih|hh)|bias_(ih|hh)|in_proj|parametrizations\.",
-                      re.IGNORECASE)
 _KERNEL = re.compile(r"(?:^|[._/:-])kernel(?![a-z])", re.IGNORECASE)
 _EPS = 1e-5
 
@@ -54,10 +49,11 @@ class _Group:
         W = self.get("weight")
         return 0 if W is None or "mean" in self.parts else W.ndim
 
-    def named(self) -> Named:
-        """As a layer of a sequence."""
+    def named(self, normed: bool) -> Named:
+        """As a layer of a sequence, with batch norm after it or without."""
         n, k = self.parts["weight"][1].shape
-        return Named(self.name, self.stem, (n, k))
+        b = self.get("bias")
+        return Named(self.name, self.stem, (n, k), b is not None and bool(np.any(b)), normed)
 
 
 def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
@@ -80,6 +76,7 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     ["array 'W1'", "array 'W2'"]
     """
     choice = choice or Selection()
+    arrays, folds = put_together(arrays)
     read, source = _turned(arrays, choice.transpose), arrays.source
     taken = arrays.selected(choice.arrays, _place) if choice.arrays else list(arrays.entries)
     if choice.arrays and not choice.alone:
@@ -91,23 +88,34 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
         if choice.alone:
             groups = [replace(group, parts={"weight": group.parts["weight"]}) for group in groups
                       if group.axes > 1] or groups
-    layers = [group.named() for group in groups if group.axes == 2]
+    norms = owners(arrays.entries)
+    layers = [group.named(group.stem in norms.values()) for group in groups if group.axes == 2]
     stored = sorted(layers, key=lambda layer: place[layer.name])
     kept = arrays.keeps_order([layer.name for layer in stored])
-    others = [name for group in groups if group.axes != 2 for name, _ in group.parts.values()]
-    way = "" if choice.arrays or choice.alone else ways(stored if kept else layers, others)
+    others = [name for group in groups if group.axes != 2 and not norms.get(group.stem)
+              for name, _ in group.parts.values()]
+    way = () if choice.arrays or choice.alone else ways(
+        _free(stored if kept else layers, groups, norms), others, choice)
     dense_of = {group.stem: _dense(source, group, choice.transpose, way) for group in groups
                 if "mean" not in group.parts}
     if not choice.alone:
         _check_widths(source, layers, "" if choice.transpose else "; --transpose turns every array", way)
     if not (choice.arrays or choice.alone):
-        in_one_sequence(source, layers, stored if kept else None, others)
+        in_one_sequence(source, layers, stored if kept else None, others, choice)
     steps = _steps(dense_of, _norms_after(arrays, groups, dense_of))
     used = {name for group in groups for name, _ in group.parts.values()}
     unused = [shown(name) for name in arrays.entries
-              if name not in used and _role(name)[1] != "count"]
+              if name not in used and role(name)[1] != "count"]
     return Chain(source, tuple(steps), _ordered_by(arrays, choice, layers), arrays.key,
-                 (*unused, *arrays.elsewhere), choice.transpose)
+                 (*unused, *arrays.elsewhere), choice.transpose, folded=said(folds, taken))
+
+
+def _free(layers: Iterable[Named], groups: Iterable[_Group], norms: Mapping[str, str | None]) -> list[Named]:
+    """The layers beside which nothing stands that no option covers, as layer norm or PReLU do."""
+    barred = {group.stem.rpartition(".")[0] for group in groups
+              if (group.stem in norms and norms[group.stem] is None) or (
+                  group.axes == 1 and says_role(group.parts["weight"][0]))}
+    return [layer for layer in layers if layer.stem.rpartition(".")[0] not in barred]
 
 
 def _ordered_by(arrays: Arrays, choice: Selection, layers: Sequence[Named]) -> str:
@@ -129,14 +137,13 @@ def _ordered_by(arrays: Arrays, choice: Selection, layers: Sequence[Named]) -> s
 def _with_their_parts(arrays: Arrays, chosen: Iterable[str], read: Callable[[str], np.ndarray]) -> list[str]:
     """What was chosen, with the biases of the layers in it, and batch norm that surely follows one."""
     taken = dict.fromkeys(chosen)
-    roles = {name: _role(name) for name in arrays.entries}
+    roles = {name: role(name) for name in arrays.entries}
     stems = {roles[name][0] for name in taken if roles[name][1] == "weight"}
-    norms = {stem for stem, role in roles.values() if role == "mean"}
-    weights = {stem: name for name, (stem, role) in roles.items() if role == "weight"}
-    owners = {stem: _owner(stem, [one for one in weights if one not in norms], list(norms)) for stem in norms}
-    for name, (stem, role) in roles.items():
-        follows = stem in norms and (owners[stem] in stems or stem in stems)
-        if name not in taken and (follows or (role == "bias" and stem in stems and stem not in norms
+    norms = owners(arrays.entries)
+    weights = {stem: name for name, (stem, what) in roles.items() if what == "weight"}
+    for name, (stem, what) in roles.items():
+        follows = stem in norms and (norms[stem] in stems or stem in stems)
+        if name not in taken and (follows or (what == "bias" and stem in stems and stem not in norms
                                               and _may_be_bias(read(name), read(weights[stem])))):
             taken[name] = None
     return list(taken)
@@ -144,38 +151,27 @@ def _with_their_parts(arrays: Arrays, chosen: Iterable[str], read: Callable[[str
 
 def _groups(source: str, names: Iterable[str], read: Callable[[str], np.ndarray]) -> list[_Group]:
     found: dict[str, _Group] = {}
-    roles = {name: _role(name) for name in names}
-    weights = {stem: name for name, (stem, role) in roles.items() if role == "weight"}
+    roles = {name: role(name) for name in names}
+    weights = {stem: name for name, (stem, what) in roles.items() if what == "weight"}
     for name in sorted(roles, key=lambda name: (roles[name][1] == "count", natural(name))):
-        (stem, role), thing = roles[name], f"{source}: array {shown(name)}"
-        if _PART_OF.search(name):
-            raise InvalidInput(thing, "a plain weight matrix or bias",
-                               "a part of a recurrent, attention or reparametrized layer (--arrays takes "
-                               "others)")
+        (stem, what), thing = roles[name], f"{source}: array {shown(name)}"
+        if part := named_part(name):
+            raise InvalidInput(thing, "a plain weight matrix or bias", part)
         array = read(name)
-        if role == "bias" and array.ndim == 2 and not (
+        if what == "bias" and array.ndim == 2 and not (
                 stem in weights and _may_be_bias(array, read(weights[stem]))):
-            stem, role = name, "weight"  # a layer that is called b
+            stem, what = name, "weight"  # a layer that is called b
         group = found.setdefault(stem, _Group(stem))
-        if role in group.parts:
-            raise InvalidInput(thing, f"one {role} of this layer", f"also {shown(group.parts[role][0])} "
+        if what in group.parts:
+            raise InvalidInput(thing, f"one {what} of this layer", f"also {shown(group.parts[what][0])} "
                                "(--arrays chooses)")
-        group.parts[role] = (name, array)
+        group.parts[what] = (name, array)
     return sorted(found.values(), key=lambda group: natural(group.stem.casefold()))
 
 
 def _place(name: str) -> Any:
     """Natural order of layers."""
-    return natural(_role(name)[0].casefold())
-
-
-def _role(name: str) -> tuple[str, str]:
-    """A name without its word, and the role that the word says; without a word, a weight."""
-    match = re.fullmatch(rf"(?:(.*)[._/:-])?({_WORD})_?(\d*)", name, re.IGNORECASE)
-    if match is None:
-        return name, "weight"
-    prefix, word, number = match.groups()
-    return "|".join(filter(None, (prefix, number))), _ROLES[word.lower()]
+    return natural(role(name)[0].casefold())
 
 
 def _may_be_bias(array: np.ndarray, weight: np.ndarray) -> bool:
@@ -190,7 +186,7 @@ def _turned(arrays: Arrays, transpose: bool) -> Callable[[str], np.ndarray]:
     return (lambda name: read(name).T if read(name).ndim == 2 else read(name)) if transpose else read
 
 
-def _check_widths(source: str, layers: Sequence[Named], turn: str, way: str) -> None:
+def _check_widths(source: str, layers: Sequence[Named], turn: str, way: Sequence[str]) -> None:
     """Refuse layers that do not chain, with what may help."""
     try:
         if layers:
@@ -198,17 +194,20 @@ def _check_widths(source: str, layers: Sequence[Named], turn: str, way: str) -> 
                         [f"{source}: array {shown(layer.name)}" for layer in layers])
     except InvalidInput as error:
         hint = turn if "every layer" in error.found else ""
-        raise InvalidInput(error.thing, error.required, error.found + hint + way) from None
+        raise Ambiguous(error.thing, error.required, error.found + hint, way) from None
 
 
-def _dense(source: str, group: _Group, transposed: bool, way: str) -> Dense:
+def _dense(source: str, group: _Group, transposed: bool, way: Sequence[str]) -> Dense:
     W, b = group.get("weight"), group.get("bias")
     thing = f"{source}: {group.label}" if group.label else source
     if W is None or W.ndim != 2:
         array = W if W is not None else next(iter(group.parts.values()))[1]
-        hint = {1: ", as of a bias or a normalization", 4: ", as of a convolution"}.get(array.ndim, "")
-        raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
-                           f"shape {array.shape}{hint}{way}")
+        hint = {1: ", as of a bias, a normalization or an activation with weights",
+                4: ", as of a convolution"}.get(array.ndim, "")
+        if not way and not transposed:
+            hint += "; --arrays NAME takes the matrices that are named"
+        raise Ambiguous(thing, "a matrix of shape (n_out, n_in) with at least one entry",
+                        f"shape {array.shape}{hint}", way)
     if b is not None and not _may_be_bias(b, W):
         raise InvalidInput(f"{source}: array {shown(group.parts['bias'][0])}", f"shape ({W.shape[0]},)",
                            f"shape {b.shape}")
@@ -221,19 +220,19 @@ def _dense(source: str, group: _Group, transposed: bool, way: str) -> Dense:
 def _norms_after(arrays: Arrays, groups: Iterable[_Group], layers: dict[str, Dense]) -> dict[str, Norm]:
     """Batch norm by the stem of the layer that it follows."""
     norms = {group.stem: _norm(arrays.source, group) for group in groups if "mean" in group.parts}
-    roles = [_role(name) for name in arrays.entries]
-    every = {stem for stem, role in roles if role == "mean"}
+    roles = [role(name) for name in arrays.entries]
+    every = {stem for stem, what in roles if what == "mean"}
     weights = [*layers, *dict.fromkeys(
-        stem for stem, role in roles if role == "weight" and stem not in every and stem not in layers)]
+        stem for stem, what in roles if what == "weight" and stem not in every and stem not in layers)]
     found: dict[str, Norm] = {}
     for stem, one in norms.items():
-        owner = _owner(stem, weights, list(every))
-        if owner not in layers or owner in found or len(one.scale) != len(layers[owner].W):
+        before = owner(stem, weights, list(every))
+        if before not in layers or before in found or len(one.scale) != len(layers[before].W):
             raise InvalidInput(
                 f"{arrays.source}: {one.label}", "batch norm right after a layer, of its width",
                 f"{len(one.scale)} entries, and no layer that it surely follows")
-        found[owner] = replace(
-            one, assumed=f"epsilon {_EPS} assumed, and that it stands right after {layers[owner].label}")
+        found[before] = replace(
+            one, assumed=f"epsilon {_EPS} assumed, and that it stands right after {layers[before].label}")
     return found
 
 
@@ -249,18 +248,3 @@ def _norm(source: str, group: _Group) -> Norm:
         raise InvalidInput(f"{source}: {group.label}", "a mean and a variance", "no variance")
     return norm(source, f"batch norm {shown(group.stem)}", group.get("mean"), group.get("variance"),
                 group.get("weight"), group.get("bias"), _EPS)
-
-
-def _owner(stem: str, layers: list[str], norms: list[str]) -> str | None:
-    """The layer that batch norm surely follows: with the number before, the same, or alone in its block."""
-    base, number = numbered(stem)
-    if number is not None:
-        before = [one for one in layers if numbered(one) == (base, number - 1)]
-        same = [one for one in layers if numbered(one)[1] == number and numbered(one)[0] != base]
-        if before or any(numbered(one)[0] == base for one in layers):
-            return before[0] if before else None
-        return same[0] if len(same) == 1 else None
-    block = stem.rpartition(".")[0]
-    inside = [one for one in layers if one.rpartition(".")[0] == block]
-    alone = len(inside) == 1 and sum(one.rpartition(".")[0] == block for one in norms) == 1
-    return inside[0] if alone else None

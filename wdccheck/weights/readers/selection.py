@@ -13,7 +13,7 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.source import natural, shown
 
-__all__ = ["Arrays", "Selection", "listed"]
+__all__ = ["Ambiguous", "Arrays", "Selection", "listed"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Selection:
         Whether the file stores matrices as (n_in, n_out).
     alone : bool
         Whether one matrix is wanted rather than a network: what else the file holds does not matter.
+    treated : frozenset of str
+        Options that were given about what the theory does not cover.
     """
 
     arrays: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class Selection:
     end: str | None = None
     transpose: bool = False
     alone: bool = False
+    treated: frozenset[str] = frozenset()
 
     @staticmethod
     def of(arrays: str | Iterable[str] | None, key: str | None, begin: str | None, end: str | None,
@@ -65,6 +68,13 @@ class Selection:
         return all(any(part == name or (isinstance(name, str) and fnmatchcase(name, part)) for name in names)
                    for one in self.arrays for part in _parts(one, names))
 
+    def beside(self, biased: bool, normed: bool) -> str:
+        """The options that layers with biases or batch norm need besides those given."""
+        wanted = ["--fold-batchnorm"] if normed else []
+        if (biased or normed) and not self.treated & {"--ignore-bias", "--lift-bias"}:
+            wanted.append("--lift-bias")
+        return "".join(f" {option}" for option in wanted if option not in self.treated)
+
     def only(self, source: str, kind: str, *allowed: str) -> None:
         """Refuse what a kind of file does not have.
 
@@ -79,6 +89,22 @@ class Selection:
             if value is not None and option not in allowed:
                 raise InvalidInput(f"{source}: {option}", f"an option for {kind} ({', '.join(allowed)})",
                                    "one for other files")
+
+
+class Ambiguous(InvalidInput):
+    """A file that may hold more than one network.
+
+    Attributes
+    ----------
+    ways : tuple of str
+        Options that read one of them, each with its widths.
+    """
+
+    def __init__(self, thing: str, required: str, found: str, ways: Iterable[str] = ()) -> None:
+        self.ways = tuple(ways)
+        taken = f"; take one with {' or '.join(self.ways)}" if self.ways else ""
+        drop = "; --ignore-bias instead drops the biases" if "--lift-bias" in taken else ""
+        super().__init__(thing, required, found + taken + drop)
 
 
 @dataclass(frozen=True, eq=False)

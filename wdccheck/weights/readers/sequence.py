@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from wdccheck.errors import InvalidInput
-from wdccheck.weights.readers.source import natural, shown
+from wdccheck.weights.readers.selection import Ambiguous, Selection
+from wdccheck.weights.readers.source import in_quotes, natural, shown
 
 __all__ = ["Named", "in_one_sequence", "missing", "numbered", "ways"]
 
@@ -30,11 +29,15 @@ class Named:
         What is left of the name without a word like ``weight``.
     shape : tuple of int
         (n_out, n_in).
+    biased, normed : bool
+        Whether it has a bias, whether batch norm follows.
     """
 
     name: str
     stem: str
     shape: tuple[int, int]
+    biased: bool = False
+    normed: bool = False
 
     @property
     def kind(self) -> str:
@@ -43,7 +46,7 @@ class Named:
 
 
 def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named] | None,
-                    others: Sequence[str]) -> None:
+                    others: Sequence[str], choice: Selection) -> None:
     """Refuse layers in natural order whose names leave a doubt that they are one chain in this order.
 
     Parameters
@@ -56,10 +59,12 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
         In the order of the file; None where that says nothing.
     others : sequence of str
         Names of what else is in the file and is no part of these layers.
+    choice : Selection
+        What was asked for.
 
     Raises
     ------
-    InvalidInput
+    Ambiguous
         Names differ in more than their numbers, the file has another order, or widths narrow below both
         ends as those of an encoder and a decoder do. The message has the options that choose.
     """
@@ -77,22 +82,32 @@ def in_one_sequence(source: str, layers: Sequence[Named], stored: Sequence[Named
         found = f"widths {_widths(layers)}, which narrow and widen as those of an encoder and a decoder"
     else:
         return
-    raise InvalidInput(source, _RULE, found + ways(order, others, layers if len(kinds) == 1 else ()))
+    raise Ambiguous(source, _RULE, found, ways(order, others, choice, layers if len(kinds) == 1 else ()))
 
 
-def ways(order: Sequence[Named], others: Iterable[str], layers: Sequence[Named] = ()) -> str:
-    """The options that choose a chain among these layers: one for each that may be meant.
+def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
+         layers: Sequence[Named] = ()) -> list[str]:
+    """The options that read a chain among these layers: one for each that may be meant.
 
-    First come parts of the model, those that widen before others, then all layers in the order of the
-    file, and in that of `layers`.
+    First come parts of the model, those that widen to the width of the data, which an encoder begins with,
+    before others, then all layers in the order of the file, and in that of `layers`.
     """
-    parts = [run for group in _groups(order) for run in _runs(group)]
-    parts.sort(key=lambda run: (run[-1].shape[0] <= run[0].shape[1], -len(run)))
+    named = [run for group in _groups(order) for run in _runs(group)]
+    parts = named + [run for run in _runs(order, last=True)
+                     if len(run) > 1 and run[-1].shape[0] > run[0].shape[1] and run not in named]
+
+    def later(run: list[Named]) -> tuple[bool, bool, bool, bool, int]:
+        widths = {layer.shape[1] for layer in order if layer not in run}
+        return (run[-1].shape[0] <= run[0].shape[1], run[-1].shape[0] not in widths, len(run) == 1,
+                run not in named, -len(run))
+
+    parts.sort(key=later)
     every = [list(whole) for whole in (order, layers) if len(whole) > 1 and _chains(whole)]
-    last = [_way(run, order, others) for run in every]
+    last = [way for run in every  # an encoder with its decoder only if that is said in a word
+            if len(way := _way(run, order, others, choice)) <= _LONGEST // 3 or not _neck(run)]
     first, left = list[str](), 0
     for i, run in enumerate(parts):
-        way = _way(run, order, others) if i < _PARTS else ""
+        way = _way(run, order, others, choice) if i < _PARTS else ""
         if way in last:
             continue
         if i < _PARTS and (not first or sum(map(len, [*first, *last, way])) < _MOST):
@@ -100,11 +115,12 @@ def ways(order: Sequence[Named], others: Iterable[str], layers: Sequence[Named] 
         else:
             left += 1
     found = [*first, *dict.fromkeys(last)]
-    return f"; take one with {' or '.join(found)}" + (f" ({left} more)" if left else "") if found else ""
+    return [*found[:-1], f"{found[-1]} ({left} more)"] if left and found else found
 
 
-def _way(run: Sequence[Named], order: Sequence[Named], others: Iterable[str]) -> str:
-    return f"--arrays {_choice(run, order, others)} ({_widths(run)})"
+def _way(run: Sequence[Named], order: Sequence[Named], others: Iterable[str], choice: Selection) -> str:
+    beside = choice.beside(any(layer.biased for layer in run), any(layer.normed for layer in run))
+    return f"--arrays {_choice(run, order, others)}{beside} ({_widths(run)})"
 
 
 def missing(layers: Sequence[Named]) -> str:
@@ -147,25 +163,26 @@ def _groups(order: Sequence[Named]) -> list[list[Named]]:
     return list(found.values())
 
 
-def _runs(group: Sequence[Named]) -> list[list[Named]]:
-    """Layers side by side that chain, cut where their widths are least."""
+def _runs(group: Sequence[Named], last: bool = False) -> list[list[Named]]:
+    """Layers side by side that chain, cut where their widths are least: at first, or at `last`."""
     runs: list[list[Named]] = []
     for layer in group:
         if runs and runs[-1][-1].shape[0] == layer.shape[1]:
             runs[-1].append(layer)
         else:
             runs.append([layer])
-    return [part for run in runs for part in ((run[:_neck(run)], run[_neck(run):]) if _neck(run) else (run,))]
+    cuts = [(run, _neck(run, last)) for run in runs]
+    return [part for run, cut in cuts for part in ((run[:cut], run[cut:]) if cut else (run,))]
 
 
-def _neck(run: Sequence[Named]) -> int:
+def _neck(run: Sequence[Named], last: bool = False) -> int:
     """After how many layers the width is least, if no end is narrower and both sides are wider; else 0."""
     if not run:
         return 0
     widths = [run[0].shape[1], *(layer.shape[0] for layer in run)]
     least = min(widths)
     inner = [i for i in range(1, len(run)) if widths[i] == least < min(max(widths[:i]), max(widths[i:]))]
-    return inner[0] if inner else 0
+    return inner[-1 if last else 0] if inner else 0
 
 
 def _chains(layers: Sequence[Named]) -> bool:
@@ -181,16 +198,12 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     inside = [layer.name for layer in order if fnmatchcase(layer.name, pattern)]
     plain = not re.search(r"[\[\]*?,']", prefix) and names == sorted(names, key=natural)
     foreign = any(fnmatchcase(name, pattern) for name in others)
-    if plain and inside == names and len(names) > 1 and not foreign:
+    if plain and prefix.isprintable() and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
     parted = [names] if any("," in name for name in names) else [[",".join(names)]]
-    text = " --arrays ".join(_in_quotes(part) for one in parted for part in one)
-    return text if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
-
-
-def _in_quotes(name: str) -> str:
-    """As a shell takes it whole, whatever is in it."""
-    return f"'{name}'" if "'" not in name else shlex.quote(name)
+    text = " --arrays ".join(in_quotes(part) for one in parted for part in one)
+    short = len(text) <= _LONGEST and text.isprintable()
+    return text if short else f"and {len(names)} names from {_quoted(names, 1)}"
 
 
 def _alike(paths: Sequence[Sequence[str]]) -> int:

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import reprlib
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 
 __all__ = [
-    "JSON", "LIMIT", "Bounded", "Room", "decoded", "json_object", "kind", "natural", "one_line",
+    "JSON", "LIMIT", "Bounded", "Room", "decoded", "in_quotes", "json_object", "kind", "natural", "one_line",
     "regular_file", "shown", "word",
 ]
 
@@ -62,8 +63,8 @@ class Room:
         self.left -= size
 
 
-def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Path:
-    """`path` as a file of one of these kinds that is not too large.
+def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ()) -> Path:
+    """`path` as a file that is not too large, with one of these suffixes where there are any.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def regular_file(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Pat
     if not stat.S_ISREG(status.st_mode):
         found = "a directory" if stat.S_ISDIR(status.st_mode) else "something else"
         raise InvalidInput(str(source), "a regular file", found)
-    if source.suffix not in suffixes:
+    if suffixes and source.suffix not in suffixes:
         *others, last = ("*" + suffix for suffix in suffixes)
         names = f"{', '.join(others)} or {last}" if others else last
         raise InvalidInput(str(source), f"a file named {names}",
@@ -145,13 +146,19 @@ def kind(magic: bytes) -> str:
     if not magic:
         return "an empty file"
     if magic[0] == 0x80 and magic[1:2] and magic[1] <= 5:
-        return "a pickle, which is never loaded"
+        return ("a pickle, which is never loaded (if you trust it: np.savez('net.npz', W1=..., W2=...) of "
+                "its arrays)")
     return f"a file that begins with {magic[:8]!r}"
 
 
-def one_line(error: Exception) -> str:
-    """An exception in at most 100 characters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:100]
+def one_line(error: Exception, named: bool = True) -> str:
+    """An exception in at most 100 characters, with the name of its class or without."""
+    return " ".join(f"{f'{type(error).__name__}: ' * named}{error}".split())[:100]
+
+
+def in_quotes(name: str) -> str:
+    """As a shell takes it whole, whatever is in it."""
+    return f"'{name}'" if "'" not in name else shlex.quote(name)
 
 
 def word(name: object) -> str:

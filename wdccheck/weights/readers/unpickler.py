@@ -5,6 +5,7 @@ Nothing is imported and nothing is called; a global is a name, and only those li
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +14,19 @@ from typing import Any
 from wdccheck.errors import InvalidInput
 from wdccheck.weights.readers.source import one_line, shown
 
-__all__ = ["PICKLE", "Global", "plain_data"]
+__all__ = ["PICKLE", "Global", "Inert", "plain_data"]
 
 PICKLE = 2**24
 """Bytes of a pickle."""
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-           "SHORT_BINSTRING", "BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
+           "SHORT_BINSTRING", "BINSTRING", "BINBYTES", "SHORT_BINBYTES", "LONG4", "BINUNICODE8", "BINBYTES8",
+           "BYTEARRAY8"}
 _NEUTRAL = {"PROTO", "FRAME", "STOP"}
+_FOREIGN = {"builtins", "__builtin__", "os", "nt", "posix", "sys", "subprocess", "runpy", "importlib",
+            "shutil", "pty", "commands", "socket", "ctypes", "code", "codecs", "webbrowser", "operator",
+            "pickle", "asyncio", "pip", "cProfile", "timeit", "pdb", "bdb", "functools", "types", "marshal"}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -31,14 +36,27 @@ class Global:
 
     name: str
 
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Inert:
+    """A value that only stands in a file: it is not made, and what is put into it is dropped."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
 
 class _Mark:
     """Where the items of a collection begin on the stack."""
 
 
 def plain_data(
-    thing: str, data: bytes, understood: Callable[[str], bool], reduce: Callable[[str, tuple[Any, ...]], Any],
-    tensor: Callable[[Any], Any],
+    thing: str, data: bytes | io.BytesIO, understood: Callable[[str], bool],
+    reduce: Callable[[str, tuple[Any, ...]], Any], tensor: Callable[[Any], Any],
 ) -> Any:
     """What a pickle describes.
 
@@ -46,8 +64,8 @@ def plain_data(
     ----------
     thing : str
         The name of the pickle in messages.
-    data : bytes
-        The pickle.
+    data : bytes or BytesIO
+        The pickle, or a stream that stands at its start and is left after it.
     understood : callable
         Whether a global of this name may occur.
     reduce : callable
@@ -60,17 +78,20 @@ def plain_data(
     InvalidInput
         Anything but plain data and these globals.
     """
-    if len(data) > PICKLE:
+    if isinstance(data, bytes) and len(data) > PICKLE:
         raise InvalidInput(thing, f"at most {PICKLE} bytes", f"{len(data)}")
-    machine = _Machine(thing, understood, reduce, tensor)
+    machine, at = _Machine(thing, understood, reduce, tensor), 0
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for opcode, argument, position in pickletools.genops(data):
+            at = position or 0
             machine.step(opcode.name, argument)
         (result,) = machine.stack
     except InvalidInput:
         raise
     except Exception as error:  # malformed bytes: an empty stack, an unknown opcode, a list as a key
-        raise InvalidInput(thing, "a well-formed pickle of plain data", one_line(error)) from None
+        why = f": {one_line(error, named=False)}" if type(error) is ValueError else ""
+        raise InvalidInput(thing, "a well-formed pickle of plain data",
+                           f"a damaged one, at byte {at}{why} (torch.save writes it again)") from None
     return result
 
 
@@ -101,7 +122,7 @@ class _Machine:
         elif name in ("GLOBAL", "STACK_GLOBAL"):
             found = argument.replace(" ", ".") if name == "GLOBAL" else ".".join([pop(), pop()][::-1])
             push(self._global(found))
-        elif name == "REDUCE":
+        elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = pop(), pop()
             if not (isinstance(function, Global) and isinstance(arguments, tuple)):
                 raise ValueError("a call of something that is no function")
@@ -109,7 +130,8 @@ class _Machine:
         elif name == "BINPERSID":
             push(self.tensor(pop()))
         elif name == "BUILD":
-            if not isinstance(pop(), dict) or not isinstance(self.stack[-1], dict):
+            state, value = pop(), self.stack[-1]
+            if not isinstance(value, Inert) and not (isinstance(value, dict) and isinstance(state, dict)):
                 raise ValueError("attributes of something that is no dictionary")  # else _metadata: unused
         elif not self._collection(name) and name not in _NEUTRAL:
             raise InvalidInput(self.thing, "a pickle of plain data", f"the opcode {name}")
@@ -127,17 +149,24 @@ class _Machine:
             push(tuple(self._marked()))
         elif name in ("EMPTY_DICT", "EMPTY_LIST"):
             push({} if name == "EMPTY_DICT" else [])
-        elif name in ("APPEND", "APPENDS"):
+        elif name in ("EMPTY_SET", "FROZENSET"):
+            if name == "FROZENSET":
+                self._marked()
+            push(Inert("set"))
+        elif name in ("APPEND", "APPENDS", "ADDITEMS"):
             items = [pop()] if name == "APPEND" else self._marked()
-            list.extend(self.stack[-1], items)
+            if not isinstance(self.stack[-1], Inert):
+                list.extend(self.stack[-1], items)
         elif name in ("SETITEM", "SETITEMS"):
             pairs = [pop(), pop()][::-1] if name == "SETITEM" else self._marked()
+            if isinstance(self.stack[-1], Inert):
+                return True
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-                if not isinstance(key, str | int | float | None):  # the hash of a tuple may take forever
-                    raise ValueError(f"a key of type {type(key).__name__}")
-                if key in self.stack[-1]:
-                    raise InvalidInput(self.thing, "every name once", f"{shown(key)} twice")
-                dict.__setitem__(self.stack[-1], key, value)
+                # the hash of a tuple may take forever
+                word = key if isinstance(key, str | int | float | None) else shown(key)
+                if word in self.stack[-1]:
+                    raise InvalidInput(self.thing, "every name once", f"{shown(word)} twice")
+                dict.__setitem__(self.stack[-1], word, value)
         else:
             return False
         return True
@@ -152,5 +181,14 @@ class _Machine:
     def _global(self, name: str) -> Global:
         if not self.understood(name):
             raise InvalidInput(self.thing, "tensors and plain data, as torch.save(model.state_dict(), ...) "
-                               "writes", f"{shown(name)}, which is not executed")
+                               "writes", f"{shown(name)}, which is not executed{_instead(name)}")
         return Global(name)
+
+
+def _instead(name: str) -> str:
+    """What writes a file without this name; nothing for one that has no place beside weights."""
+    if name.partition(".")[0] in _FOREIGN:
+        return ""
+    load = "torch.load(FILE, weights_only=False)"
+    return (f" (if you trust the file: torch.save({load}.state_dict(), 'net.pt') of a whole model, "
+            f"torch.save({load}['state_dict'], 'net.pt') of a checkpoint with this key)")
