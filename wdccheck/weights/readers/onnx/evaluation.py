@@ -13,6 +13,7 @@ from wdccheck.weights.readers.source import shown
 __all__ = ["evaluated"]
 
 _LARGEST = 2**26  # bytes of a model; the evaluator copies it
+_NODES = 1000
 _FLOATS: dict[int, type[np.floating[Any]]] = {1: np.float32, 11: np.float64}
 
 
@@ -46,6 +47,8 @@ def evaluated(model: Any, walk: Walk, path: Path, start: str, end: str, size: in
     if inner:
         end = path.name
     nodes = walk.between(start, end)
+    if len(nodes) > _NODES:
+        raise InvalidInput("forward check", f"at most {_NODES} nodes", "a large graph")
     used = {name for node in nodes for name in node.inputs if name in walk.constants.stored}
     arrays = {name: walk.constants.get(name) for name in sorted(used)}
     kinds = {array.dtype for array in arrays.values() if array is not None and array.dtype.kind == "f"}

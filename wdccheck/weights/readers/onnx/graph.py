@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 from wdccheck.errors import InvalidInput
@@ -49,6 +50,8 @@ def read_onnx(source: str, stream: Bounded, size: int, choice: Selection) -> Cha
                            "others out)", "a function with the name of one")
     if model.graph.sparse_initializer:
         raise InvalidInput(source, "dense initializers", "sparse ones")
+    if not all(isinstance(name, str) for name in _names(model)):
+        raise InvalidInput(source, "names in UTF-8", "others")
     tensors = Tensors(source)
     walk = Walk(source, model.graph, tensors, size)
     start, end = _ends(source, walk, model.graph, choice)
@@ -66,6 +69,19 @@ def read_onnx(source: str, stream: Bounded, size: int, choice: Selection) -> Cha
     return Chain(source, path.steps, f"order of the graph{part}", unused=unused, inner=path.inner,
                  evaluate=functools.partial(evaluated, model, walk, path, start, end, size + tensors.outside),
                  folded=path.folded)
+
+
+def _names(model: Any) -> Iterator[Any]:
+    """All text that is looked at; what is no UTF-8 is given as bytes."""
+    graph = model.graph
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    inside = (attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t"))
+    for tensor in (*graph.initializer, *inside):
+        yield tensor.name
+        yield from (text for one in tensor.external_data for text in (one.key, one.value))
+    yield from (one.name for one in (*graph.input, *graph.output, *graph.value_info))
 
 
 def _instead(data: bytes) -> str:
@@ -128,7 +144,8 @@ def _ways(walk: Walk, start: str, end: str, error: Stop, choice: Selection) -> s
 
 def _listed(ways: list[str]) -> str:
     found = [way for way in dict.fromkeys(ways) if way]
-    return f"; take a part with {' or '.join(found)}" if found else "; wc.ReLUNetwork([W1, ...]) takes matrices"
+    taken = f"take a part with {' or '.join(found)}" if found else "wc.ReLUNetwork([W1, ...]) takes matrices"
+    return f"; {taken}"
 
 
 def _after(walk: Walk, start: str, end: str, to: bool, begin: bool) -> str:

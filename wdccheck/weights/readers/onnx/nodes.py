@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.weights.readers.onnx.values import NoChain
+from wdccheck.weights.readers.chain import Activation, Dense, Step
+from wdccheck.weights.readers.onnx.values import NoChain, last_matrix
 from wdccheck.weights.readers.source import shown, word
 
-__all__ = ["Node", "Stop", "stopped"]
+__all__ = ["Node", "Stop", "alternating", "stopped"]
 
 _FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints"}
 
@@ -85,3 +86,27 @@ def stopped(source: str, node: Node | None, found: str) -> Stop:
     where = f"{source}: {node.label}" if node is not None else source
     return Stop.at(InvalidInput(
         where, "matrices, biases, scales, changes of shape and activations of one value", found), node)
+
+
+def alternating(source: str, steps: Sequence[Step], nodes: Sequence[Node]) -> None:
+    """Refuse another activation than a ReLU before the last matrix, at its node.
+
+    Raises
+    ------
+    Stop
+        There is one, or none between two matrices.
+    """
+    made = {node.label: node for node in reversed(nodes)}
+    before, relu = None, False
+    for step in steps:
+        act = isinstance(step, Activation)
+        if isinstance(step, Activation) and step.kind == "relu" and before is not None:
+            relu = True
+        elif act or (isinstance(step, Dense) and before is not None and not relu):
+            if before is last_matrix(tuple(steps)):
+                return  # what stands at the end is up to the options
+            required = f"a ReLU after {before.label}" if before else "a network that begins with a matrix"
+            found = step.kind if isinstance(step, Activation) else "no activation"
+            raise Stop.at(InvalidInput(f"{source}: {step.label}", required, found), made.get(step.label))
+        if isinstance(step, Dense):
+            before, relu = step, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,7 +15,7 @@ from wdccheck.weights.readers.chain import Activation, Norm, Step, norm
 from wdccheck.weights.readers.onnx.arithmetic import shape_of
 from wdccheck.weights.readers.onnx.constants import Constants
 from wdccheck.weights.readers.onnx.entrywise import ENTRYWISE, by_constants
-from wdccheck.weights.readers.onnx.nodes import Node, Stop, stopped
+from wdccheck.weights.readers.onnx.nodes import Node, Stop, alternating, stopped
 from wdccheck.weights.readers.onnx.shapes import MOVES, axis_of
 from wdccheck.weights.readers.onnx.starts import starts
 from wdccheck.weights.readers.onnx.tensors import Tensors
@@ -23,7 +24,8 @@ from wdccheck.weights.readers.source import shown
 
 __all__ = ["Path", "Walk"]
 
-_MOST = 2**20  # entries of a value that are followed where entries are repeated
+_NODES = 2**16
+_MOST = 2**18  # entries of a value that are followed where entries are repeated
 _FLOATS = {1, 10, 11, 16}
 _WORDS = {"Conv": "a convolution", "ConvTranspose": "a convolution", "MaxPool": "pooling",
           "AveragePool": "pooling", "GlobalAveragePool": "pooling", "Concat": "a concatenation",
@@ -67,7 +69,15 @@ class Walk:
     def __init__(self, source: str, graph: Any, tensors: Tensors, size: int) -> None:
         self.source = source
         self.constants = Constants(source, graph, tensors, size)
+        if len(graph.node) > _NODES:
+            raise InvalidInput(source, f"at most {_NODES} nodes", f"{len(graph.node)}")
         self.nodes = [Node(one) for one in graph.node]
+        made = Counter(name for node in self.nodes for name in node.outputs if name)
+        made.update(self.constants.stored.keys())
+        for name, count in made.most_common(1):
+            if count > 1:
+                raise InvalidInput(source, "every value once (onnx.checker.check_model says more)",
+                                   f"{shown(name)} twice")
         self.maker = {name: node for node in self.nodes for name in node.outputs if name}
         self.inputs = [one.name for one in graph.input if one.name not in self.constants.stored]
         self.varying = self._varying(set(self.inputs))
@@ -85,7 +95,7 @@ class Walk:
         """The nodes that the value `end` needs, but for those that `start` does; in order."""
         wanted, found = {end}, []
         for node in reversed(self.nodes):
-            if wanted - {start} & set(node.outputs):
+            if any(name in wanted and name != start for name in node.outputs):
                 found.append(node)
                 wanted |= set(filter(None, node.inputs))
         return found[::-1]
@@ -100,8 +110,8 @@ class Walk:
         """
         nodes = self.between(start, end)
         if start != end and not any(start in node.inputs for node in nodes):
-            raise InvalidInput(self.source, f"a way from {shown(start)} to {shown(end)}", "none (--from and --to "
-                               "name values or nodes in the order of the graph)")
+            raise InvalidInput(self.source, f"a way from {shown(start)} to {shown(end)}", "none (--from and "
+                               "--to name values or nodes in the order of the graph)")
         self.constants.fold(node for node in nodes if not self.varying & set(node.inputs))
         first: Stop | None = None
         thing, dims = f"{self.source}: {shown(start)}", self.shapes.get(start, ())
@@ -115,15 +125,21 @@ class Walk:
 
     def _followed(self, nodes: list[Node], start: str, value: Value, end: str) -> Path:
         known: dict[str, Any] = {start: value}
+        uses = Counter(name for node in nodes for name in set(node.inputs))
         folded: list[str] = []
         last, matrix = "", value
         for node in nodes:
-            if not (self.varying | {start}) & set(node.inputs):
+            if start not in node.inputs and not self.varying & set(node.inputs):
                 continue
             for name, found in zip(node.outputs, self._after(node, known, folded), strict=False):
                 known[name] = found
                 if node.kind in ("MatMul", "Gemm") and isinstance(found, Value):
                     last, matrix = name, found.closed()
+            node.values = []
+            for name in set(node.inputs):  # forget what nothing needs any more
+                uses[name] -= 1
+                if not uses[name] and name != end:
+                    known.pop(name, None)
         found = known.get(end)
         try:
             if not isinstance(found, Value):
@@ -131,6 +147,7 @@ class Walk:
             steps = found.finished()
         except NoChain as error:
             raise stopped(self.source, self.maker.get(end), str(error)) from None
+        alternating(self.source, steps, nodes)
         relus = [step.label for step in steps if isinstance(step, Activation) and step.kind == "relu"]
         folded += [f"{label} is a ReLU" for label in relus if not label.startswith("Relu ")]
         if last_matrix(steps) is not last_matrix(matrix.steps):
@@ -187,6 +204,8 @@ class Walk:
             slopes = {(one.up, one.down) for one in node.values}
             if len(slopes) == 1 and all(one.steps is first.steps for one in node.values):
                 axis = axis_of(int(node.given.get("axis", 0)), first.order.ndim)
+                if sum(one.order.size for one in node.values) > max(_MOST, first.order.size):
+                    raise NoChain(f"more than {_MOST} entries")
                 return [first.moved(np.concatenate([one.order for one in node.values], axis))]
         if kind == "MatMul":
             return [self._product(node, folded)]
