@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 
-__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "norm"]
+__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "first_odd", "norm"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +104,33 @@ class Chain:
     def thing(self, label: str) -> str:
         """What messages call a part of the file."""
         return f"{self.source}: {label}" if label else self.source
+
+
+def first_odd(steps: Sequence[Step]) -> InvalidInput | None:
+    """What is no ReLU between two matrices, or stands before the first; None where there is nothing of this.
+
+    What stands after the last matrix is up to the options.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first_odd((dense("f", "layer 1", np.ones((1, 1))), dense("f", "layer 2", np.ones((1, 1))))).required
+    'a ReLU after layer 1'
+    """
+    last = max((i for i, step in enumerate(steps) if isinstance(step, Dense)), default=-1)
+    before, relu = "", False
+    for step in steps[:last + 1]:
+        match step:
+            case Activation(kind="relu") if before:
+                relu = True
+            case Activation(kind=kind):
+                return InvalidInput(step.label, f"a ReLU after {before}" if before else
+                                    "a network that begins with a matrix", kind)
+            case Dense() if before and not relu:
+                return InvalidInput(step.label, f"a ReLU after {before}", "no activation")
+            case Dense(label=label):
+                before, relu = label, False
+    return None
 
 
 def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:

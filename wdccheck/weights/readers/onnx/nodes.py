@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.weights.readers.chain import Activation, Dense, Step
-from wdccheck.weights.readers.onnx.values import NoChain, last_matrix
+from wdccheck.weights.readers.chain import Step, first_odd
+from wdccheck.weights.readers.onnx.values import NoChain
 from wdccheck.weights.readers.source import shown, word
 
 __all__ = ["Node", "Stop", "alternating", "stopped"]
@@ -96,17 +96,7 @@ def alternating(source: str, steps: Sequence[Step], nodes: Sequence[Node]) -> No
     Stop
         There is one, or none between two matrices.
     """
-    made = {node.label: node for node in reversed(nodes)}
-    before, relu = None, False
-    for step in steps:
-        act = isinstance(step, Activation)
-        if isinstance(step, Activation) and step.kind == "relu" and before is not None:
-            relu = True
-        elif act or (isinstance(step, Dense) and before is not None and not relu):
-            if before is last_matrix(tuple(steps)):
-                return  # what stands at the end is up to the options
-            required = f"a ReLU after {before.label}" if before else "a network that begins with a matrix"
-            found = step.kind if isinstance(step, Activation) else "no activation"
-            raise Stop.at(InvalidInput(f"{source}: {step.label}", required, found), made.get(step.label))
-        if isinstance(step, Dense):
-            before, relu = step, False
+    odd = first_odd(steps)
+    if odd is not None:
+        node = next((one for one in nodes if one.label == odd.thing), None)
+        raise Stop.at(InvalidInput(f"{source}: {odd.thing}", odd.required, odd.found), node)
