@@ -79,6 +79,7 @@ GEMM = [node("Gemm", "x A", "a"), node("Relu", "a", "y")]
 @pytest.mark.parametrize(("nodes", "constants", "fragments"), [
     ([node("MatMul", "x S", "a"), node("Relu", "a", "r"), node("Add", "r x", "y")], A,
      ["Add 'the Add'", SKIP, "; take a part with --to 'r' (2-2)"]),
+    ([node("Einsum", "x S", "y", equation="bi,ij->ij")], A, ["'Einsum' other than with a matrix"]),
     ([node("MatMul", "x S", "a"), node("Relu", "a", "r"), node("MatMul", "r S", "c"), node("Add", "r c", "s"),
       node("MatMul", "s A", "t"), node("Relu", "t", "y")], A,
      [SKIP, "; take a part with --from 's' (2-3) or --to 'r' (2-2) or --to 'c' (2-2-2)"]),

@@ -132,6 +132,23 @@ SHAPES = {
         (1, 3),
     ),
     "one output": ("a = MatMul(x, W1t)\nr = Relu(a)\nc = MatMul(r, b1)\ny = Relu(c)", ("N", 3), (1, 3)),
+    "einsum": (
+        "a = Einsum(x, W1; equation='bi,oi->bo')\nr = Relu(a)\nc = Einsum(W2t, r; equation='io,bi->bo')\n"
+        "y = Relu(c)",
+        ("N", 3),
+        (1, 3),
+    ),
+    "einsum of a vector": (
+        "a = Einsum(W1, x; equation='oi,i->o')\nr = Relu(a)\nc = MatMul(W2, r)\ny = Relu(c)",
+        (3,),
+        (3,),
+    ),
+    "modulo": (
+        FIRST + SECOND.replace("y =", "d =") + "\nn = Mod(m, two)\no = Add(n, two)\n"
+        "q = Slice(o, z, one)\nu = Concat(q, last; axis=0)\ny = Reshape(d, u)",
+        ("N", 3),
+        (1, 3),
+    ),
     "no shape": (FIRST + SECOND, None, (1, 3)),
     "any shape": (FIRST + SECOND, ("N", "M"), (1, 3)),
 }

@@ -18,7 +18,7 @@ from wdccheck.weights.readers.source import LIMIT, Bounded, in_quotes, kind, sho
 __all__ = ["read_onnx"]
 
 _LARGEST = LIMIT // 4  # bytes of the file: messages take several times as much in memory
-_TRIES = 12  # parts of a graph that are tried after a refusal
+_TRIES = 64  # parts of a graph that are tried after a refusal
 
 
 def read_onnx(source: str, stream: Bounded, size: int, choice: Selection) -> Chain:
@@ -150,20 +150,15 @@ def _listed(ways: list[str]) -> str:
 
 def _after(walk: Walk, start: str, end: str, to: bool, begin: bool) -> str:
     """The way from the first value from which `end` can be reached."""
-    at, given = start, begin and len(walk.inputs) > 1
-    for _ in range(_TRIES):
+    made = [name for node in walk.between(start, end) for name in node.outputs[:1] if name in walk.varying]
+    for name in [start, *made[-_TRIES:]] if begin else made[-_TRIES:]:
         try:
-            steps = walk.path(at, end).steps
-        except Stop as error:
-            node: Node | None = error.node
-            outputs = [name for name in node.outputs if name in walk.varying] if node is not None else []
-            if not outputs or outputs[0] in (at, end):
-                return ""
-            at, given = outputs[0], True
+            steps = walk.path(name, end).steps
         except InvalidInput:
-            return ""
-        else:
-            return _way(steps, at if given else "", end if to else "")
+            continue
+        given = name != start or len(walk.inputs) > 1
+        if way := _way(steps, name if given else "", end if to else ""):
+            return way
     return ""
 
 

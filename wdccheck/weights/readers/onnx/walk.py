@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from wdccheck.weights.readers.onnx.arithmetic import shape_of
 from wdccheck.weights.readers.onnx.constants import Constants
 from wdccheck.weights.readers.onnx.entrywise import ENTRYWISE, by_constants
 from wdccheck.weights.readers.onnx.nodes import Node, Stop, alternating, stopped
+from wdccheck.weights.readers.onnx.products import PRODUCTS
 from wdccheck.weights.readers.onnx.shapes import MOVES, axis_of
 from wdccheck.weights.readers.onnx.starts import starts
 from wdccheck.weights.readers.onnx.tensors import Tensors
@@ -133,7 +132,7 @@ class Walk:
                 continue
             for name, found in zip(node.outputs, self._after(node, known, folded), strict=False):
                 known[name] = found
-                if node.kind in ("MatMul", "Gemm") and isinstance(found, Value):
+                if node.kind in PRODUCTS and isinstance(found, Value):
                     last, matrix = name, found.closed()
             node.values = []
             for name in set(node.inputs):  # forget what nothing needs any more
@@ -207,14 +206,13 @@ class Walk:
                 if sum(one.order.size for one in node.values) > max(_MOST, first.order.size):
                     raise NoChain(f"more than {_MOST} entries")
                 return [first.moved(np.concatenate([one.order for one in node.values], axis))]
-        if kind == "MatMul":
-            return [self._product(node, folded)]
-        if kind == "Gemm":
-            return [self._gemm(node, folded)]
+        if kind in PRODUCTS:
+            self._said(node, folded)
+            return [PRODUCTS[kind](self.source, node, folded)]
         if kind == "BatchNormalization" and len(node.inputs) == 5 and isinstance(value, Value):
             return [self._norm(node, value)]
         if kind in ENTRYWISE:
-            self._said(node, folded, node.inputs)
+            self._said(node, folded)
             return [ENTRYWISE[kind](node)]
         raise NoChain(_WORDS.get(kind, f"the operator {shown(kind)}"))
 
@@ -226,47 +224,11 @@ class Walk:
             folded.append(f"{node.label}: another precision of values, which the bounds do not follow")
         return value
 
-    def _product(self, node: Node, folded: list[str]) -> Value:
-        a, b = node.values
-        left = isinstance(b, Value)
-        value, matrix, name = (b, a, node.inputs[0]) if left else (a, b, node.inputs[1])
-        _one_matrix(value, matrix)
-        self._said(node, folded, [name])
-        if matrix.ndim == 1:
-            found = value.times(self.source, node.label, matrix[None] if left else matrix[:, None], left)
-            shape = list(found.shape)
-            del shape[-2 if left and len(shape) > 1 else -1]
-            return replace(found, order=found.order.reshape(shape))
-        if matrix.ndim < 1 or any(n != 1 for n in matrix.shape[:-2]):
-            raise NoChain(f"several matrices at once, of shape {matrix.shape}")
-        found = value.times(self.source, node.label, matrix.reshape(matrix.shape[-2:]), left)
-        more = max(0, matrix.ndim - max(len(value.shape), 2))
-        return replace(found, order=found.order.reshape((1,) * more + found.shape)) if more else found
-
-    def _gemm(self, node: Node, folded: list[str]) -> Value:
-        given = node.given
-        alpha, beta = Fraction(given.get("alpha", 1.0)), float(given.get("beta", 1.0))
-        a, b = node.values[:2]
-        left = isinstance(b, Value)
-        value, matrix, name = (b, a, node.inputs[0]) if left else (a, b, node.inputs[1])
-        _one_matrix(value, matrix)
-        if matrix.ndim != 2 or value.order.ndim != 2:
-            raise NoChain(f"a matrix of shape {matrix.shape} and a value of shape {value.shape}")
-        self._said(node, folded, [name, *node.inputs[2:]])
-        if given.get("transB" if left else "transA"):
-            value = replace(value, order=value.order.T)
-        matrix = matrix.T if given.get("transA" if left else "transB") else matrix
-        found = value.times(self.source, node.label, matrix, left)
-        if alpha != 1:
-            found = found.scaled(alpha, f"alpha = {float(alpha):g} of {node.label}")
-        if (bias := node.at(2)) is None or not np.any(bias):
-            return found
-        if not isinstance(bias, np.ndarray):
-            raise NoChain("a sum that is no bias, as of a skip connection")
-        if beta != 1:
-            how = "rounded to float64" if bias.dtype == np.float64 else "exactly"
-            folded.append(f"beta = {beta:g} of {node.label} became part of its bias, {how}")
-        return by_constants(found, node, 1.0, beta * bias.astype(np.float64))
+    def _said(self, node: Node, folded: list[str]) -> None:
+        """Note constants that are no numbers of the file."""
+        for name in node.inputs:
+            if name in self.constants.rounded:
+                folded.append(f"array {shown(name)} of {node.label} was computed from others in float64")
 
     def _norm(self, node: Node, value: Value) -> Value:
         if node.given.get("training_mode"):
@@ -277,19 +239,6 @@ class Walk:
         one = norm(self.source, node.label, mean, var, gamma, beta, float(node.given.get("epsilon", 1e-5)))
         shape = (-1,) + (1,) * (len(value.shape) - 2)
         return value.by_constants(node.label, one.scale.reshape(shape), one.shift.reshape(shape), Norm)
-
-    def _said(self, node: Node, folded: list[str], names: Iterable[str]) -> None:
-        """Note constants that are no numbers of the file."""
-        for name in names:
-            if name in self.constants.rounded:
-                folded.append(f"array {shown(name)} of {node.label} was computed from others in float64")
-
-
-def _one_matrix(value: Any, matrix: Any) -> None:
-    if isinstance(value, Mask) or isinstance(matrix, Mask):
-        raise NoChain("a matrix after a step function")
-    if not isinstance(value, Value) or not isinstance(matrix, np.ndarray):
-        raise NoChain("a product of two values that depend on the input, as of attention")
 
 
 def _declared(kind: Any) -> tuple[int | None, ...]:
