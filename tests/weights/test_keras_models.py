@@ -78,7 +78,7 @@ def test_a_decoder_within_a_model_that_keras_wrote(name):
     assert net.sha256 == plain.sha256 and "'decoder/dense" in net.origin.layers[0]
     if given:
         refused(lambda: read_network(DATA / name), "Dense 'decoder/dense", "found no activation; take a part "
-                "with --from 'decoder' (2-4-3) or --to 'encoder' (3-2)")
+                "with --from 'decoder' --last-activation ignore (2-4-3) or --to 'encoder'")
         inner = net.origin.layers[1].split("'")[1]
         assert read_network(DATA / name, from_=inner, last_activation="ignore").dims == (4, 3)
         first = net.origin.layers[0].split("'")[1]
@@ -147,7 +147,7 @@ def test_the_decoder_of_a_variational_autoencoder(tmp_path):
                         (dense("d1", 6), ["x"]), (other("Concatenate", "j"), ["d1", "c"]),
                         (dense("d2", 5), ["j"]), outputs=["d2"])
     path = legacy(tmp_path, beside, TWO)
-    refused(lambda: read_network(path), "layer 'j'", "--from 'd2' (6-5) or --to 'd1' (3-6)")
+    refused(lambda: read_network(path), "layer 'j'", "--from 'd2' --lift-bias (6-5) or --to 'd1' --lift-bias")
     refused(lambda: read_network(path, from_="d1"), "layer 'j'", "one input, without skip connections")
 
 

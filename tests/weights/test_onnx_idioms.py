@@ -269,7 +269,7 @@ def test_a_refusal_names_the_parts_that_can_be_taken(tmp_path):
     linear = model("a = Gemm(x, W1; transB=1)\nu = Identity(a)\n" + end)
     path.write_bytes(linear.SerializeToString())
     refused(lambda: read_network(path), "a ReLU after Gemm 'a' required, found no activation",
-            "--to 'u' (3-6)")
+            "--to 'u' --last-activation ignore (3-6)")
 
 
 def test_dead_ends_and_functions_of_the_model(tmp_path):

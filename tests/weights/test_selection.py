@@ -180,7 +180,8 @@ def test_a_part_of_a_graph(vae, begin, end):
 @pytest.mark.parametrize(("given", "fragments"), [
     ({}, ["--from and --to", "1 and 3: 'x' and 'y', 'mu', 's'"]),
     ({"to": "nowhere"}, ["--to 'nowhere'", "there are 'x', 'h0', 'h', 'mu'"]),
-    ({"from_": "x", "to": "y"}, ["Add 'z'", "as of a skip connection", "--from 'z' --to 'y' (3-32-64)"]),
+    ({"from_": "x", "to": "y"},
+     ["Add 'z'", "as of a skip connection", "--from 'z' --to 'y' --lift-bias (3-32-64)"]),
     ({"from_": "y", "to": "z"}, ["a way from 'y' to 'z' required, found none"]),
     ({"from_": "z", "to": "z"}, ["found nothing"]),
     ({"from_": "z", "to": "c"}, ["no activation after the last layer"]),

@@ -11,7 +11,8 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 
-__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "first_odd", "norm"]
+__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "first_odd", "needs",
+           "norm"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +132,23 @@ def first_odd(steps: Sequence[Step]) -> InvalidInput | None:
             case Dense(label=label):
                 before, relu = label, False
     return None
+
+
+def needs(steps: Sequence[Step]) -> tuple[bool, bool, bool]:
+    """Whether there are biases, batch norm, and something else than a ReLU after the last matrix.
+
+    Examples
+    --------
+    >>> needs((dense("f", "layer 1", [[1.0]], [2.0]), Activation("", "tanh")))
+    (True, False, True)
+    """
+    last = max((i for i, step in enumerate(steps) if isinstance(step, Dense)), default=-1)
+    body = steps[:last + 2]
+    biased = any(isinstance(step, Dense) and step.b is not None for step in body)
+    shifted = any(isinstance(step, Norm) and step.shift.any() for step in body)
+    normed = any(isinstance(step, Norm) and not isinstance(step, Scale) for step in body)
+    end = {step.kind for step in steps[last + 1:] if isinstance(step, Activation)}
+    return biased or shifted, normed, end != {"relu"}
 
 
 def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:

@@ -14,7 +14,7 @@ _ROLES = {"weight": "weight", "weights": "weight", "kernel": "weight", "w": "wei
           "running_mean": "mean", "moving_mean": "mean",
           "running_var": "variance", "moving_variance": "variance", "num_batches_tracked": "count"}
 _WORD = "|".join(sorted(_ROLES, key=len, reverse=True))
-_NAME = re.compile(rf"(?:(.*)[._/:-])?({_WORD})_?(\d*)", re.IGNORECASE)
+_NAME = re.compile(rf"(?:(.*)[._/:-])?({_WORD})_?{{?(\d*)}}?", re.IGNORECASE)
 
 
 def role(name: str) -> tuple[str, str]:
@@ -22,8 +22,8 @@ def role(name: str) -> tuple[str, str]:
 
     Examples
     --------
-    >>> role("fc1.bias"), role("W2"), role("center")
-    (('fc1', 'bias'), ('2', 'weight'), ('center', 'weight'))
+    >>> role("fc1.bias"), role("W2"), role("biases{2}"), role("center")
+    (('fc1', 'bias'), ('2', 'weight'), ('2', 'bias'), ('center', 'weight'))
     """
     match = _NAME.fullmatch(name)
     if match is None:

@@ -20,6 +20,7 @@ from wdccheck.weights.readers.chain import (
     Step,
     dense,
     first_odd,
+    needs,
     norm,
 )
 from wdccheck.weights.readers.keras.models import every_layer, ordered
@@ -121,24 +122,25 @@ def _wide(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _ways(source: str, model: dict[str, Any], held: Saved | Legacy, choice: Selection) -> str:
     """The options that read a part: from the first layer that leads to the end, or up to the last one."""
-    def dims(part: Selection) -> str:
+    def described(part: Selection) -> str:
         try:
-            layers = [step for step in _followed(source, model, held, part)[0] if isinstance(step, Dense)]
+            steps, _ = _followed(source, model, held, part)
         except Exception:  # as above
             return ""
+        layers = [step for step in steps if isinstance(step, Dense)]
         widths = [layers[0].W.shape[1], *(one.W.shape[0] for one in layers)] if layers else []
-        return "-".join(map(str, widths))
+        return f"{choice.beside(*needs(steps))} ({'-'.join(map(str, widths))})" if layers else ""
 
     if model["class_name"] not in ("Sequential", "Functional", "Model"):
         return ""
     names = [name for name in map(name_of, every_layer(model)) if name.isprintable()][:_TRIES]
     found = []
     if choice.begin is None:
-        tried = ((name, dims(replace(choice, begin=name))) for name in names)
-        found += [f"--from {in_quotes(name)} ({widths})" for name, widths in tried if widths][:1]
+        tried = ((name, described(replace(choice, begin=name))) for name in names)
+        found += [f"--from {in_quotes(name)}{rest}" for name, rest in tried if rest][:1]
     if choice.end is None:
-        tried = ((name, dims(replace(choice, end=name))) for name in reversed(names))
-        found += [f"--to {in_quotes(name)} ({widths})" for name, widths in tried if widths][:1]
+        tried = ((name, described(replace(choice, end=name))) for name in reversed(names))
+        found += [f"--to {in_quotes(name)}{rest}" for name, rest in tried if rest][:1]
     taken = f"take a part with {' or '.join(found)}" if found else "wc.ReLUNetwork([K1.T, ...]) takes kernels"
     return f"; {taken}"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wdccheck.errors import InvalidInput
-from wdccheck.weights.readers.chain import Chain, Dense, Step
+from wdccheck.weights.readers.chain import Chain, Dense, Step, needs
 from wdccheck.weights.readers.onnx.evaluation import evaluated
 from wdccheck.weights.readers.onnx.nodes import Node, Stop
 from wdccheck.weights.readers.onnx.tensors import Tensors
@@ -118,17 +118,17 @@ def _ends(source: str, walk: Walk, graph: Any, choice: Selection) -> tuple[str, 
         raise InvalidInput(
             source, "one input and one output of the graph, or --from and --to a value or node",
             f"{len(inputs)} and {len(outputs)}: {listed(map(shown, inputs), 4)} and "
-            f"{listed(map(shown, outputs), 4)}" + _choices(walk, inputs if begin is None else [begin],
+            f"{listed(map(shown, outputs), 4)}" + _choices(walk, choice, inputs if begin is None else [begin],
                                                            outputs if end is None else [end]))
     return begin, end
 
 
-def _choices(walk: Walk, inputs: list[str], outputs: list[str]) -> str:
+def _choices(walk: Walk, choice: Selection, inputs: list[str], outputs: list[str]) -> str:
     """The options that take one of several outputs, from the last node on that is no step."""
     ways = []
     for end in outputs[:4]:
         for begin in inputs[:4]:
-            way = _after(walk, begin, end, len(outputs) > 1, True)
+            way = _after(walk, choice, begin, end, len(outputs) > 1, True)
             if way and way not in ways:
                 ways.append(way)
     return _listed(ways)
@@ -138,8 +138,8 @@ def _ways(walk: Walk, start: str, end: str, error: Stop, choice: Selection) -> s
     """The options that take a part of the graph before or after the node that is no step."""
     if error.node is None:
         return ""
-    after = _after(walk, start, end, choice.end is not None, False)
-    return _listed([after, *_before(walk, start, error.node, choice.begin is not None)])
+    after = _after(walk, choice, start, end, choice.end is not None, False)
+    return _listed([after, *_before(walk, choice, start, error.node)])
 
 
 def _listed(ways: list[str]) -> str:
@@ -148,7 +148,7 @@ def _listed(ways: list[str]) -> str:
     return f"; {taken}"
 
 
-def _after(walk: Walk, start: str, end: str, to: bool, begin: bool) -> str:
+def _after(walk: Walk, choice: Selection, start: str, end: str, to: bool, begin: bool) -> str:
     """The way from the first value from which `end` can be reached."""
     made = [name for node in walk.between(start, end) for name in node.outputs[:1] if name in walk.varying]
     for name in [start, *made[-_TRIES:]] if begin else made[-_TRIES:]:
@@ -157,19 +157,19 @@ def _after(walk: Walk, start: str, end: str, to: bool, begin: bool) -> str:
         except InvalidInput:
             continue
         given = name != start or len(walk.inputs) > 1
-        if way := _way(steps, name if given else "", end if to else ""):
+        if way := _way(steps, choice, name if given else "", end if to else ""):
             return way
     return ""
 
 
-def _before(walk: Walk, start: str, node: Node, given: bool) -> list[str]:
+def _before(walk: Walk, choice: Selection, start: str, node: Node) -> list[str]:
     """The ways to the last values before a node that can be reached."""
     found, names = [], list(node.inputs)
     for name in names:
         if name == start or name not in walk.varying or len(names) > _TRIES:
             continue
         try:
-            way = _way(walk.path(start, name).steps, start if given else "", name)
+            way = _way(walk.path(start, name).steps, choice, "" if choice.begin is None else start, name)
         except InvalidInput:
             way = ""
         if way:
@@ -179,11 +179,11 @@ def _before(walk: Walk, start: str, node: Node, given: bool) -> list[str]:
     return found
 
 
-def _way(steps: tuple[Step, ...], begin: str, end: str) -> str:
+def _way(steps: tuple[Step, ...], choice: Selection, begin: str, end: str) -> str:
     layers = [step for step in steps if isinstance(step, Dense)]
     if not layers or not (begin + end).isprintable():
         return ""
     widths = list(map(str, [layers[0].W.shape[1], *(layer.W.shape[0] for layer in layers)]))
     options = [f"--{name} {in_quotes(value)}" for name, value in (("from", begin), ("to", end)) if value]
     dims = "-".join(widths if len(widths) < 12 else [*widths[:8], "...", widths[-1]])
-    return f"{' '.join(options)} ({dims})"
+    return f"{' '.join(options)}{choice.beside(*needs(steps))} ({dims})"
