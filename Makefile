@@ -24,12 +24,12 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 	@echo $(COMMIT) > build/tested
 
 check-all: $(VENV)/.test certify docs
-	$(BIN)/python -m pytest -q -n 2 -m slow
-	WDCCHECK_KERNEL=reference $(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
+	WDCCHECK_KERNEL=reference $(BIN)/python -m pytest -q -n 2 --dist worksteal
 	$(BIN)/wdccheck verify build/certify.json
 
 docs: $(VENV)/.docs

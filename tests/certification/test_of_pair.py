@@ -18,8 +18,8 @@ from wdccheck.errors import InvalidInput
 
 def pair(seed=0, scale=1.0):
     rng = np.random.default_rng(seed)
-    B = [rng.standard_normal((12, 2)) / math.sqrt(12), scale * rng.standard_normal((9, 12)) / 3]
-    C = [rng.standard_normal((9, 2)) / 3]
+    B = [rng.standard_normal((5, 2)) / math.sqrt(5), scale * rng.standard_normal((4, 5)) / 2]
+    C = [rng.standard_normal((4, 2)) / 2]
     return wc.ReLUNetwork(B), wc.ReLUNetwork(C)
 
 
@@ -44,7 +44,7 @@ def test_the_rows_of_the_theorem():
     assert [(row.name, row.alpha) for row in report.rows] == [
         ("WDC of layer 1 of B", 1.0), ("WDC of layer 2 of B", 0.5), ("WDC of layer 1 of C", 0.25),
         ("joint-WDC", 0.125)]
-    assert [row.shape for row in report.rows] == [(12, 2), (9, 12), (9, 2), (9, 12, 2)]
+    assert [row.shape for row in report.rows] == [(5, 2), (4, 5), (4, 2), (4, 5, 2)]
     for row in report.rows:
         assert 0 < row.bracket.lower <= row.bracket.upper < math.inf
 
@@ -73,8 +73,8 @@ def test_the_text_says_what_was_used():
     text = report_at(0.5).to_text()
     assert max(map(len, text.splitlines())) <= 100
     flat = " ".join(text.split())
-    for words in ("B: 2-12-9, sha256", "C: 2-9, sha256", "as the theorem asks of inner layers",
-                  "joint-WDC: 9 x 12 and 9 x 2",
+    for words in ("B: 2-5-4, sha256", "C: 2-4, sha256", "as the theorem asks of inner layers",
+                  "joint-WDC: 4 x 5 and 4 x 2",
                   "at alpha = 0.25, the product of those of the two last layers",
                   "[HJ] Theorem 3", "at least two layers are needed"):
         assert words in flat
@@ -94,7 +94,7 @@ def test_one_epsilon_for_every_row():
 
 def test_last_layers_that_do_not_match():
     B, _ = pair()
-    with pytest.raises(InvalidInput, match=r"last layers of B and C.*shapes \(9, 12\) and \(3, 2\)"):
+    with pytest.raises(InvalidInput, match=r"last layers of B and C.*shapes \(4, 5\) and \(3, 2\)"):
         wc.certify_pair(B, [np.ones((3, 2))])
 
 
@@ -135,7 +135,7 @@ def test_a_pair_is_verified(saved):
     checks = wc.verify(saved)
     assert proved(checks)
     assert checks[-2].what == "pair" and checks[-2].detail == "4 of 4 rows, in order"
-    assert json.loads(saved.read_text())["pair"]["C"]["dims"] == [2, 9]
+    assert json.loads(saved.read_text())["pair"]["C"]["dims"] == [2, 4]
 
 
 @pytest.mark.parametrize("forged", ["alpha", "inner", "side", "left out", "hash", "joint"])

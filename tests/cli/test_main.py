@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from functools import cache
 from unittest.mock import ANY
 
 import numpy as np
@@ -21,13 +22,21 @@ import wdccheck as wc
 from examples.commands import COMMAND, QUICK, run, start
 from wdccheck.cli.main import main
 
+LARGE = np.random.default_rng(0).standard_normal((300, 5)) / 17
+
 
 @pytest.fixture
 def large(tmp_path):
     """A layer on which any engine stays busy for longer than a test waits."""
     path = tmp_path / "large.npy"
-    np.save(path, np.random.default_rng(0).standard_normal((300, 5)) / 17)
+    np.save(path, LARGE)
     return str(path)
+
+
+@cache
+def searched():
+    """What is known of it soon."""
+    return wc.bracket(wc.WDC(LARGE), wc.Ascent(64), wc.BranchAndBound(nodes=1))
 
 
 # -- what works -----------------------------------------------------------------------------
@@ -229,9 +238,8 @@ def test_an_interrupted_search_for_alpha_still_gives_bounds(large):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_verify_proves_nothing(number, large, tmp_path):
-    condition, path = wc.WDC(np.load(large)), tmp_path / "known.json"
-    known = wc.bracket(condition, wc.Ascent(64), wc.BranchAndBound(nodes=1))
+def test_an_interrupted_verify_proves_nothing(number, tmp_path):
+    path, known = tmp_path / "known.json", searched()
     more = (known.engines[0], replace(known.engines[1], work=10**9))
     replace(known, engines=more, upper=1.02 * known.lower).save(path)  # a proof of hours
     out, err, code = interrupt(start("verify", path, "--workers", 1), number)

@@ -110,6 +110,58 @@ def test_an_unwritable_json_is_refused_before_the_work(eye, tmp_path, capsys):
     assert time.process_time() - begun < 2
 
 
+@pytest.mark.parametrize("arguments", [
+    ["sweep", "--n", "3", "--out", "new.png", "--plot", "new.png"],
+    ["sweep", "--n", "3", "--out", "new.png/study", "--plot", "new.png"],
+    ["plot", "table.csv", "--out", "new.png", "--out", "./new.png"],
+    ["certify", "--json", "new", "--out", "new"],
+    ["certify", "--json", "new", "--out", "new/report"],
+    ["certify", "--json", "new/report.json", "--out", "new"],
+    ["certify", "--json", "link/report.json", "--out", "old"],
+    ["certify", "--json", "old/wdc-1.json", "--checkpoint", "old"],
+    ["certify", "--out", "new", "--checkpoint", "new/"],
+    ["certify", "--out", "new", "--checkpoint", "new/report.md/rows"],
+    ["bracket", "wdc", "eye.npy", "--json", "new.json", "--checkpoint", "new.json"],
+    ["bracket", "wdc", "eye.npy", "--json", "./new.alpha.json", "--checkpoint", "new"]])
+def test_outputs_of_one_place_are_refused_before_the_work(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "link").symlink_to("old")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert all(one in err for one in [*arguments[-4::2], "two places required", *arguments[-3::2]])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "old"]
+
+
+@pytest.mark.parametrize("arguments", [
+    ["certify", "x.json", "--json", "x.json"],
+    ["certify", "--pair", "B", "x.json", "--json", "x.json"],
+    ["bracket", "rric", "net.npz", "--measurements", "x.json", "--json", "./x.json"],
+    ["bracket", "wdc", "net.npz", "--check", "X", "x.json", "--json", "x.json"],
+    ["estimate", "joint-wdc", "B", "x.json", "--json", "x.json"],
+    ["plot", "x.png"]])
+def test_an_output_never_replaces_what_is_read(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.json", "x.png"):
+        (tmp_path / name).write_text("kept")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "another file than the command reads" in err
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"kept"}
+
+
+def test_outputs_of_several_places_are_none_of_one(tmp_path):
+    from wdccheck.cli.outputs import Output, apart
+
+    at = str(tmp_path / "new")
+    apart(Output("--json", "-"), Output("--checkpoint", "-"), Output("--out", None))
+    apart(Output("--json", os.devnull), Output("--checkpoint", os.devnull))
+    apart(Output("--json", f"{at}/x.json"), Output("--out", at, ("report.json",)))
+    apart(Output("--out", f"{at}/out", ("report.json",)), Output("--checkpoint", at, ("wdc-*.json",)))
+    apart(Output("--json", "a\0b"), Output("--out", "a\0b", ()))  # no names at all are refused by others
+
+
 def test_a_checkpoint_of_other_weights(eye, net, tmp_path, capsys):
     folder = str(tmp_path / "folder")
     assert main(["certify", eye, "--alpha", "1", "--checkpoint", folder, *QUICK]) == 0

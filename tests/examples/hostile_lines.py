@@ -125,7 +125,7 @@ def _value(rng: np.random.Generator, parameter: click.Parameter, command: str, n
     """What fits, mostly."""
     fits = rng.random() < 0.85
     if parameter.name in ("json_path", "out", "figure", "checkpoint"):
-        fit = {"json_path": ["-", "new.json"], "figure": ["new.png"], "out": ["new.png", "new"]}
+        fit = {"json_path": ["-", "kept.json"], "figure": ["new.png"], "out": ["new.png", "new"]}
         return one_of(rng, fit.get(parameter.name, ["kept.json"]) if fits else named)
     if isinstance(parameter.type, click.Path):
         fitting = [one for one in named if _fits(one, parameter, command)] if fits else named

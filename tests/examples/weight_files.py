@@ -17,7 +17,7 @@ from wdccheck.errors import InvalidInput
 from wdccheck.weights.files import read_network
 
 DATA = Path(__file__).parents[1] / "data" / "weights"
-_STORAGES = {"|u1": "Byte", "<i8": "Long", "<f2": "Half", "|b1": "Bool"}
+_STORAGES = {"|u1": "Byte", "<i8": "Long", "<f2": "Half", "<c8": "ComplexFloat", "|b1": "Bool"}
 LARGE = 2**24  # bytes: a thousand times what any of these files holds
 
 

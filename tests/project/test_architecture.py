@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ ROOT = PACKAGE.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FIGURE = ROOT / "docs" / "figures" / "architecture.svg"
 SCRIPT = runpy.run_path(str(ROOT / "docs" / "architecture.py"))
+WINGS = SCRIPT["contract"]()
 CONDITIONS = [path.parent for path in sorted((PACKAGE / "conditions").glob("*/definition.py"))]
 PATHS = sorted(set(re.findall(r"`([\w./-]+(?:\.py|\.md|/))`", PAGE)))
 PARTS = re.findall(r"^\| `\w+\.py` \|.*\| `(protocol/\w+\.py)`: (.*) \|$", PAGE, re.MULTILINE)
@@ -35,13 +37,17 @@ def test_every_wing_is_in_the_picture_and_on_the_page():
     assert sorted(shown) == sorted(listed) == sorted(map(SCRIPT["label"], wings))
 
 
+@cache
+def edges():
+    """Between the wings; every file is parsed for them."""
+    return SCRIPT["imports"](WINGS)
+
+
 def test_no_arrow_leads_up():
-    wings = SCRIPT["contract"]()
-    edges = SCRIPT["imports"](wings)
-    rows = SCRIPT["rows"](wings, edges)
+    rows = SCRIPT["rows"](WINGS, edges())
     at = {wing: number for number, row in enumerate(rows) for wing in row}
-    assert [wing for row in rows for wing in row] == wings
-    assert all(at[wing] < at[other] for wing in wings for other in edges[wing])
+    assert [wing for row in rows for wing in row] == WINGS
+    assert all(at[wing] < at[other] for wing in WINGS for other in edges()[wing])
 
 
 def test_arrows_that_follow_from_others_are_left_out():
@@ -50,8 +56,7 @@ def test_arrows_that_follow_from_others_are_left_out():
 
 
 def test_boxes_do_not_overlap():
-    wings = SCRIPT["contract"]()
-    for row in SCRIPT["placed"](wings, SCRIPT["imports"](wings)):
+    for row in SCRIPT["placed"](WINGS, edges()):
         ends = [(place.x - place.width / 2, place.x + place.width / 2) for place in row]
         assert ends[0][0] >= 0 and ends[-1][1] <= SCRIPT["WIDTH"]
         assert all(before[1] < after[0] for before, after in pairwise(ends))

@@ -102,6 +102,7 @@ def test_nothing_inside_imports_the_root():
 # -- names of kinds of conditions ------------------------------------------------------------------------
 
 
+@cache
 def _spellings() -> set[str]:
     """Of results, of commands, of classes."""
     classes = {name for name in wdccheck.__all__ if any(

@@ -16,7 +16,7 @@ from examples.checks import refuted, stands
 from examples.pages import Page, loaded
 from wdccheck import result_files
 from wdccheck.cli.main import main
-from wdccheck.cli.outcome import folder
+from wdccheck.cli.outputs import folder
 from wdccheck.errors import InvalidInput
 from wdccheck.reports.report import Report
 from wdccheck.weights.origin import Origin

@@ -50,29 +50,38 @@ def keras(config):
 
 
 TORCH = torch_bytes(state("0 3 2"))
-with zipfile.ZipFile(io.BytesIO(TORCH)) as _archive:  # the tensor as 4096 x 4096 views of its first entry
-    TORCH_PICKLE = _archive.read("net/data.pkl").replace(
-        b"(K\x03K\x02t(K\x02K\x01t", b"(M\x00\x10M\x00\x10t(K\x00K\x00t")
 SIX = struct.pack("<q", 6)
 LEGACY = legacy_bytes(state("0 3 2"))
-HOSTILE = {
-    "empty elements.mat": (mat(struct.pack("<II", 14, MUCH) + bytes(MUCH)), "flags, dimensions and a name"),
-    "long.mat": (mat(matrix((2, 2), element(9, bytes(MUCH)))), "at most 32 bytes of data for shape (2, 2)"),
-    "many parts.mat": (mat(matrix((2, 2), bytes(2048))), "dimensions and one block of numbers"),
-    "storage.pt": (with_members(TORCH, {"net/data/0": bytes(MUCH)}), f"{MUCH} bytes"),
-    "pickle.pt": (with_members(TORCH, {"net/data.pkl": bytes(MUCH)}), "at most 16777216 bytes"),
-    "order.pt": (with_members(TORCH, {"net/byteorder": bytes(MUCH)}), "at most 16 bytes"),
-    "repeated.pt": (with_members(TORCH, {"net/data.pkl": TORCH_PICKLE}), "at most the 6 entries of its"),
-    "claims.ckpt": (LEGACY.replace(SIX, struct.pack("<q", 2**50)), "the storages that its tensors name"),
-    "longer.ckpt": (LEGACY + bytes(9), "bytes for its 2 storages"),
-    "config.keras": (keras(b"{" + b" " * MUCH + b"}"), "at most 4194304 bytes"),
+
+
+def repeated():
+    """The matrix as 4096 x 4096 views of its first entry."""
+    with zipfile.ZipFile(io.BytesIO(TORCH)) as archive:
+        pickled = archive.read("net/data.pkl")
+    views = pickled.replace(b"(K\x03K\x02t(K\x02K\x01t", b"(M\x00\x10M\x00\x10t(K\x00K\x00t")
+    return with_members(TORCH, {"net/data.pkl": views})
+
+
+HOSTILE = {  # what makes the file, in the test that needs it
+    "empty elements.mat": (lambda: mat(struct.pack("<II", 14, MUCH) + bytes(MUCH)),
+                           "flags, dimensions and a name"),
+    "long.mat": (lambda: mat(matrix((2, 2), element(9, bytes(MUCH)))),
+                 "at most 32 bytes of data for shape (2, 2)"),
+    "many parts.mat": (lambda: mat(matrix((2, 2), bytes(2048))), "dimensions and one block of numbers"),
+    "storage.pt": (lambda: with_members(TORCH, {"net/data/0": bytes(MUCH)}), f"{MUCH} bytes"),
+    "pickle.pt": (lambda: with_members(TORCH, {"net/data.pkl": bytes(MUCH)}), "at most 16777216 bytes"),
+    "order.pt": (lambda: with_members(TORCH, {"net/byteorder": bytes(MUCH)}), "at most 16 bytes"),
+    "repeated.pt": (repeated, "at most the 6 entries of its storage"),
+    "claims.ckpt": (lambda: LEGACY.replace(SIX, struct.pack("<q", 2**50)), "the storages that its tensors"),
+    "longer.ckpt": (lambda: LEGACY + bytes(9), "bytes for its 2 storages"),
+    "config.keras": (lambda: keras(b"{" + b" " * MUCH + b"}"), "at most 4194304 bytes"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_claims_more_than_its_arrays_take_is_refused_before_it_is_inflated(tmp_path, name):
-    data, fragment = HOSTILE[name]
-    path = put(tmp_path, name, data)
+    made, fragment = HOSTILE[name]
+    path = put(tmp_path, name, made())
     tracemalloc.start()
     try:
         refused(path, fragment)

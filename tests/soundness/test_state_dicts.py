@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import struct
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 
 import wdccheck as wc
 from examples.refusals import refused
-from examples.weight_files import put, state, torch_bytes
+from examples.weight_files import legacy_bytes, put, state, torch_bytes
 
 G, D = state("0 32 3", "2 64 32"), state("0 32 64", "2 1 32")
 ADAM = {"state": {0: {"step": np.ones(()), "exp_avg": np.ones((32, 3))}}, "param_groups": [{"params": [0]}]}
@@ -86,6 +88,80 @@ KEYS = {  # what the checkpoint holds, the key of the generator
     "fixed noise": ({"fixed_noise": np.ones((64, 3)), "generator": G}, "generator"),
     "the best so far": ({"last": {"model": G}, "best": {"model": G}}, "best"),
 }
+
+
+E = state("encoder.0 32 64", "encoder.2 3 32")
+FIRST = {  # a model with biases, and the layers of its decoder: the first way that is printed reads them
+    "decoder and encoder": ({**E, **under("decoder", G)}, ["decoder.0", "decoder.2"]),
+    "in a checkpoint of Lightning": (
+        {"state_dict": {**under("model", E), **under("model.decoder", G)}, "epoch": 3},
+        ["model.decoder.0", "model.decoder.2"]),
+    "heads and a decoder of three parts": (
+        {**E, **state("fc_mu 3 3", "fc_var 3 3", "decoder_input 16 3", "decoder.0 32 16", "final.0 64 32")},
+        ["decoder_input", "decoder.0", "final.0"]),
+    "numbered heads": (state("fc1 32 64", "fc21 3 32", "fc22 3 32", "fc3 32 3", "fc4 64 32"), ["fc3", "fc4"]),
+    "named heads": (
+        state("fc1 32 64", "fc2_mean 3 32", "fc2_logvar 3 32", "fc3 32 3", "fc4 64 32"), ["fc3", "fc4"]),
+    "numbers only": (state("l1 32 64", "l2 16 32", "l3 3 16", "l4 16 3", "l5 32 16", "l6 64 32"),
+                     ["l4", "l5", "l6"]),
+    "heads within the encoder": (
+        state("encoder.fc1 32 64", "encoder.mu 3 32", "encoder.logvar 3 32", "decoder.fc1 32 3",
+              "decoder.out 64 32"), ["decoder.fc1", "decoder.out"]),
+    "dec1 to dec3": (state("enc1 32 64", "enc2 16 32", "mu 3 16", "logvar 3 16", "dec1 16 3", "dec2 32 16",
+                           "dec3 64 32"), ["dec1", "dec2", "dec3"]),
+    "a convolutional encoder": (
+        {**state("encoder.0 8 1 3 3", "encoder.2 16 8 3 3", "mu 3 64"), **under("decoder", G)},
+        ["decoder.0", "decoder.2"]),
+    "a learned variance": ({"log_sigma": np.ones(()), **E, **under("decoder", G)},
+                           ["decoder.0", "decoder.2"]),
+    "a layer norm in the encoder": (
+        {**E, "encoder.1.weight": np.ones(32), "encoder.1.bias": np.ones(32), **under("decoder", G)},
+        ["decoder.0", "decoder.2"]),
+    "a GAN of two dictionaries": ({"netD": state("0 32 64", "2 1 32"), "netG": state("0 32 3", "2 64 32")},
+                                  ["0", "2"]),
+    "a GAN in one": ({**under("G", G), **under("D", state("0 32 64", "2 1 32"))}, ["G.0", "G.2"]),
+    "two averages": ({"model": {**E, **under("decoder", G)}, "ema": {**E, **under("decoder", G)}},
+                     ["decoder.0", "decoder.2"]),
+}
+
+
+def options(message):
+    """The first way that a refusal prints, as arguments of read_network."""
+    words = shlex.split(re.search(r"take one with (.*?) \([\d-]+\)", message)[1])
+    given = {}
+    while words:
+        name = words.pop(0).removeprefix("--").replace("-", "_")
+        given[name] = words.pop(0) if words and not words[0].startswith("--") else True
+    return given
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("save", [torch_bytes, legacy_bytes])
+def test_the_first_way_reads_the_decoder_with_its_biases(tmp_path, name, save):
+    data, layers = FIRST[name]
+    path = put(tmp_path, "net.ckpt", save(data))
+    with pytest.raises(wc.InvalidInput) as caught:
+        wc.read_network(path)
+    given = options(str(caught.value))
+    net = wc.read_network(path, **given)
+    inside = [one for one in data.values() if isinstance(one, dict)] or [data]
+    held = data[given["key"]] if "key" in given else inside[0]
+    x = value = np.random.default_rng(0).standard_normal((9, 3))
+    for layer in layers:
+        value = np.maximum(value @ held[f"{layer}.weight"].T + held[f"{layer}.bias"], 0)
+    np.testing.assert_allclose(net(np.column_stack([x, np.ones(9)])), value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [f"{norm} in {where}" for norm in ("layer norm", "PReLU")
+                                  for where in ("the decoder", "all")])
+def test_no_way_leaves_out_what_stands_between_layers(tmp_path, name):
+    width = 32 if "layer" in name else 1
+    prefix = "decoder." if "decoder" in name else ""
+    data = {**(E if prefix else {}), f"{prefix}0.weight": G["0.weight"], f"{prefix}1.weight": np.ones(width),
+            f"{prefix}2.weight": G["2.weight"]}
+    with pytest.raises(wc.InvalidInput) as caught:
+        wc.read_network(put(tmp_path, "net.pt", torch_bytes(OrderedDict(data))))
+    assert f"--arrays '{prefix}" not in str(caught.value) and "2.weight'" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", READ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,10 +21,16 @@ from wdccheck.errors import InvalidInput
 from wdccheck.reports.row import Row
 
 
+@cache
+def report():
+    """One for all tests that save it; made by `quick` engines."""
+    return wc.certify(generator(), alpha=1.0)
+
+
 @pytest.fixture
 def saved(tmp_path, quick):
     path = tmp_path / "report.json"
-    wc.certify(generator(), alpha=1.0).save(path)
+    report().save(path)
     return path
 
 
@@ -147,8 +154,7 @@ def test_malformed_reports_are_refused_or_refuted(saved, path, value):
 
 def test_an_interrupted_report_is_verified(tmp_path, quick):
     path = tmp_path / "report.json"
-    made = wc.certify(generator(), alpha=1.0)
-    replace(made, rows=made.rows[:3], interrupted=True).save(path)
+    replace(report(), rows=report().rows[:3], interrupted=True).save(path)
     checks = wc.verify(path)
     assert proved(checks) and checks[-2].detail == "3 of 5 rows, in order"
 
@@ -166,8 +172,14 @@ def test_any_source_of_random_numbers_can_be_drawn_from_again(rng, tmp_path, qui
     assert stands(wc.verify(path, rerun=False))
 
 
+@cache
+def layers():
+    """A report of two layers, as text: forged where it is used."""
+    return json.dumps(wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=1).to_dict())
+
+
 def test_summaries_of_a_report_are_checked(tmp_path):
-    report = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=1).to_dict()
+    report = json.loads(layers())
     names = [check.what for check in verify(report, tmp_path, rerun=False)]
     rows = ["WDC of layer 1", "WDC of layer 2", "R2WDC of layer 1", "R2WDC of layer 2", "RRIC"]
     each = ["lower bound", "upper bound"]
@@ -191,7 +203,7 @@ def test_summaries_of_a_report_are_checked(tmp_path):
     lambda d: d.pop("interrupted"),
 ])
 def test_a_report_of_other_layers_is_refuted(forge, tmp_path):
-    data = wc.certify([gaussian(20, 3), gaussian(10, 20)], alpha=1.0, time_limit=0.2).to_dict()
+    data = json.loads(layers())
     assert not refuted(verify(data, tmp_path, rerun=False))
     forge(data)
     with contextlib.suppress(InvalidInput):

@@ -84,7 +84,7 @@ INNER = "0.parametrizations.weight"
     ({"0.weight_orig": W1}, ["remove_spectral_norm(module)"]),
     ({"0.weight_orig": W1, "0.weight_u": np.ones(8)}, ["remove_spectral_norm(module)"]),
     ({"0.weight_orig": W1, "0.weight_u": np.ones(3), "0.weight_v": np.ones(8)}, ["its singular vectors"]),
-    ({"0.weight_orig": W1, "0.weight_u": np.zeros(8), "0.weight_v": np.ones(3)}, ["positive beyond"]),
+    ({"0.weight_orig": W1, "0.weight_u": np.zeros(8), "0.weight_v": np.ones(3)}, ["not 0 beyond rounding"]),
     ({"0.weight_orig": W1, "0.weight_mask": W1}, ["zeros and ones", "other numbers"]),
     ({"0.weight_orig": W1, "0.weight_mask": W2}, ["of shape (8, 3) required, found shape (12, 8)"]),
     ({"0.weight_g": np.ones((8, 1)), "0.weight_v": 0 * W1}, ["a direction of zeros"]),

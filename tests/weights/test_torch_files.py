@@ -65,6 +65,11 @@ READ = {  # what is saved, the layers
     "a device and a path": (
         {"net": PLAIN, "on": Named("torch.device", "cuda", 0), "at": Named("pathlib.PosixPath", "a", "b")},
         (W1, W2)),
+    "versions, a loss, a scheduler, a random state": (
+        {"net": PLAIN, "torch": Named("torch.torch_version.TorchVersion", "2.9"),
+         "loss": Named("torch.nn.modules.loss.MSELoss", reduction="mean"),
+         "scheduler": Named("torch.optim.lr_scheduler.StepLR", last_epoch=3, optimizer=ADAM),
+         "numpy": Named("numpy.random._pickle.__randomstate_ctor")}, (W1, W2)),
     "a default dictionary": (
         {"net": PLAIN, "log": Named("collections.defaultdict", Named("builtins.list"))}, (W1, W2)),
     "layers by name": ({"net": {"fc1": {"weight": W1}, "fc2": {"weight": W2}}, "n": 1}, (W1, W2)),
@@ -213,6 +218,9 @@ def test_the_second_command_is_what_the_first_one_printed(tmp_path, capsys, data
 def test_measurements_and_single_layers(tmp_path, capsys):
     A = put(tmp_path, "A.pt", torch_bytes(np.ones((6, 12))))
     np.testing.assert_array_equal(read_matrix(A), np.ones((6, 12)))
+    U = put(tmp_path, "U.pt", torch_bytes(np.eye(3, dtype="c8") * 1j))
+    np.testing.assert_array_equal(read_matrix(U, complex_too=True), 1j * np.eye(3))
+    refused(lambda: wc.read_network(U), "an array of real numbers required, found dtype complex")
     net = put(tmp_path, "net.pt", torch_bytes(PLAIN))
     assert main(["certify", str(net), "--measurements", str(A), *QUICK, "--alpha", "1", "--quiet"]) == 0
     layer = put(tmp_path, "layer.pt", torch_bytes(parameter(W1)))

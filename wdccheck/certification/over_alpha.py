@@ -32,7 +32,7 @@ from wdccheck.running.progress import Event, Progress
 from wdccheck.running.run import Engine, Run, raised
 from wdccheck.stops import Reason, Stop
 
-__all__ = ["Task", "goal_of", "scaled_row"]
+__all__ = ["Task", "alpha_file", "goal_of", "scaled_row"]
 
 _FEW = 0.05  # of the time of a row at a given alpha: for lines that bound the minimum over alpha
 _MEASURED, _WITNESSES = 0.25, 5  # of that time at most, to measure so many witnesses again
@@ -185,7 +185,7 @@ def _scale(
     task.shown.update(Event("calibration of alpha", 0.0, math.inf, 0, None, "rounds", 0.0))
     condition, chosen, _ = calibrated(
         condition, task.time_limit, lambda scaled, limit: kept_calibration(
-            scaled, _alpha_file(task.checkpoint), limit, task.workers, task.rng))
+            scaled, alpha_file(task.checkpoint), limit, task.workers, task.rng))
     return condition, chosen.lines, chosen
 
 
@@ -257,7 +257,8 @@ def _closed_formulas(
     return replace(row, note="the one that a trace suggests", scope="best") if alpha == "best" else row
 
 
-def _alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+def alpha_file(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    """The file of what is known about alpha, beside a checkpoint."""
     try:
         return None if checkpoint is None else Path(checkpoint).with_suffix(".alpha.json")
     except (TypeError, ValueError):

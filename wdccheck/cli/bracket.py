@@ -13,8 +13,9 @@ import click
 from click.core import ParameterSource
 
 from wdccheck.cli.options import instead, limit, search_options
-from wdccheck.cli.outcome import STATUS, finish_row, writable
-from wdccheck.cli.weight_files import layer_number, networks, weight_options
+from wdccheck.cli.outcome import STATUS, finish_row
+from wdccheck.cli.outputs import Output, apart, writable
+from wdccheck.cli.weight_files import files_read, layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, ScaleWarning
 from wdccheck.kinds import KINDS, Kind
 from wdccheck.running.signals import Held
@@ -79,11 +80,14 @@ def _bracketed(
 ) -> int:
     from wdccheck.certification.of_condition import certify_condition
     from wdccheck.certification.of_range import isometry as range_isometry
+    from wdccheck.certification.over_alpha import alpha_file
     from wdccheck.conditions.built import build
     from wdccheck.weights.files import read_matrix
 
     writable("--json", json_path)
     writable("--checkpoint", checkpoint)
+    apart(Output("--json", json_path), Output("--checkpoint", checkpoint),
+          Output("--checkpoint", alpha_file(checkpoint)), read=files_read(measurements, *paths.values()))
     if eps is not None and ratio is not None:
         raise InvalidInput("--eps and --ratio", "one of them", "both")
     nets = networks(kind, paths.values(), layer, quiet or json_path != "-")  # the result says what they are

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wdccheck.cli.options import number, run_options
-from wdccheck.cli.outcome import DONE, UNDECIDED, or_printed, writable
-from wdccheck.cli.weight_files import layer_number, networks, weight_options
+from wdccheck.cli.outcome import DONE, UNDECIDED, or_printed
+from wdccheck.cli.outputs import Output, apart, writable
+from wdccheck.cli.weight_files import files_read, layer_number, networks, weight_options
 from wdccheck.errors import InvalidInput, PoorFit
 from wdccheck.kinds import KINDS, with_slug
 from wdccheck.rounded_text import WIDTH, wrapped
@@ -64,6 +65,7 @@ def estimate(
 
     begun = time.monotonic()
     writable("--json", json_path)
+    apart(Output("--json", json_path), read=files_read(measurements, *files))
     nets = _networks(kind, files, layer, measurements, alpha, quiet or json_path != "-")
     condition = _condition(kind, nets, layer, measurements, 1.0 if alpha is None else alpha)
     asked = [*((estimates.quantile, p) for p in quantiles), *((estimates.exceedance, x) for x in levels),

@@ -25,20 +25,24 @@ from wdccheck.cli.outcome import (
     UNSAVED,
     UNUSABLE,
     finish_report,
-    folder,
     or_printed,
-    writable,
 )
 from wdccheck.cli.outlets import outlets
+from wdccheck.cli.outputs import Output, apart, folder, writable
 from wdccheck.cli.sweep import plot_command, sweep_command
 from wdccheck.cli.verify import verify
-from wdccheck.cli.weight_files import network, no_file, weight_options
+from wdccheck.cli.weight_files import files_read, network, no_file, weight_options
 from wdccheck.errors import InvalidInput, NotSaved, UnsoundBound, WdccheckError
+from wdccheck.kinds import KINDS
 from wdccheck.result_files import printable, text_of
 from wdccheck.running.signals import Held, Interruptions, from_keyboard
 from wdccheck.version import VERSION
 
 __all__ = ["cli", "main"]
+
+_PAGES = ("report.html", "report.json", "report.md")
+_ROWS = tuple(f"{kind.slug}[.-]*json" for kind in KINDS)  # wdc-1.json, wdc-1.alpha.json, rric.json
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="wdccheck")
@@ -78,6 +82,8 @@ def certify(
     from wdccheck.data import generator
     from wdccheck.weights.files import read_matrix
 
+    apart(Output("--json", json_path), Output("--out", out, _PAGES),
+          Output("--checkpoint", checkpoint, _ROWS), read=files_read(weights, measurements, *pair or ()))
     writable("--json", json_path)
     if pair and isometry:
         raise InvalidInput("--isometry", "one network with measurements", "--pair")
@@ -91,7 +97,7 @@ def certify(
     A = None if measurements is None else read_matrix(measurements)
     if pair:
         check_pair(pair, *nets)
-    folder(out, "--out", "report.html", "report.json", "report.md")
+    folder(out, "--out", *_PAGES)
     folder(checkpoint, "--checkpoint", "row.json")
     if pair:
         report = certify_pair(*nets, alpha=alpha, gap=gap, ratio=ratio, time_limit=time_limit,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wdccheck.errors import InvalidInput
 from wdccheck.rounded_text import shortest, wrapped
 from wdccheck.version import made_by
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUG", "DONE", "INTERRUPTED", "PIPE_CLOSED", "STATUS", "UNDECIDED", "UNSAVED", "UNUSABLE", "VIOLATED",
-    "finish", "finish_report", "finish_row", "folder", "or_printed", "writable",
+    "finish", "finish_report", "finish_row", "or_printed",
 ]
 
 DONE, VIOLATED, UNUSABLE, UNDECIDED, BUG, UNSAVED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 70, 74, 130, 141
@@ -96,28 +94,3 @@ def finish_row(
             "least": None if row.least is None else row.least.to_dict(),
             **({} if row.isometry is None else {"isometry": row.isometry.to_dict()})}
     return finish(text, data, verdict, path, row.interrupted)
-
-
-def writable(option: str, path: str | None) -> None:
-    """Refuse a file that cannot be written before minutes are spent on its content."""
-    from wdccheck import result_files
-
-    if path is not None and path != "-":
-        result_files.check_target(path, option)
-
-
-def folder(path: str | None, option: str, *names: str) -> None:
-    """Make a folder in which files of these names can be written, or refuse it before the work."""
-    from wdccheck import result_files
-
-    if path is None:
-        return
-    try:
-        if not path:
-            raise ValueError("an empty name")
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput(option, "a folder", f"{path}: {reason}") from None
-    for name in names:
-        result_files.check_target(Path(path) / name, option)

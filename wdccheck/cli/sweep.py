@@ -11,6 +11,7 @@ import click
 
 from wdccheck.cli.options import number, run_options
 from wdccheck.cli.outcome import BUG, DONE, INTERRUPTED, UNDECIDED
+from wdccheck.cli.outputs import Output, apart
 from wdccheck.errors import InvalidInput
 from wdccheck.kinds import KINDS
 from wdccheck.running.signals import Held
@@ -94,6 +95,7 @@ def sweep_command(
     """
     from wdccheck.studies.studies import sweep
 
+    apart(Output("--out", out, ()), Output("--plot", figure))
     if figure is not None:
         _drawable(figure)
     study = sweep(
@@ -157,6 +159,7 @@ def plot_command(
         raise InvalidInput("--beside", "a report with --kind trained, and none otherwise",
                            str(beside or "none"))
     files = out or (str(Path(tables[0]).with_suffix(".png")),)
+    apart(*(Output("--out", file) for file in files), read=(*tables, beside))
     for file in files:
         _drawable(file)
     study = Study(tuple(row for table in tables for row in Study.load(table).rows))

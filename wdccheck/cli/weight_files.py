@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wdccheck.kinds import Kind
     from wdccheck.weights.network import ReLUNetwork
 
-__all__ = ["layer_number", "network", "networks", "no_file", "weight_options"]
+__all__ = ["files_read", "layer_number", "network", "networks", "no_file", "weight_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _KEY = "wdccheck.cli.weight_files"
@@ -91,6 +91,11 @@ def _matrix(path: str, quiet: bool) -> ReLUNetwork:
         return network(path, quiet)
     chosen = {name: given[name] for name in ("arrays", "key", "transpose")}
     return _said(read_layer(path, **chosen), quiet)
+
+
+def files_read(*paths: str | None) -> tuple[str | None, ...]:
+    """These, and those of ``--check``."""
+    return *paths, *(_given()["check"] or ())
 
 
 def no_file() -> None:

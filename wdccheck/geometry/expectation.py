@@ -17,8 +17,8 @@ __all__ = [
 def unit(x: np.ndarray) -> np.ndarray:
     """x / ||x|| along the last axis; 0 stays 0. Scales from 1e-300 to 1e300 are safe."""
     with np.errstate(over="ignore"):
-        squares = np.sum(x * x, axis=-1, keepdims=True)
-    if np.all((squares > 1e-200) & (squares < 1e200)):  # the usual case: the same to the last bit
+        squares = np.add.reduce(x * x, axis=-1, keepdims=True)
+    if ((squares > 1e-200) & (squares < 1e200)).all():  # the usual case: the same to the last bit
         return x / np.sqrt(squares)  # what underflows is below 1e-120 of their sum
     scale = np.max(np.abs(x), axis=-1, keepdims=True)
     _, exponent = np.frexp(scale)
@@ -37,13 +37,21 @@ def angle(r: np.ndarray, s: np.ndarray) -> np.ndarray:
     >>> float(angle(np.array([1.0, 0.0]), np.array([1.0, 1e-12])))
     1e-12
     """
-    r, s = unit(r), unit(s)
+    return _angle(unit(r), unit(s))
+
+
+def _angle(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """That of unit vectors."""
     return 2 * np.arctan2(np.linalg.norm(r - s, axis=-1), np.linalg.norm(r + s, axis=-1))
 
 
 def swap(r: np.ndarray, s: np.ndarray) -> np.ndarray:
     """M_{r<->s} = b b^T - d d^T with b = unit(r^ + s^), d = unit(r^ - s^): (..., k, k)."""
-    r, s = unit(r), unit(s)
+    return _swap(unit(r), unit(s))
+
+
+def _swap(r: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """That of unit vectors."""
     b, d = unit(r + s), unit(r - s)
     return b[..., :, None] * b[..., None, :] - d[..., :, None] * d[..., None, :]
 
@@ -69,8 +77,9 @@ def expected_gram(r: np.ndarray, s: np.ndarray) -> np.ndarray:
     array([[0.5, 0. ],
            [0. , 0.5]])
     """
-    theta = np.asarray(angle(r, s))[..., None, None]
-    q = (np.pi - theta) * np.eye(r.shape[-1]) + np.sin(theta) * swap(r, s)
+    units = unit(r), unit(s)
+    theta = np.asarray(_angle(*units))[..., None, None]
+    q = (np.pi - theta) * np.eye(r.shape[-1]) + np.sin(theta) * _swap(*units)
     zero = np.asarray(~(r.any(axis=-1) & s.any(axis=-1)))
     return np.where(zero[..., None, None], 0.0, q / (2 * np.pi))
 

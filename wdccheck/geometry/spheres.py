@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from wdccheck.geometry.expectation import unit
+
 __all__ = [
     "Block", "join", "pieces", "sample", "split_block", "step",
     "unit_tangent",
@@ -35,9 +37,8 @@ def pieces(count: int, size: int) -> list[slice]:
 
 
 def join(points: Mapping[str, np.ndarray], block: Block) -> np.ndarray:
-    """The letters of `block` as one vector (..., dim), unit."""
-    value = np.concatenate([points[letter] for letter in block], axis=-1)
-    return value / np.linalg.norm(value, axis=-1, keepdims=True)
+    """The letters of `block` as one vector (..., dim), unit; 0 where all are 0. Any scale is safe."""
+    return unit(np.concatenate([points[letter] for letter in block], axis=-1))
 
 
 def split_block(block: Block, value: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -38,7 +39,7 @@ def checkpoint_chain(source: str, held: Sequence[Held], choice: Selection) -> Ch
                     f"a key of a dictionary that holds tensors, and not {shown(choice.key)}")
         left = f" and {len(matrices) - _TRIED} more" if len(matrices) > _TRIED else ""
         raise Ambiguous(source, required, f"{len(matrices)}{left}",
-                        [_way(one, choice) for one in matrices[:_TRIED]])
+                        sorted((_way(one, choice) for one in matrices[:_TRIED]), key=_narrows))
     one = found[0].arrays
     others = [f"{listed(map(shown, other.arrays.entries), 2)} of "
               f"{shown(other.key) if other.key else 'the top'}" for other in held
@@ -80,6 +81,12 @@ def _way(one: Held, choice: Selection) -> str:
                                    any(isinstance(step, Norm) for step in steps))
             return f"{key}{beside} ({'-'.join(map(str, _widths(layers)))})"
     return f"--key {one}"
+
+
+def _narrows(way: str) -> bool:
+    """Whether the widths at the end of a way do not grow, as those of a generator do."""
+    ends = re.search(r"\((\d+)-(?:.*-)?(\d+)\)$", way)
+    return ends is None or int(ends[2]) <= int(ends[1])
 
 
 def _widths(layers: Sequence[Dense]) -> list[int]:

@@ -133,8 +133,8 @@ def _spectral_norm(thing: str, W: np.ndarray, u: np.ndarray, v: np.ndarray) -> n
                            f"{v.shape}; torch.nn.utils.remove_spectral_norm(module) makes it plain")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         sigma, size = float(u @ (W @ v)), float(np.abs(u) @ (np.abs(W) @ np.abs(v)))
-        if not 1e-5 * size < sigma < np.inf:
-            raise InvalidInput(thing, "a norm u . W v that is positive beyond rounding", repr(sigma))
+        if not 1e-5 * size < abs(sigma) < np.inf:
+            raise InvalidInput(thing, "a norm u . W v that is not 0 beyond rounding", repr(sigma))
         W /= sigma
     return W
 

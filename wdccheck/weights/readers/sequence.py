@@ -93,7 +93,7 @@ def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
     before others, then all layers in the order of the file, and in that of `layers`.
     """
     named = [run for group in _groups(order) for run in _runs(group)]
-    parts = named + [run for run in _runs(order) if len(run) > 1 and run not in named]
+    parts = named + [run for run in _runs(order, last=True) if len(run) > 1 and run not in named]
 
     def later(run: list[Named]) -> tuple[bool, bool, bool, bool, int]:
         widths = {layer.shape[1] for layer in order if layer not in run}
@@ -161,25 +161,26 @@ def _groups(order: Sequence[Named]) -> list[list[Named]]:
     return list(found.values())
 
 
-def _runs(group: Sequence[Named]) -> list[list[Named]]:
-    """Layers side by side that chain, cut where their widths are least."""
+def _runs(group: Sequence[Named], last: bool = False) -> list[list[Named]]:
+    """Layers side by side that chain, cut where their widths are least: at first, or at `last`."""
     runs: list[list[Named]] = []
     for layer in group:
         if runs and runs[-1][-1].shape[0] == layer.shape[1]:
             runs[-1].append(layer)
         else:
             runs.append([layer])
-    return [part for run in runs for part in ((run[:_neck(run)], run[_neck(run):]) if _neck(run) else (run,))]
+    cuts = [(run, _neck(run, last)) for run in runs]
+    return [part for run, cut in cuts for part in ((run[:cut], run[cut:]) if cut else (run,))]
 
 
-def _neck(run: Sequence[Named]) -> int:
+def _neck(run: Sequence[Named], last: bool = False) -> int:
     """After how many layers the width is least, if no end is narrower and both sides are wider; else 0."""
     if not run:
         return 0
     widths = [run[0].shape[1], *(layer.shape[0] for layer in run)]
     least = min(widths)
     inner = [i for i in range(1, len(run)) if widths[i] == least < min(max(widths[:i]), max(widths[i:]))]
-    return inner[0] if inner else 0
+    return inner[-1 if last else 0] if inner else 0
 
 
 def _chains(layers: Sequence[Named]) -> bool:

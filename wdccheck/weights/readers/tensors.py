@@ -18,10 +18,8 @@ __all__ = ["Storage", "Tensor", "reduced", "stored", "strided", "understood"]
 
 _KINDS = {"Double": ("f8", 8), "Float": ("f4", 4), "Half": ("f2", 2), "BFloat16": ("bf16", 2),
           "Long": ("i8", 8), "Int": ("i4", 4), "Short": ("i2", 2), "Char": ("i1", 1), "Byte": ("u1", 1),
-          "Bool": ("?", 1)}
-_ODD = {"ComplexFloat": ("complex numbers (x.real or x.imag is real)", 8),
-        "ComplexDouble": ("complex numbers (x.real or x.imag is real)", 16),
-        "QInt8": ("quantized numbers (x.dequantize() makes them plain)", 1),
+          "Bool": ("?", 1), "ComplexFloat": ("c8", 8), "ComplexDouble": ("c16", 16)}
+_ODD = {"QInt8": ("quantized numbers (x.dequantize() makes them plain)", 1),
         "QUInt8": ("quantized numbers (x.dequantize() makes them plain)", 1),
         "QInt32": ("quantized numbers (x.dequantize() makes them plain)", 4)}
 _ORDERED, _SIZE = "collections.OrderedDict", "torch.Size"
@@ -41,7 +39,8 @@ _UNTYPED = ("torch.UntypedStorage", "torch.storage.UntypedStorage")
 _PLAIN = re.compile(  # what stands beside the weights in a checkpoint, and is neither read nor called
     r"torch\.(device|strided|preserve_format|contiguous_format|layout|dtype|bool|half|double|long|short"
     r"|b?float\d*|u?int\d*|q?u?int\d*|complex\d*)|torch\.serialization\._get_layout"
-    r"|torch\.nn\.modules\.activation\.\w+"
+    r"|torch\.torch_version\.TorchVersion|torch\.nn\.modules\.(activation|loss)\.\w+|torch\.optim(\.\w+)+"
+    r"|collections\.(deque|Counter)|numpy\.random(\.\w+)+"
     r"|argparse\.Namespace|types\.SimpleNamespace|pathlib(\._local)?\.\w*Path|datetime\.\w+|uuid\.UUID"
     r"|decimal\.Decimal|fractions\.Fraction|enum\.\w+|_codecs\.encode|re\._compile"
     r"|(__builtin__|builtins)\.(set|frozenset|slice|range|xrange|complex|bytearray|bytes|list|dict|int|float"
@@ -159,7 +158,7 @@ def strided(thing: str, tensor: Tensor, load: Callable[[Storage], np.ndarray], r
     """
     if tensor.unread:
         raise InvalidInput(thing, "a plain tensor", f"one {tensor.unread}")
-    room.take(thing, tensor.shape)
+    room.take(thing, tensor.shape, tensor.storage.itemsize)
     if math.prod(tensor.shape) > tensor.storage.count:
         raise InvalidInput(thing, f"at most the {shown(tensor.storage.count)} entries of its storage",
                            f"shape {shown(tensor.shape)} (x.clone() has entries of its own)")
