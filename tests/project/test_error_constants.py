@@ -59,7 +59,8 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     "estimates/tails.py": "_GRID _anderson_darling",
     "linalg/isometries.py": "ORTHONORMAL", "reports/drawings.py": "at error_bars spectrum",
     "reports/meaning.py": "_more_nodes", "reports/closeness.py": "_NIL", "rounded_text.py": "between",
-    "weights/folding.py": "short", "weights/readers/chain.py": "norm", "weights/readers/onnx/walk.py": "_norm",
+    "weights/folding.py": "short", "weights/readers/chain.py": "norm",
+    "weights/readers/onnx/walk.py": "_norm",
 }.items()}
 
 

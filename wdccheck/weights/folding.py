@@ -92,7 +92,7 @@ def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, st
         wanted = [option.rpartition(" or ")[2] for option in refused]
         together = "; together " + " ".join(wanted) if len(refused) > 1 else ""
         if chain.in_python:
-            together = f"; ReLUNetwork.from_torch(model, {', '.join(wanted)}) treats all"
+            together = f"; ReLUNetwork.{chain.in_python}(model, {', '.join(wanted)}) treats all"
         told = "; ".join(refused.values()) + together
         raise InvalidInput(chain.source, "bias-free layers with a ReLU after each",
                            _arguments(told) if chain.in_python else told)

@@ -84,8 +84,9 @@ class Chain:
         How many of the steps end right after the last matrix of the graph.
     folded : tuple of str
         What was computed, moved or passed over to get these steps.
-    in_python : bool
-        Whether it was given as an object: messages name arguments then, not options of the command line.
+    in_python : str
+        The call that takes it, if it was given as an object: messages name arguments then, not options of
+        the command line.
     checked : str
         What was evaluated already to see whether the chain is what it should be.
     """
@@ -99,7 +100,7 @@ class Chain:
     evaluate: Callable[[np.ndarray, bool], np.ndarray] | None = None
     inner: int = 0
     folded: tuple[str, ...] = ()
-    in_python: bool = False
+    in_python: str = ""
     checked: str = ""
 
     def thing(self, label: str) -> str:
