@@ -74,7 +74,7 @@ def test_what_is_not_covered(make, fragments):
 def test_slices_that_are_none():
     model = fitted()
     for layers in (slice(3, None), slice(None, None, 2), 1, slice(0, 0)):
-        refused(lambda part=layers: wc.ReLUNetwork.from_sklearn(model, layers=part, **ALL), "a slice of the 3")
+        refused(lambda part=layers: wc.ReLUNetwork.from_sklearn(model, layers=part, **ALL), "slice of the 3")
 
 
 # ---- files of NumPy with the names of Flax and Haiku
