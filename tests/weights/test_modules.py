@@ -85,7 +85,8 @@ def test_layers_that_need_gradients_are_detached():
     np.testing.assert_array_equal(net.layers[0], W1)
     np.testing.assert_array_equal(ReLUNetwork([Tensor(W1, dtype="bfloat16")]).layers[0], W1)
     assert wc.bracket(wc.WDC(layers[0].weight, 1.0), wc.Spectral()).upper >= 0
-    refused(lambda: ReLUNetwork(layers), "modules; ReLUNetwork.from_torch(module)")
+    refused(lambda: ReLUNetwork(layers), "modules; ReLUNetwork.from_torch(model)")
+    refused(lambda: ReLUNetwork(Model()), "modules; ReLUNetwork.from_torch(model)")
     refused(lambda: ReLUNetwork(Sequential([*layers, ReLU()])), "ReLUNetwork.from_torch")
 
 

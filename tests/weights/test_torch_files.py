@@ -137,6 +137,11 @@ def test_files_of_other_kinds_under_any_name(tmp_path, name, given):
     assert found.sha256 == wc.read_network(DATA / name).sha256
 
 
+def test_the_content_of_a_mat_file_of_7_3_is_told_by_its_reader(tmp_path):
+    for data in (b"MATLAB 7.3 MAT-file".ljust(512), (DATA / "plain.h5").read_bytes()):
+        refused(lambda data=data: wc.read_network(put(tmp_path, "net.mat", data)), "'-v7'", "version 7.3")
+
+
 def zipped(members):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

@@ -36,28 +36,27 @@ def content(source: str, suffix: str, stream: Bounded, size: int, known: tuple[s
     """
     head = stream.read(_HEAD)
     stream.seek(0)
-    own = suffix.lower()
-    said = own if own in known else ""
-    found = _zipped(source, stream, said) if head.startswith(b"PK") else _plain(head, size) or said
+    said = suffix.lower() if suffix.lower() in known else ""
+    found = _zipped(source, stream, said) if head.startswith(b"PK") else _plain(head, size, said)
     stream.seek(0)
+    if found:
+        return found
     other = next((what for magic, what in _OTHERS.items() if head.lstrip().startswith(magic)), "")
     if head[257:262] == b"ustar":
         other = "a tar archive: unpack it, or torch.save(torch.load(FILE), 'net.pt') if PyTorch wrote it"
-    if head.startswith(b"PK") and not found:
-        other = "a zip archive of other files: unpack it"
-    if other or not found:
+    if other or not said:
         raise InvalidInput(source, f"a weight file ({', '.join('*' + one for one in known)})",
                            other or kind(head[:16]))
-    return found
+    return said
 
 
-def _plain(head: bytes, size: int) -> str:
+def _plain(head: bytes, size: int, said: str) -> str:
     if head.startswith(b"\x93NUMPY"):
         return ".npy"
     if head.startswith(b"MATLAB"):
         return ".mat"
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return ".h5"
+        return ".mat" if said == ".mat" else ".h5"
     if head.startswith(LEGACY):
         return ".pt"
     if head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= size - 8:

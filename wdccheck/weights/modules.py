@@ -106,9 +106,9 @@ def _steps(path: str, module: Any, folds: Folds) -> list[Step]:
     if kind in _NORMS:
         if getattr(module, "running_mean", None) is None or getattr(module, "running_var", None) is None:
             raise InvalidInput(f"{_SOURCE}: {label}", "batch norm with track_running_stats=True", "none")
-        mean, var, gamma, beta = (_numbers(label, module, name)
+        mean, var, scale, shift = (_numbers(label, module, name)
                                   for name in ("running_mean", "running_var", "weight", "bias"))
-        return [norm(_SOURCE, label, mean, var, gamma, beta, float(getattr(module, "eps", 1e-5)))]
+        return [norm(_SOURCE, label, mean, var, scale, shift, float(getattr(module, "eps", 1e-5)))]
     if kind in _KINDS:
         return [Activation(label, _KINDS[kind])]
     if kind in _RESHAPES:

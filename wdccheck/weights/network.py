@@ -48,15 +48,7 @@ class ReLUNetwork:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layers, Iterable) or isinstance(self.layers, str | bytes):
-            raise InvalidInput("layers", "a sequence of weight matrices", type(self.layers).__name__)
-        values = tuple(self.layers)
-        if isinstance(self.layers, Mapping):
-            raise InvalidInput("layers", "a sequence of weight matrices", "a dictionary; its values in the "
-                               "order of the layers are one: [state['0.weight'], ...]")
-        if any(hasattr(one, "weight") or type(one).__name__ == "ReLU" for one in values):
-            raise InvalidInput("layers", "a sequence of weight matrices", "modules; ReLUNetwork.from_torch("
-                               "module) takes a Sequential, [layer.weight, ...] the layers one by one")
+        values = _values(self.layers)
         names = [f"layer {i}" for i in range(1, len(values) + 1)]
         layers = tuple(map(matrices.dense, names, values))
         check_chain(layers, names)
@@ -253,3 +245,18 @@ class ReLUNetwork:
                 or not first <= value <= self.depth:
             raise InvalidInput("layer", f"an integer from {first} to {self.depth}", repr(value)[:60])
         return int(value)
+
+
+def _values(layers: Any) -> tuple[Any, ...]:
+    """Layers that were given as a sequence; modules and dictionaries are no such."""
+    one_module = callable(getattr(layers, "named_modules", None))
+    found = () if one_module or not isinstance(layers, Iterable) else tuple(layers)
+    if one_module or any(hasattr(one, "weight") or type(one).__name__ == "ReLU" for one in found):
+        raise InvalidInput("layers", "a sequence of weight matrices", "modules; ReLUNetwork.from_torch("
+                           "model) takes a Sequential, [layer.weight, ...] the layers one by one")
+    if isinstance(layers, Mapping):
+        raise InvalidInput("layers", "a sequence of weight matrices", "a dictionary; its values in the order "
+                           "of the layers are one: [state['0.weight'], ...]")
+    if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):
+        raise InvalidInput("layers", "a sequence of weight matrices", type(layers).__name__)
+    return found

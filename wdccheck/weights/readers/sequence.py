@@ -93,7 +93,8 @@ def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
     before others, then all layers in the order of the file, and in that of `layers`.
     """
     named = [run for group in _groups(order) for run in _runs(group)]
-    parts = named + [run for run in _runs(order, last=True) if len(run) > 1 and run not in named]
+    parts = named + [run for run in _runs(order, last=True)
+                     if len(run) > 1 and run[-1].shape[0] > run[0].shape[1] and run not in named]
 
     def later(run: list[Named]) -> tuple[bool, bool, bool, bool, int]:
         widths = {layer.shape[1] for layer in order if layer not in run}
