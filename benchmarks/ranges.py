@@ -1,4 +1,4 @@
-"""RRIC, isometry and coherence over ranges of small generators, both bounds: tables of benchmarks/README.md.
+"""Conditions over ranges of small generators, both bounds: tables of benchmarks/README.md.
 
     python benchmarks/ranges.py [--case NAME ...] [--seed N ...] [--trained] [--seconds S]
 
@@ -7,7 +7,8 @@ that is asked of it; "least" and "largest" are the two sides of one `wc.isometry
 workers=-1)`, each from what is proved to what is exhibited, or the other way round (`--case isometry`: these
 only). Examples: rng = default_rng(5), layer by layer, then A, all N(0, 1/rows). The bundled generator: 32
 measurements of default_rng(0), and 32 orthonormal rows. `--seed` takes fresh weights and measurements of the
-same sizes, `--trained` generators trained on digits, of which twice the gaps are asked.
+same sizes, `--trained` generators trained on digits; twice the gaps are asked of them. `--case R2WDC` are the
+rows of the R2WDC, those of trained generators at the alpha that `wc.calibrate` finds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from generators import trained
@@ -25,7 +27,7 @@ import wdccheck as wc
 from wdccheck.data import generator
 from wdccheck.engines.defaults import default_engines
 
-Condition = wc.RRIC | wc.Coherence
+Condition = wc.RRIC | wc.Coherence | wc.R2WDC
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ SIZES = {  # dims, m, gap asked in percent, seconds
     "2-16-32": ((2, 16, 32), 12, 0.62, 10.0), "3-24-64": ((3, 24, 64), 20, 4.3, 90.0),
     "2-16-32-64": ((2, 16, 32, 64), 24, 10.2, 60.0), "3-24-48-64": ((3, 24, 48, 64), 20, 8.0, 300.0),
 }
+GATED = [  # dims; of the last layer: gap asked in percent, seconds
+    ((2, 16, 32), 3.8, 30.0), ((2, 16, 32), 2.5, 300.0), ((3, 24, 64), 9.1, 120.0), ((3, 24, 64), 4.9, 600.0)]
+GATED_DIGITS = (3, 48, 128, 64), 12.0, 300.0
 ISOMETRY = 3.0  # gap asked in percent
 DIGITS = {"2-32-64": "2-16-32", "3-48-64": "3-24-64", "3-24-48-64": "3-24-48-64"}  # and whose gap counts
 
@@ -63,6 +68,17 @@ def random(dims: tuple[int, ...], m: int, seed: int) -> wc.RRIC:
     *layers, A = (rng.standard_normal((n, k)) / np.sqrt(n)
                   for k, n in zip(dims, (*dims[1:], m), strict=True))
     return wc.RRIC(A, wc.ReLUNetwork(layers))
+
+
+def gated(dims: tuple[int, ...], seed: int) -> wc.R2WDC:
+    rng = np.random.default_rng(seed)
+    layers = [rng.standard_normal((n, k)) / np.sqrt(n) for k, n in pairwise(dims)]
+    return wc.R2WDC(wc.ReLUNetwork(layers), len(layers), alpha=1.0)
+
+
+def gated_on_digits(layer: int) -> wc.R2WDC:
+    condition = wc.R2WDC(trained(GATED_DIGITS[0]), layer, alpha=1.0)
+    return condition.with_alpha(wc.calibrate(condition))
 
 
 def measured(net: wc.ReLUNetwork, m: int = 32, seed: int = 0) -> wc.RRIC:
@@ -90,10 +106,17 @@ def cases(seeds: list[int], digits: bool) -> Iterator[Case]:
         for name, (dims, m, gap, seconds) in SIZES.items():
             own, times = (name, 1) if not seeds else (f"{name}, seed {seed}", 2)
             yield from both(own, partial(random, dims, m, seed), times, gap, seconds)
+        for dims, gap, seconds in GATED:
+            own = "-".join(map(str, dims)) + (f", seed {seed}" if seeds else "")
+            yield Case(f"R2WDC {own}", partial(gated, dims, seed), times * gap, seconds)
     if digits:
         for name, like in DIGITS.items():
             dims = tuple(map(int, name.split("-")))
             yield from both(f"{name}, digits", partial(on_digits, dims), 2, *SIZES[like][2:])
+        for layer in (2, 3):
+            dims, gap, seconds = GATED_DIGITS
+            own = f"R2WDC {'-'.join(map(str, dims))}, digits, layer {layer}"
+            yield Case(own, partial(gated_on_digits, layer), gap, seconds)
     if not seeds and not digits:
         yield from both("generator", lambda: measured(generator()), 1, 5.0, 170.0)
         yield Case("coherence", lambda: coherent(generator()), 3.0, 60.0)

@@ -31,6 +31,12 @@ class State:
     answers: str = "truth"  # or "stuck", "late", "refuses"
     step: float = 0.1
     finer: bool = False
+    groups_first: int = 0
+    keeps: float = 0.5
+
+    @property
+    def margin(self):
+        return 2.0**-5 if self.floor < self.least else 0.0
 
     @property
     def floor(self):
@@ -121,9 +127,9 @@ def test_a_closed_formula_is_proved_again(condition, tmp_path):
 def test_matrices_of_cones_have_a_budget_of_their_own(nodes, limit, most, monkeypatch):
     budgets = []
 
-    def noted(condition, state, known, run, limits, why):
+    def noted(condition, state, known, run, limits, *rest):
         budgets.append(limits.nodes)
-        yield from by_thresholds(condition, state, known, run, limits, why)
+        yield from by_thresholds(condition, state, known, run, limits, *rest)
 
     monkeypatch.setattr(branch_and_bound, "by_thresholds", noted)
     net = wc.ReLUNetwork([np.array([[1.0, 0.5], [-0.5, 1.0], [0.25, -1.0]])])

@@ -163,3 +163,38 @@ def test_gates_are_strict():
     W = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     e2 = np.array([0.0, 1.0])
     np.testing.assert_array_equal(expectation.gated_gram(W, e2, e2), np.diag([0.0, 1.0]))
+
+
+# -- to second order (Fact 29) -------------------------------------------------------------------------
+
+
+def _hull(rng, center, reach):
+    """Corners within the angle `reach` of the center, weights, and a point of their hull (Fact 29)."""
+    x = rng.standard_normal((int(rng.integers(1, 4)), len(center)))
+    x = expectation.unit(x - (x @ center)[:, None] * center)
+    turn = reach * np.where(rng.random(len(x)) < 0.7, 1.0, rng.random(len(x)))
+    corners = np.cos(turn)[:, None] * center + np.sin(turn)[:, None] * x
+    weights = rng.dirichlet(np.ones(len(x)))
+    return corners, weights, weights @ (corners / (corners @ center)[:, None])
+
+
+def test_between_corners_the_expectation_bends_by_no_more():
+    rng, worst = np.random.default_rng(0), 0.0
+    for _ in range(1500):
+        k, theta = int(rng.integers(2, 6)), rng.uniform(0, np.pi)
+        c = expectation.unit(rng.standard_normal(k))
+        v = rng.standard_normal(k)
+        d = np.cos(theta) * c + np.sin(theta) * expectation.unit(v - v @ c * c)
+        one, two = 10 ** rng.uniform(-3, -0.05, 2) * (rng.random(2) < 0.8)
+        (R, weights, r), (S, shares, s) = _hull(rng, c, one), _hull(rng, d, two)
+        bend = float(expectation.expected_bend(np.array(theta), np.array(one), np.array(two)))
+        mean = np.einsum("i,j,ijab->ab", weights, shares, expectation.expected_gram(R[:, None], S[None]))
+        off = np.linalg.norm(expectation.expected_gram(r, s) - mean, 2)
+        assert off <= bend + 1e-12
+        worst = max(worst, off / bend if 1e-6 < bend < np.inf else 0.0)
+    assert worst > 0.7  # with no constant much smaller
+
+
+@pytest.mark.parametrize("theta, one, two", [(0.2, 0.1, 0.1), (3.0, 0.1, 0.1), (1.5, 1.0, 0), (0, 0, 0)])
+def test_parallel_directions_and_wide_caps_have_no_second_order(theta, one, two):
+    assert expectation.expected_bend(np.array(theta), np.array(one), np.array(two)) == np.inf

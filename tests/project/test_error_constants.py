@@ -36,6 +36,7 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     # tests of a search, its starts and steps; the witness is evaluated again
     "conditions/coherence/rows.py": "_ROOM",
     "conditions/gated_pairs.py": "_DELTA _led antipodal_pair", "conditions/r2wdc/search.py": "values",
+    "conditions/r2wdc/library.py": "_NEAR",
     "conditions/one_sided/search.py": "_RIDGE", "ranges/copositive.py": "_PARALLEL",
     "conditions/joint_wdc/parts.py": "errors", "conditions/two_rays.py": "maximizer",
     "conditions/wdc/layer.py": "errors", "conditions/wdc/seeds.py": "_APART _TINY",
@@ -48,10 +49,11 @@ FREE = {file: set(names.split()) for file, names in {  # nothing proved rests on
     # which of several valid proofs is tried, and when one is given up
     "_kernels/plain_proof.py": "_edge _stops _turned", "conditions/joint_wdc/proof.py": "_STOP _sides",
     "engines/proving/goals.py": "goal_of", "engines/proving/multipliers.py": "whitened",
-    "engines/proving/relax.py": "proved_bound", "engines/proving/thresholds.py": "_FIRST _TINY by_thresholds",
+    "engines/proving/relax.py": "proved_bound", "engines/proving/thresholds.py": "_LAST _TINY by_thresholds",
     "geometry/boxes.py": "contains", "geometry/gates.py": "crowded", "ranges/cones.py": "_SMALLEST",
     "ranges/image_rays.py": "_POOR _flat _near", "ranges/meshes.py": "_POOR",
     "ranges/majorants.py": "_RAISED", "conditions/one_sided/proof.py": "_NIL",
+    "conditions/rric/one_difference.py": "_FIRST",
     # what is refused, estimated, printed or drawn
     "brackets.py": "closed", "checker/coherence.py": "_ORTHONORMAL _orthonormal", "data/digits.py": "step",
     "certification/of_range.py": "_reciprocal", "conditions/one_sided/side.py": "_SMALLEST",

@@ -99,26 +99,43 @@ class BranchAndBound:
     def _over_cones(
         self, condition: Condition, proof: GroupProof, known: Bracket, run: Run
     ) -> Generator[Bracket, None, tuple[Bracket, GroupProof | None]]:
-        """All cones at once where the proof can, then groups; None for a proof that can do neither."""
-        limits, visited = Limits(self, node_limit(self.nodes, run), self._goal), 0
+        """All cones at once where the proof can, then groups; None for a proof that can do neither.
+
+        Groups come first, too, as far as the proof wants that.
+        """
+        limits = Limits(self, node_limit(self.nodes, run), self._goal)
         whole = in_time(proof.whole, run) if isinstance(proof, WholeProof) else None
         if isinstance(whole, Stop):
             yield stopped(known, whole)
             return known, proof
-        if whole is not None:
-            most = replace(limits, nodes=node_limit(self.nodes, run, matrices=True))
-            steps = by_thresholds(condition, whole, known, run, most, proof.limit)
-            known = yield from latest(steps, known)
-            if not whole.finer or known.stopped["upper"].reason is not Reason.EXHAUSTED:
+        if whole is None:
+            found = yield from self._over_groups(condition, proof, known, run, limits)
+            return (known, None) if found is None else (found, proof)
+        most, visited = replace(limits, nodes=node_limit(self.nodes, run, matrices=True)), 0
+        if whole.groups_first:
+            few = replace(limits, nodes=min(whole.groups_first, limits.nodes))
+            known = (yield from self._over_groups(condition, proof, known, run, few)) or known
+            if _settled(known, few, limits):
                 return known, proof
+            visited = known.engines[-1].work if known.engines else 0
+        known = yield from latest(
+            by_thresholds(condition, whole, known, run, most, proof.limit, visited), known)
+        if whole.finer and known.stopped["upper"].reason is Reason.EXHAUSTED:
             visited = known.engines[-1].work
+            known = (yield from self._over_groups(condition, proof, known, run, limits, visited)) or known
+        return known, proof
+
+    def _over_groups(
+        self, condition: Condition, proof: GroupProof, known: Bracket, run: Run, limits: Limits,
+        visited: int = 0,
+    ) -> Generator[Bracket, None, Bracket | None]:
+        """Groups, the largest bound first; None where the pieces are too many."""
         if (groups := in_time(proof.groups, run)) is None:
-            return known, None if whole is None else proof
+            return None
         if isinstance(groups, Stop):
-            yield stopped(known, groups)
-            return known, proof
-        return (yield from latest(best_first(condition, groups, known, run, limits, visited=visited),
-                                  known)), proof
+            yield (known := stopped(known, groups))
+            return known
+        return (yield from latest(best_first(condition, groups, known, run, limits, visited=visited), known))
 
     def _by_halving(
         self, condition: Condition, proof: BoxProof, known: Bracket, run: Run
@@ -205,6 +222,14 @@ def _at_once(lower: float, finished: Sequence[tuple[float, int]], visited: int) 
         return 1
     growth = math.log2(max(many / few, 1.1)) / math.log2((wide - lower) / (narrow - lower))
     return max(1, int(math.log2(_DARE * visited / many) / growth))
+
+
+def _settled(known: Bracket, few: Limits, limits: Limits) -> bool:
+    """Whether nothing is left to do after `few` of the nodes."""
+    stop = known.stopped.get("upper")
+    if stop is None or stop.reason is Reason.EXHAUSTED:
+        return False
+    return stop.reason is not Reason.NODES or few.nodes >= limits.nodes
 
 
 def _stopped(known: Bracket, reason: Reason, detail: str) -> Bracket:

@@ -175,6 +175,18 @@ class Thresholds(Protocol):
         """No state that follows is expected to prove less."""
 
     @property
+    def margin(self) -> float:
+        """How far above `least` a first t is likely to be proved soon, in parts of it."""
+
+    @property
+    def keeps(self) -> float:
+        """What is kept of that margin after a proof: more where a smaller t takes many times as long."""
+
+    @property
+    def groups_first(self) -> int:
+        """Nodes that groups get before: where they may end sooner than the first threshold."""
+
+    @property
     def finer(self) -> bool:
         """Whether groups may prove less than this can at best."""
 

@@ -123,6 +123,34 @@ class Choice:
     seen: np.ndarray
     dual: float = 0.0
 
+    @staticmethod
+    def first(
+        layers: Layers, D: np.ndarray, codes: np.ndarray, some: np.ndarray | None = None
+    ) -> Choice:
+        """|D| alone, seen on `some` unit differences (B, n), or on random ones; D is symmetric and finite."""
+        exponent = int(np.frexp(np.abs(D).max())[1])
+        D, n = np.ldexp(D, -exponent), len(D)
+        values, vectors = np.linalg.eigh(D)
+        absolute = (vectors * np.abs(values)) @ vectors.T
+        some = random_differences(layers, codes) if some is None else some
+        pool = Pool(np.zeros((0, n)), np.zeros(0), some.T @ some / max(len(some), 1))
+        return Choice(D, exponent, pool, ((absolute + absolute.T) / 2,), some)
+
+    def climbed(
+        self, layers: Layers, codes: np.ndarray, deadline: float = math.inf, rounds: float = math.inf
+    ) -> Choice:
+        """After rounds of climbs on the last majorant, until little is gained."""
+        choice, reached, hot = self, list[float](), Hot.of(layers, codes)
+        while not _settled(reached, choice.dual) and time.monotonic() < deadline and len(reached) < rounds:
+            hot, found = hot.after(choice.tried[-1])
+            if not len(found):
+                break
+            reached.append(float(forms(choice.tried[-1], found).max()))
+            choice = choice.improved(found, deadline)
+            if len(self.D) > _LARGEST:
+                break
+        return choice
+
     def improved(self, cuts: np.ndarray, deadline: float = math.inf, effort: int = 1) -> Choice:
         """After `effort` more rounds with the unit differences `cuts` (B, n), such as refutations."""
         if len(self.D) > _LARGEST:
@@ -167,27 +195,8 @@ def choose(layers: Layers, A: np.ndarray, codes: np.ndarray, deadline: float = m
     >>> 2.9 < found.majorant(A).dual <= 3  # of H = diag(3, 0)
     True
     """
-    n = A.shape[1]
-    D = A.T @ A - np.eye(n)
-    if not np.isfinite(D).all():
-        return None
-    exponent = int(np.frexp(np.abs(D).max())[1])
-    D = np.ldexp(D, -exponent)
-    values, vectors = np.linalg.eigh(D)
-    absolute = (vectors * np.abs(values)) @ vectors.T
-    some = random_differences(layers, codes)
-    pool = Pool(np.zeros((0, n)), np.zeros(0), some.T @ some / max(len(some), 1))
-    choice, reached = Choice(D, exponent, pool, ((absolute + absolute.T) / 2,), some), list[float]()
-    hot = Hot.of(layers, codes)
-    while not _settled(reached, choice.dual) and time.monotonic() < deadline:
-        hot, found = hot.after(choice.tried[-1])
-        if not len(found):
-            break
-        reached.append(float(forms(choice.tried[-1], found).max()))
-        choice = choice.improved(found, deadline)
-        if n > _LARGEST:
-            break
-    return choice
+    D = A.T @ A - np.eye(A.shape[1])
+    return Choice.first(layers, D, codes).climbed(layers, codes, deadline) if np.isfinite(D).all() else None
 
 
 def _settled(reached: Sequence[float], dual: float) -> bool:

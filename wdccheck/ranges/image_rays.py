@@ -15,7 +15,7 @@ from wdccheck.linalg import rounding
 from wdccheck.ranges.fans import Fan
 from wdccheck.ranges.walls import forward, rounded, scaled
 
-__all__ = ["ImageRays"]
+__all__ = ["ImageRays", "directions"]
 
 Layers = Sequence[np.ndarray]
 
@@ -69,7 +69,7 @@ class ImageRays:
         """
         owner = _by_gates(fan)
         vertices = np.unique(owner[owner >= 0])
-        exact = _exactly(fan, deadline)
+        exact = _exactly(fan, len(fan.layers), deadline)
         vectors, error = _images(fan, vertices, exact)
         place = np.arange(len(vertices))
         for group in _near(vectors, error):
@@ -129,16 +129,44 @@ class ImageRays:
         return replace(self, simplices=_distinct(simplices))
 
 
+def directions(
+    fan: Fan, depth: int, deadline: float = math.inf
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images of the rays of a fan under its first `depth` layers.
+
+    Returns
+    -------
+    vectors : ndarray of shape (R, n)
+        Unit directions of those that are not 0; parallel ones may come more than once.
+    error : ndarray of shape (R,)
+    number : ndarray of int, shape (V + 1,)
+        Which of them belongs to each ray; -1 where the image is 0, and at the end.
+
+    Raises
+    ------
+    OutOfTime
+        The deadline, by the clock of `time.monotonic`, has passed.
+    """
+    shallow = replace(fan, layers=fan.layers[:depth], gates=fan.gates[:depth], open_at=fan.open_at[:depth])
+    owner = _by_gates(shallow)
+    vertices = np.unique(owner[owner >= 0])
+    vectors, error = _images(shallow, vertices, _exactly(fan, depth, deadline))
+    number = np.full(len(fan.rays) + 1, -1)
+    number[vertices] = np.arange(len(vertices))
+    number[:-1] = number[owner]
+    return vectors, error, number
+
+
 Exact = Callable[[int], np.ndarray]
 """The image of a ray of the fan, in integers."""
 
 
-def _exactly(fan: Fan, deadline: float) -> Exact:
+def _exactly(fan: Fan, depth: int, deadline: float) -> Exact:
     @cache
     def image(vertex: int) -> np.ndarray:
         if time.monotonic() > deadline:
             raise OutOfTime("the images of the cones were not all found in time")
-        return fan.exact_image(vertex)
+        return fan.exactly.image(fan.exact_ray(vertex), depth)
 
     return image
 

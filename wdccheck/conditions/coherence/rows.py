@@ -56,6 +56,8 @@ class Rows:
     hot: Hot
     stuck: float = 0.0
 
+    keeps = 0.5
+    groups_first = 0
     finer = False
 
     @staticmethod
@@ -79,6 +81,11 @@ class Rows:
         """What was not proved, and the root of what forms err by."""
         _, pad = self._form(np.arange(self.parts.shape[1]))
         return max(self.stuck, rounding.round_up(math.ldexp(math.sqrt(2 * pad), self.exponent), 4))
+
+    @property
+    def margin(self) -> float:
+        """None: whatever is true may be proved."""
+        return 0.0
 
     @property
     def floor(self) -> float:

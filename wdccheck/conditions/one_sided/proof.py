@@ -98,6 +98,8 @@ class Gram:
     search: Search
     stuck: float = 0.0
 
+    keeps = 0.5
+    groups_first = 0
     finer = False
 
     @staticmethod
@@ -122,6 +124,11 @@ class Gram:
         """What is known not to be proved, and what no ratio can be below: the pad, or 1 over ||A||_F^2."""
         ratio = self.pad + _NIL if self.search.side.upper else 1 / (2 * self.energy + 1)
         return max(self.stuck, self.search.side.unscaled(ratio))
+
+    @property
+    def margin(self) -> float:
+        """None: whatever is true may be proved."""
+        return 0.0
 
     @property
     def floor(self) -> float:

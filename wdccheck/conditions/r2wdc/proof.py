@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from wdccheck.conditions.r2wdc.gated_range import GatedRange
+from wdccheck.conditions.r2wdc.library import Library
 from wdccheck.geometry.expectation import angle, expected_gram, expected_turn, unit
 from wdccheck.linalg import rounding
 from wdccheck.protocol.forms import RangeForm
@@ -110,6 +111,14 @@ class Proof:
         return Groups((codes, codes, pairs.tree, pairs.tree), (size, size, weights, weights), 2,
                       {"x": 0, "y": 1, "x1": 2, "x2": 3, "x3": 2, "x4": 3}, np.zeros((1, 4), dtype=int),
                       np.array([np.inf]), np.zeros(1, dtype=int))
+
+    def whole(self, deadline: float = math.inf) -> Library | None:
+        """All pairs of directions with a library of majorants; None where there are too many cones."""
+        if "_whole" not in vars(self):
+            found = Library.of(self.layers, self.rows, self.alpha, self.scale, self.k, deadline)
+            vars(self)["_whole"] = found
+        kept: Library | None = vars(self)["_whole"]
+        return kept
 
     def forms(self, regions: Groups) -> Refinement:
         """Pencils of H on the spans; on all of R^n where the spans are large."""

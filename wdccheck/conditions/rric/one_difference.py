@@ -20,6 +20,7 @@ __all__ = ["OneDifference"]
 
 _FEW = 512  # cones up to which their pairs are within reach, one by one, for u and v in different ones
 _CUTS = 64  # differences on which H is largest, where t is below what they allow
+_FIRST = 2.0**-5  # above what can be proved at best
 _EFFORT = 5  # rounds of the choice after a refutation: another proof takes longer
 
 
@@ -59,6 +60,9 @@ class OneDifference:
             return None
         return OneDifference(images, A, choice, majorant)
 
+    keeps = 0.5
+    groups_first = 0
+
     @cached_property
     def least(self) -> float:
         """The largest u^T H u of all differences met, with the pad."""
@@ -68,6 +72,11 @@ class OneDifference:
     def floor(self) -> float:
         """What no majorant gets below."""
         return max(self.majorant.dual, self.stuck)
+
+    @property
+    def margin(self) -> float:
+        """None where whatever is true may be proved."""
+        return _FIRST if self.floor < self.least else 0.0
 
     @property
     def finer(self) -> bool:

@@ -22,7 +22,7 @@ from wdccheck.stops import Reason, Stop
 
 __all__ = ["by_thresholds"]
 
-_FIRST, _LAST = 2.0**-5, 2.0**-9  # margins above what can be proved at best, in parts of it
+_LAST = 2.0**-9  # margin above what can be proved at best, in parts of it
 _PATIENCE = 3  # answers without a proof after which more is asked for
 _TRIES = 16  # answers without a proof after which a target is given up
 _MOST = 256  # answers without a proof after which no more is asked
@@ -33,16 +33,17 @@ _OPEN = (Reason.EXHAUSTED, Reason.NODES, Reason.TIME)
 
 
 def by_thresholds(
-    condition: Condition, state: Thresholds, known: Bracket, run: Run, limits: Limits, limit: str
+    condition: Condition, state: Thresholds, known: Bracket, run: Run, limits: Limits, limit: str,
+    visited: int = 0,
 ) -> Iterator[Bracket]:
     """Brackets with smaller `upper`, and larger `lower` where a refutation gives it.
 
-    t is the goal, or above the least that the state may prove by a margin. A proof halves the margin;
-    refutations let the state prove less, and where they do not end, the margin is doubled. It is least
-    from the start where the state may prove whatever is true. `limit` says why there is no smaller bound.
+    t is the goal, or above the least that the state may prove by a margin, of which a proof keeps a part;
+    refutations let the state prove less, and where they do not end, the margin is doubled. `limit` says
+    why there is no smaller bound. `visited` nodes are counted already.
     """
-    by, visited, refuted = limits.engine, 0, 0
-    margin = _FIRST if state.floor < state.least else _LAST
+    by, refuted = limits.engine, 0
+    margin = max(state.margin, _LAST)
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)
         t = max(limits.goal(known), least * (1 + max(margin, _LAST)), math.nextafter(least, math.inf))
@@ -65,7 +66,7 @@ def by_thresholds(
         if answer.bound < known.upper:
             known = replace(known, upper=answer.bound, upper_by=repr(by))
             least = max(state.least, known.lower, _TINY)
-            refuted, margin = 0, min(margin, known.upper / least - 1) / 2
+            refuted, margin = 0, min(margin, known.upper / least - 1) * state.keeps
         else:
             refuted += 1
             margin *= 1 if refuted % _PATIENCE else 2
