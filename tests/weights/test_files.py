@@ -269,20 +269,6 @@ def test_the_fold_is_what_batch_norm_computes():
     assert math.isfinite(layer.W.sum())
 
 
-@pytest.mark.parametrize(("steps", "W", "folded"), [
-    ((D, Scale("s", np.full(2, 0.5), np.zeros(2)), RELU), 0.5, "s became part of layer, exactly"),
-    ((D, Scale("s", np.full(2, 0.1), np.zeros(2)), RELU), 0.1, "s became part of layer, rounded to float64"),
-    ((D, Scale("s", np.full(2, 0.5), np.zeros(2), rounded=True), RELU), 0.5, "rounded"),
-    ((D, RELU, Scale("s", np.full(2, 3.0), np.zeros(2))), 3.0, "s became part of layer, exactly"),
-    ((D, Activation("t", "tanh"), Scale("s", np.full(2, 3.0), np.ones(2))), 1.0, ""),
-])
-def test_scales_of_a_graph_become_part_of_a_layer_without_an_option(steps, W, folded):
-    (layer,), used, said = bias_free(chain(*steps), Options(last_activation="ignore"))
-    np.testing.assert_array_equal(layer.W, W * np.eye(2))
-    assert folded in " ".join(said) and bool(said) == bool(folded)
-    assert bool(used) != bool(folded)  # an end that is no ReLU is ignored by the option only
-
-
 def test_the_snippet_of_the_page_prints_what_stands_below_it(monkeypatch, capsys):
     page = (Path(__file__).parents[2] / "docs" / "weight-files.md").read_text(encoding="utf-8")
     code, shown = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL).groups()

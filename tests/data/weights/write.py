@@ -89,6 +89,12 @@ def write_onnx(torch, plain, full) -> None:  # type: ignore[no-untyped-def]
     for name, net in (("plain", plain), ("full", full)):
         torch.onnx.export(net, (torch.zeros(5, 2),), HERE / f"{name}.onnx", dynamo=True,
                           external_data=False, verbose=False)
+    wide = torch.nn.Sequential(torch.nn.Linear(2, 64, bias=False), torch.nn.ReLU(),
+                               torch.nn.Linear(64, 33, bias=False), torch.nn.ReLU())
+    with torch.no_grad():  # so large that its numbers lie in a file beside it
+        wide[0].weight.copy_(plain[0].weight.repeat(16, 1))
+        wide[2].weight.copy_(plain[2].weight.repeat(11, 16))
+    torch.onnx.export(wide, (torch.zeros(1, 2),), HERE / "external.onnx", verbose=False)
     torch.onnx.export(plain, (torch.zeros(1, 2),), HERE / "script.onnx", dynamo=False)
     torch.onnx.export(full, (torch.zeros(1, 2),), HERE / "training.onnx", dynamo=False,
                       training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)

@@ -41,7 +41,7 @@ def read_onnx(source: str, stream: Bounded, size: int, choice: Selection) -> Cha
     try:
         model = onnx.load_model_from_string(data)
     except Exception:  # protobuf's exception is not public
-        raise InvalidInput(source, "an ONNX model", _instead(data)) from None
+        raise InvalidInput(source, "an undamaged ONNX model (copy or export it again)", _instead(data)) from None
     if not model.graph.node:
         raise InvalidInput(source, "an ONNX model with nodes (onnx.load reads it where it is one)",
                            _instead(data))
@@ -88,7 +88,7 @@ def _instead(data: bytes) -> str:
     """What a file that is no model seems to be."""
     if data.startswith(b"version https://git-lfs"):
         return "a pointer of Git LFS in place of the file (git lfs pull fetches it)"
-    return kind(data[:8])
+    return "a damaged one" if data[:1] == b"\x08" else kind(data[:8])
 
 
 def _ends(source: str, walk: Walk, graph: Any, choice: Selection) -> tuple[str, str]:
