@@ -272,6 +272,15 @@ def test_a_refusal_names_the_parts_that_can_be_taken(tmp_path):
             "--to 'u' --last-activation ignore (3-6)")
 
 
+def test_outputs_that_are_no_value_of_a_network(tmp_path):
+    path = tmp_path / "net.onnx"
+    text = FIRST + "c = Gemm(r, W2, b2; transB=1)\nlabel = ArgMax(c; axis=1)\nother = Softmax(c; axis=1)\n"
+    made = model(text + "y = TopK(other, one)", outputs=("label", "y"), constants={"one": ints(1)})
+    path.write_bytes(made.SerializeToString())
+    refused(lambda: read_network(path), "found 1 and 2", "with --to 'c' --lift-bias --last-activation")
+    assert read_network(path, to="c", lift_bias=True, last_activation="ignore").dims == (4, 7, 8)
+
+
 def test_dead_ends_and_functions_of_the_model(tmp_path):
     path = tmp_path / "net.onnx"
     made = model(FIRST + SECOND + "\nz = Softmax(c; axis=1)\nw = Conv(z, W1)", outputs=("y",))

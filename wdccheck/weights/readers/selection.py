@@ -71,10 +71,10 @@ class Selection:
     def beside(self, biased: bool, normed: bool, ended: bool = False) -> str:
         """The options that layers with biases, batch norm or another end need besides those given."""
         wanted = ["--fold-batchnorm"] if normed else []
-        if ended and "--last-activation" not in self.treated:
-            wanted.append("--last-activation ignore")
         if (biased or normed) and not self.treated & {"--ignore-bias", "--lift-bias"}:
             wanted.append("--lift-bias")
+        if ended and "--last-activation" not in self.treated:
+            wanted.append("--last-activation ignore")
         return "".join(f" {option}" for option in wanted if option not in self.treated)
 
     def only(self, source: str, kind: str, *allowed: str) -> None:

@@ -41,7 +41,7 @@ def read_onnx(source: str, stream: Bounded, size: int, choice: Selection) -> Cha
     try:
         model = onnx.load_model_from_string(data)
     except Exception:  # protobuf's exception is not public
-        raise InvalidInput(source, "an undamaged ONNX model (copy or export it again)", _instead(data)) from None
+        raise InvalidInput(source, "an undamaged ONNX model (copy it again)", _instead(data)) from None
     if not model.graph.node:
         raise InvalidInput(source, "an ONNX model with nodes (onnx.load reads it where it is one)",
                            _instead(data))
@@ -131,6 +131,13 @@ def _choices(walk: Walk, choice: Selection, inputs: list[str], outputs: list[str
             way = _after(walk, choice, begin, end, len(outputs) > 1, True)
             if way and way not in ways:
                 ways.append(way)
+    for end in outputs[:4] if not ways and len(inputs) == 1 else ():
+        try:
+            walk.path(inputs[0], end)
+        except Stop as error:
+            ways += [] if error.node is None else _before(walk, choice, inputs[0], error.node)
+        except InvalidInput:
+            pass
     return _listed(ways)
 
 
