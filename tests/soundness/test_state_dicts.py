@@ -164,6 +164,15 @@ def test_no_way_leaves_out_what_stands_between_layers(tmp_path, name):
     assert f"--arrays '{prefix}" not in str(caught.value) and "2.weight'" not in str(caught.value)
 
 
+@pytest.mark.parametrize("letter", ["\n", "\x1b[2J", "\u2028"])
+def test_names_that_are_no_text_are_not_printed_as_they_are(tmp_path, letter):
+    data = {**under("encoder", D), **under(f"decoder{letter}", G), f"fc{letter}.weight": np.ones((2, 2))}
+    for value in (data, {"g": data, letter: data}):
+        with pytest.raises(wc.InvalidInput) as caught:
+            wc.read_network(put(tmp_path, "net.pt", torch_bytes(value)))
+        assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("name", READ)
 def test_the_one_network_is_read(tmp_path, name):
     data, dims = READ[name]

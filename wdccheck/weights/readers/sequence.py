@@ -103,7 +103,8 @@ def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
 
     parts.sort(key=later)
     every = [list(whole) for whole in (order, layers) if len(whole) > 1 and _chains(whole)]
-    last = [_way(run, order, others, choice) for run in every]
+    last = [way for run in every  # an encoder with its decoder only if that is said in a word
+            if len(way := _way(run, order, others, choice)) <= _LONGEST // 3 or not _neck(run)]
     first, left = list[str](), 0
     for i, run in enumerate(parts):
         way = _way(run, order, others, choice) if i < _PARTS else ""
@@ -197,11 +198,12 @@ def _choice(run: Sequence[Named], order: Sequence[Named], others: Iterable[str])
     inside = [layer.name for layer in order if fnmatchcase(layer.name, pattern)]
     plain = not re.search(r"[\[\]*?,']", prefix) and names == sorted(names, key=natural)
     foreign = any(fnmatchcase(name, pattern) for name in others)
-    if plain and inside == names and len(names) > 1 and not foreign:
+    if plain and prefix.isprintable() and inside == names and len(names) > 1 and not foreign:
         return f"'{pattern}'"
     parted = [names] if any("," in name for name in names) else [[",".join(names)]]
     text = " --arrays ".join(in_quotes(part) for one in parted for part in one)
-    return text if len(text) <= _LONGEST else f"and {len(names)} names from {_quoted(names, 1)}"
+    short = len(text) <= _LONGEST and text.isprintable()
+    return text if short else f"and {len(names)} names from {_quoted(names, 1)}"
 
 
 def _alike(paths: Sequence[Sequence[str]]) -> int:
