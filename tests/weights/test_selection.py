@@ -172,15 +172,18 @@ def test_a_part_of_a_graph(vae, begin, end):
     net = wc.read_network(vae, from_=begin, to=end, ignore_bias=True)
     np.testing.assert_array_equal(net.layers[0], TENSORS["W1"])
     assert net.origin.layers == ("Gemm 'first' 32 x 3", "Gemm 'second' 64 x 32")
-    assert net.origin.ordered_by.startswith("order of the graph from 'z' to 'y'") and len(net.origin.unused) == 5
+    assert net.origin.ordered_by.startswith("order of the graph from 'z' to 'y'")
+    assert len(net.origin.unused) == 5
     assert "give what onnx gives for the graph" in net.origin.checked
 
 
 @pytest.mark.parametrize(("given", "fragments"), [
     ({}, ["--from and --to", "1 and 3: 'x' and 'y', 'mu', 's'"]),
     ({"to": "nowhere"}, ["--to 'nowhere'", "there are 'x', 'h0', 'h', 'mu'"]),
-    ({"from_": "x", "to": "y"}, ["Add 'z'", "as of a skip connection", "--from 'z' --to 'y' (3-32-64)"]),
-    ({"from_": "y", "to": "z"}, ["a way from 'y' to 'z' required, found none"]), ({"from_": "z", "to": "z"}, ["found nothing"]),
+    ({"from_": "x", "to": "y"},
+     ["Add 'z'", "as of a skip connection", "--from 'z' --to 'y' --lift-bias (3-32-64)"]),
+    ({"from_": "y", "to": "z"}, ["a way from 'y' to 'z' required, found none"]),
+    ({"from_": "z", "to": "z"}, ["found nothing"]),
     ({"from_": "z", "to": "c"}, ["no activation after the last layer"]),
     ({"arrays": "W1"}, ["--arrays", "a graph (--from, --to)"]), ({"transpose": True}, ["--transpose"]),
 ])

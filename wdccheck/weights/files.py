@@ -20,7 +20,7 @@ from wdccheck.weights.forward import agrees_with_graph, agrees_with_outputs
 from wdccheck.weights.network import ReLUNetwork
 from wdccheck.weights.origin import Origin
 from wdccheck.weights.readers.chain import Chain, Dense, Norm
-from wdccheck.weights.readers.keras import read_h5, read_keras
+from wdccheck.weights.readers.keras.layers import read_h5, read_keras
 from wdccheck.weights.readers.matlab import read_mat
 from wdccheck.weights.readers.names import named_chain
 from wdccheck.weights.readers.numpy_files import read_npy, read_npz

@@ -92,7 +92,7 @@ def bias_free(chain: Chain, options: Options) -> tuple[list[Dense], dict[str, st
         wanted = [option.rpartition(" or ")[2] for option in refused]
         together = "; together " + " ".join(wanted) if len(refused) > 1 else ""
         if chain.in_python:
-            together = f"; ReLUNetwork.from_torch(model, {', '.join(wanted)}) treats all"
+            together = f"; ReLUNetwork.{chain.in_python}(model, {', '.join(wanted)}) treats all"
         told = "; ".join(refused.values()) + together
         raise InvalidInput(chain.source, "bias-free layers with a ReLU after each",
                            _arguments(told) if chain.in_python else told)
@@ -144,13 +144,11 @@ def _with_norms_folded(chain: Chain) -> tuple[list[Step], list[str], tuple[str, 
 
 def _beside(steps: list[Step]) -> tuple[int, int] | None:
     """The first scale that a layer takes up, and that layer: one right beside it, or before its ReLU."""
-    for at, one in enumerate(steps):
-        if not isinstance(one, Norm):
-            continue
-        if at and isinstance(steps[at - 1], Dense):
-            return at, at - 1
-        if at + 1 < len(steps) and isinstance(steps[at + 1], Dense):
-            return at, at + 1
+    norms = [at for at, one in enumerate(steps) if isinstance(one, Norm)]
+    for step in (-1, 1):
+        for at in norms:
+            if 0 <= at + step < len(steps) and isinstance(steps[at + step], Dense):
+                return at, at + step
     for at, one in enumerate(steps):  # relu(Wx) s = relu(s W x) where s > 0
         if isinstance(one, Scale) and (one.scale > 0).all() and not one.shift.any():
             before = next((i for i in reversed(range(at)) if isinstance(steps[i], Dense | Norm)), -1)

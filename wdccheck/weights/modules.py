@@ -57,7 +57,7 @@ def module_chain(module: Any) -> Chain:
     if all(_leaf(one) for _, one in parts) or not (callable(module) and named):
         steps = [step for path, one in parts for step in _steps(path, one, folds)]
         return Chain(_SOURCE, tuple(steps), "order of the modules", folded=said(folds, folds),
-                     in_python=True)
+                     in_python="from_torch")
     inside = [(path, one) for path, one in module.named_modules() if path]
     ends = [(path, one) for path, one in inside
             if not any(other.startswith(f"{path}.") for other, _ in inside)]
@@ -69,7 +69,7 @@ def module_chain(module: Any) -> Chain:
     checked = (f"these layers, before any option, with {kind} at the end, give what the module gives at "
                f"{_COUNT} random inputs, to {TOLERANCE} of the largest output")
     return Chain(_SOURCE, (*steps, *last), "order of the modules; that a ReLU follows each, its outputs say",
-                 folded=said(folds, folds), in_python=True, checked=checked)
+                 folded=said(folds, folds), in_python="from_torch", checked=checked)
 
 
 def _label(path: str, module: Any) -> str:

@@ -198,6 +198,48 @@ class ReLUNetwork:
         return value if isinstance(value, ReLUNetwork) else (
             cls.from_torch(value) if is_module(value) else cls(value))
 
+    @classmethod
+    def from_sklearn(
+        cls, model: Any, *, layers: slice | None = None, ignore_bias: bool = False, lift_bias: bool = False,
+        last_activation: str = "relu",
+    ) -> ReLUNetwork:
+        """The weights of an ``MLPRegressor`` or ``MLPClassifier`` of scikit-learn, which is not imported.
+
+        Parameters
+        ----------
+        model : object
+            A fitted model: ``coefs_`` of shapes (n_in, n_out), ``intercepts_``, ``activation`` "relu", and
+            ``out_activation_``. Of a ``Pipeline`` its last step, after ``StandardScaler``, ``MinMaxScaler``
+            or ``MaxAbsScaler``, whose scales and shifts become part of the first layer.
+        layers : slice, optional
+            Which layers are the network: ``slice(2, None)`` leaves out two of an encoder.
+        ignore_bias, lift_bias, last_activation
+            As for :func:`wdccheck.read_network`; the last layer of a regressor has no activation.
+
+        Raises
+        ------
+        InvalidInput
+            Something in it is not covered; the message names it and the argument that would treat it.
+
+        Examples
+        --------
+        >>> class MLPRegressor:
+        ...     coefs_, intercepts_ = [[[1.0, -1.0]], [[1.0], [2.0]]], [[0.5, 0.0], [0.0]]
+        ...     activation, out_activation_ = "relu", "identity"
+        >>> net = ReLUNetwork.from_sklearn(MLPRegressor(), lift_bias=True, last_activation="ignore")
+        >>> net([[2.0, 1.0]])
+        array([[2.5]])
+        """
+        from wdccheck.weights.folding import Options, bias_free
+        from wdccheck.weights.perceptrons import perceptron_chain
+
+        chain = perceptron_chain(model, slice(None) if layers is None else layers)
+        options = Options(ignore_bias, False, lift_bias, last_activation)
+        found, used, folded = bias_free(chain, options)
+        check_chain([layer.W for layer in found], [chain.thing(layer.label) for layer in found])
+        return cls(tuple(layer.W for layer in found),
+                   Origin.of(chain, type(model).__name__, found, used, folded))
+
     def _layer_number(self, value: int, first: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) \
                 or not first <= value <= self.depth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from wdccheck.errors import InvalidInput
 from wdccheck.linalg import inputs
 
-__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "norm"]
+__all__ = ["Activation", "Chain", "Dense", "Norm", "Relabel", "Scale", "Step", "dense", "first_odd", "needs",
+           "norm"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +84,9 @@ class Chain:
         How many of the steps end right after the last matrix of the graph.
     folded : tuple of str
         What was computed, moved or passed over to get these steps.
-    in_python : bool
-        Whether it was given as an object: messages name arguments then, not options of the command line.
+    in_python : str
+        The call that takes it, if it was given as an object: messages name arguments then, not options of
+        the command line.
     checked : str
         What was evaluated already to see whether the chain is what it should be.
     """
@@ -98,12 +100,56 @@ class Chain:
     evaluate: Callable[[np.ndarray, bool], np.ndarray] | None = None
     inner: int = 0
     folded: tuple[str, ...] = ()
-    in_python: bool = False
+    in_python: str = ""
     checked: str = ""
 
     def thing(self, label: str) -> str:
         """What messages call a part of the file."""
         return f"{self.source}: {label}" if label else self.source
+
+
+def first_odd(steps: Sequence[Step]) -> InvalidInput | None:
+    """What is no ReLU between two matrices, or stands before the first; None where there is nothing of this.
+
+    What stands after the last matrix is up to the options.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first_odd((dense("f", "layer 1", np.ones((1, 1))), dense("f", "layer 2", np.ones((1, 1))))).required
+    'a ReLU after layer 1'
+    """
+    last = max((i for i, step in enumerate(steps) if isinstance(step, Dense)), default=-1)
+    before, relu = "", False
+    for step in steps[:last + 1]:
+        match step:
+            case Activation(kind="relu") if before:
+                relu = True
+            case Activation(kind=kind):
+                return InvalidInput(step.label, f"a ReLU after {before}" if before else
+                                    "a network that begins with a matrix", kind)
+            case Dense() if before and not relu:
+                return InvalidInput(step.label, f"a ReLU after {before}", "no activation")
+            case Dense(label=label):
+                before, relu = label, False
+    return None
+
+
+def needs(steps: Sequence[Step]) -> tuple[bool, bool, bool]:
+    """Whether there are biases, batch norm, and something else than a ReLU after the last matrix.
+
+    Examples
+    --------
+    >>> needs((dense("f", "layer 1", [[1.0]], [2.0]), Activation("", "tanh")))
+    (True, False, True)
+    """
+    last = max((i for i, step in enumerate(steps) if isinstance(step, Dense)), default=-1)
+    body = steps[:last + 2]
+    biased = any(isinstance(step, Dense) and step.b is not None for step in body)
+    shifted = any(isinstance(step, Norm) and step.shift.any() for step in body)
+    normed = any(isinstance(step, Norm) and not isinstance(step, Scale) for step in body)
+    end = {step.kind for step in steps[last + 1:] if isinstance(step, Activation)}
+    return biased or shifted, normed, end != {"relu"}
 
 
 def dense(source: str, label: str, W: Any, b: Any = None) -> Dense:

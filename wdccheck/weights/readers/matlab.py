@@ -1,4 +1,4 @@
-"""``.mat`` of version 5 (MATLAB's ``-v6`` and ``-v7``): full real matrices by name.
+"""``.mat`` of version 5 (MATLAB's ``-v6`` and ``-v7``): full real matrices by name, also in cell arrays.
 
 The format is read here rather than by scipy.io, which allocates what an element claims to hold.
 """
@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -23,7 +24,10 @@ __all__ = ["read_mat"]
 
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
-_OTHERS = {1: "a cell array", 2: "a struct", 3: "an object", 4: "text", 5: "a sparse matrix"}
+_OTHERS = {1: "a cell array", 2: "a struct", 3: "an object", 4: "text", 5: "a sparse matrix",
+           16: "a function", 17: "an object"}
+_CELL = 1
+_CELLS = 2**27  # bytes of a cell array
 _MATRIX, _COMPRESSED = 14, 15
 _ELEMENTS = 1024
 _HEAD = 4096  # bytes: flags, dimensions and name of an array take less than 300
@@ -45,10 +49,12 @@ def read_mat(source: str, stream: Bounded, size: int) -> Arrays:
         if number > _ELEMENTS:
             raise InvalidInput(source, f"at most {_ELEMENTS} arrays", "more")
         claim = _claim(source, code, body, order)
-        name, read = _matrix(source, claim, order, room)
-        if name in found:
-            raise InvalidInput(f"{source}: array {shown(name)}", "one array of this name", "two")
-        found[name] = read
+        for name, read in _matrices(source, claim, order, room):
+            if name in found:
+                raise InvalidInput(f"{source}: array {shown(name)}", "one array of this name", "two")
+            found[name] = read
+            if len(found) > _ELEMENTS:
+                raise InvalidInput(source, f"at most {_ELEMENTS} arrays", "more")
     if not found:
         raise InvalidInput(source, "at least one array", "none")
     return Arrays(source, found, sorts=True)
@@ -115,14 +121,41 @@ def _inflated(source: str, body: bytes, length: int) -> bytes:
     return data
 
 
-def _matrix(source: str, claim: _Claim, order: str, room: Room) -> tuple[str, Callable[[], np.ndarray]]:
-    """The name of an array, and what reads it."""
+def _matrices(source: str, claim: _Claim, order: str, room: Room,
+              ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """The name of an array, and what reads it; those of a cell array as MATLAB calls them, ``W{1}``."""
     parts = list(islice(_elements(source, claim.head, order), 3))
     if [code for code, _ in parts] != [6, 5, 1] or len(parts[0][1]) != 8:
         raise InvalidInput(source, "flags, dimensions and a name in every array", "others")
     name = parts[2][1].decode("latin1")
     thing = f"{source}: array {shown(name)}"
-    return name, lambda: _entries(thing, parts, claim, order, room)
+    if struct.unpack(f"{order}I", parts[0][1][:4])[0] & 0xFF != _CELL:
+        yield name, lambda: _entries(thing, parts, claim, order, room)
+        return
+    if claim.length > _CELLS:
+        raise InvalidInput(thing, f"a cell array of at most {_CELLS} bytes (save one matrix per layer)",
+                           f"{claim.length} bytes")
+    room.take(thing, (claim.length // 8,))
+    cells = islice(_elements(thing, claim.whole(), order), 3, None)
+    for number, (code, body) in enumerate(cells, 1):
+        if number > _ELEMENTS:
+            raise InvalidInput(thing, f"at most {_ELEMENTS} cells", "more")
+        inner = f"{name}{{{number}}}"
+        if code != _MATRIX:
+            raise InvalidInput(f"{source}: array {shown(inner)}", "a matrix", f"an element of type {code}")
+        yield inner, partial(_cell, f"{source}: array {shown(inner)}", body, order, room)
+
+
+def _cell(thing: str, body: bytes, order: str, room: Room) -> np.ndarray:
+    """The numbers of one cell."""
+    if not body:
+        raise InvalidInput(thing, "a full array of real numbers (W(cellfun(@isempty, W)) = [] drops "
+                           "such cells)", "an empty cell")
+    claim = _Claim(body[:_HEAD], len(body), lambda: body)
+    parts = list(islice(_elements(thing, claim.head, order), 3))
+    if [code for code, _ in parts] != [6, 5, 1] or len(parts[0][1]) != 8:
+        raise InvalidInput(thing, "flags, dimensions and a name in every array", "others")
+    return _entries(thing, parts, claim, order, room)
 
 
 def _entries(
@@ -132,7 +165,8 @@ def _entries(
     (flags,) = struct.unpack(f"{order}I", parts[0][1][:4])
     sort = flags & 0xFF
     if sort not in _CLASSES or flags & 0x0A00:  # complex, logical
-        raise InvalidInput(thing, "a full array of real numbers",
+        raise InvalidInput(thing, "a full array of real numbers (save('net.mat', 'W1', 'W2', '-v7') "
+                           "writes some, full(W) makes one)",
                            _OTHERS.get(sort, "another kind, complex or logical"))
     if len(parts[1][1]) % 4:
         raise InvalidInput(thing, "dimensions and one block of numbers", "others")

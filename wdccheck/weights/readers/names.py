@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
-from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Step, dense, norm
+from wdccheck.weights.readers.chain import Activation, Chain, Dense, Norm, Step, dense, needs, norm
 from wdccheck.weights.readers.parts import named_part, put_together, said
 from wdccheck.weights.readers.roles import owner, owners, role, says_role
 from wdccheck.weights.readers.selection import Ambiguous, Arrays, Selection
@@ -20,7 +20,8 @@ from wdccheck.weights.shapes import check_chain
 
 __all__ = ["named_chain"]
 
-_KERNEL = re.compile(r"(?:^|[._/:-])kernel(?![a-z])", re.IGNORECASE)
+_KERNEL = re.compile(r"(?:^|[._/:-])kernel(?![a-z])|/~/.*/w$|(?:^|/)linear(?:_\d+)?/w$", re.IGNORECASE)
+_NORM = re.compile(r"(?:^|[./])(?:Batch|Layer|Group|Instance|RMS)Norm_\d+(?:[./]scale)?$")  # of Flax
 _EPS = 1e-5
 
 
@@ -88,6 +89,15 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
         if choice.alone:
             groups = [replace(group, parts={"weight": group.parts["weight"]}) for group in groups
                       if group.axes > 1] or groups
+    lone = next((group for group in groups if group.axes == 1 and _NORM.search(group.stem)), None)
+    if lone is not None:
+        raise InvalidInput(f"{source}: {lone.label}", "batch norm with its statistics (np.savez of params "
+                           "and batch_stats)", "a normalization without")
+    kernel = next((group for group in groups if group.axes == 2 and _KERNEL.search(group.name)), None)
+    if kernel is not None and not choice.transpose:
+        raise Ambiguous(f"{source}: {kernel.label}", "a matrix of shape (n_out, n_in), named W or weight",
+                        "a kernel, which Keras, Flax and Haiku store as (n_in, n_out) (--transpose turns it)",
+                        _turned_ways(arrays, choice))
     norms = owners(arrays.entries)
     layers = [group.named(group.stem in norms.values()) for group in groups if group.axes == 2]
     stored = sorted(layers, key=lambda layer: place[layer.name])
@@ -116,6 +126,20 @@ def _free(layers: Iterable[Named], groups: Iterable[_Group], norms: Mapping[str,
               if (group.stem in norms and norms[group.stem] is None) or (
                   group.axes == 1 and says_role(group.parts["weight"][0]))}
     return [layer for layer in layers if layer.stem.rpartition(".")[0] not in barred]
+
+
+def _turned_ways(arrays: Arrays, choice: Selection) -> list[str]:
+    """The options that read a file of kernels."""
+    turned = replace(choice, transpose=True)
+    try:
+        steps = named_chain(arrays, turned).steps
+    except Ambiguous as error:
+        return [f"--transpose {way}" for way in error.ways]
+    except InvalidInput:
+        return []
+    layers = [step.W.shape for step in steps if isinstance(step, Dense)]
+    dims = "-".join(map(str, [layers[0][1], *(n for n, _ in layers)]))
+    return [f"--transpose{choice.beside(*needs(steps))} ({dims})"]
 
 
 def _ordered_by(arrays: Arrays, choice: Selection, layers: Sequence[Named]) -> str:
@@ -211,9 +235,6 @@ def _dense(source: str, group: _Group, transposed: bool, way: Sequence[str]) -> 
     if b is not None and not _may_be_bias(b, W):
         raise InvalidInput(f"{source}: array {shown(group.parts['bias'][0])}", f"shape ({W.shape[0]},)",
                            f"shape {b.shape}")
-    if _KERNEL.search(group.name) and not transposed:
-        raise InvalidInput(thing, "a matrix of shape (n_out, n_in), named W or weight",
-                           "a kernel, which Keras and Flax store as (n_in, n_out) (--transpose turns it)")
     return dense(source, group.label, W, b)
 
 

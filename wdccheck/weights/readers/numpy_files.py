@@ -60,7 +60,9 @@ def _array(thing: str, stream: IO[bytes], size: int, room: Room) -> np.ndarray:
     head = stream.read(_HEADER)
     shape, fortran, dtype, offset = _header(thing, head)
     if dtype.kind not in "fiuc":  # complex ones are refused later, unless asked for
-        raise InvalidInput(thing, "an array of real numbers", f"dtype {dtype.name}")
+        nested = "" if dtype.kind != "O" else (
+            "; np.savez('net.npz', **flax.traverse_util.flatten_dict(params, sep='/')) writes nested ones")
+        raise InvalidInput(thing, "an array of real numbers", f"dtype {dtype.name}{nested}")
     if min(shape, default=1) < 1:
         raise InvalidInput(thing, "a matrix of shape (n_out, n_in) with at least one entry",
                            f"shape {shown(shape)}")

@@ -14,7 +14,10 @@ _ROLES = {"weight": "weight", "weights": "weight", "kernel": "weight", "w": "wei
           "running_mean": "mean", "moving_mean": "mean",
           "running_var": "variance", "moving_variance": "variance", "num_batches_tracked": "count"}
 _WORD = "|".join(sorted(_ROLES, key=len, reverse=True))
-_NAME = re.compile(rf"(?:(.*)[._/:-])?({_WORD})_?(\d*)", re.IGNORECASE)
+_NAME = re.compile(rf"(?:(.*)[._/:-])?({_WORD})_?{{?(\d*)}}?", re.IGNORECASE)
+
+_FLAX = re.compile(r"(.*[./])?(params|batch_stats)[./](.+)[./](\w+)")
+_FLAX_ROLES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "mean", "var": "variance"}
 
 
 def role(name: str) -> tuple[str, str]:
@@ -22,9 +25,15 @@ def role(name: str) -> tuple[str, str]:
 
     Examples
     --------
-    >>> role("fc1.bias"), role("W2"), role("center")
-    (('fc1', 'bias'), ('2', 'weight'), ('center', 'weight'))
+    >>> role("fc1.bias"), role("W2"), role("biases{2}"), role("center")
+    (('fc1', 'bias'), ('2', 'weight'), ('2', 'bias'), ('center', 'weight'))
+    >>> role("batch_stats/BatchNorm_0/mean"), role("params/BatchNorm_0/scale")
+    (('BatchNorm_0', 'mean'), ('BatchNorm_0', 'weight'))
     """
+    if (flax := _FLAX.fullmatch(name)) is not None:
+        around, collection, layer, word = flax.groups()
+        if word in _FLAX_ROLES and (collection == "batch_stats") == (word in ("mean", "var")):
+            return f"{around or ''}{layer}", _FLAX_ROLES[word]
     match = _NAME.fullmatch(name)
     if match is None:
         return name, "weight"
@@ -48,6 +57,11 @@ def owners(names: Iterable[str]) -> dict[str, str | None]:
 def owner(stem: str, layers: Sequence[str], norms: Sequence[str]) -> str | None:
     """The layer that batch norm surely follows: with the number before, the same, or alone in its block."""
     base, number = numbered(stem)
+    if number is not None and base.endswith("BatchNorm_"):  # Flax counts every kind of layer for itself
+        beside = base.removesuffix("BatchNorm_") + "Dense_"
+        dense = sum(numbered(one)[0] == beside for one in layers)
+        count = sum(numbered(one)[0] == base for one in norms)
+        return f"{beside}{number}" if count in (dense, dense - 1) else None
     if number is not None:
         before = [one for one in layers if numbered(one) == (base, number - 1)]
         same = [one for one in layers if numbered(one)[1] == number and numbered(one)[0] != base]

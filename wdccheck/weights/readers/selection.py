@@ -68,11 +68,13 @@ class Selection:
         return all(any(part == name or (isinstance(name, str) and fnmatchcase(name, part)) for name in names)
                    for one in self.arrays for part in _parts(one, names))
 
-    def beside(self, biased: bool, normed: bool) -> str:
-        """The options that layers with biases or batch norm need besides those given."""
+    def beside(self, biased: bool, normed: bool, ended: bool = False) -> str:
+        """The options that layers with biases, batch norm or another end need besides those given."""
         wanted = ["--fold-batchnorm"] if normed else []
         if (biased or normed) and not self.treated & {"--ignore-bias", "--lift-bias"}:
             wanted.append("--lift-bias")
+        if ended and "--last-activation" not in self.treated:
+            wanted.append("--last-activation ignore")
         return "".join(f" {option}" for option in wanted if option not in self.treated)
 
     def only(self, source: str, kind: str, *allowed: str) -> None:

@@ -33,7 +33,7 @@ _ENTRYWISE: dict[str, Callable[..., np.ndarray]] = {
     "Log": np.log, "Reciprocal": np.reciprocal, "Floor": np.floor, "Ceil": np.ceil, "Sign": np.sign,
     "Equal": np.equal, "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
     "LessOrEqual": np.less_equal, "Not": np.logical_not, "And": np.logical_and, "Or": np.logical_or,
-    "Where": np.where, "Relu": lambda a: np.maximum(a, 0),
+    "Mod": np.mod, "Where": np.where, "Relu": lambda a: np.maximum(a, 0),
 }
 _REDUCED: dict[str, Callable[..., np.ndarray]] = {
     "ReduceSum": np.sum, "ReduceMean": np.mean, "ReduceProd": np.prod, "ReduceMax": np.max,

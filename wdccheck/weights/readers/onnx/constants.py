@@ -70,6 +70,7 @@ class Constants:
                     raise
                 why = str(error) if isinstance(error, NoChain) else "shapes or numbers that do not fit"
                 raise stopped(self.source, node, f"constants that cannot be computed: {why}") from None
+            node.values = []
             for name, array in zip(node.outputs, made, strict=False):
                 self.found[name] = array
                 if (node.kind not in EXACT and array.dtype.kind == "f") or self.rounded & set(node.inputs):

@@ -13,6 +13,8 @@ from wdccheck.weights.readers.source import shown
 __all__ = ["evaluated"]
 
 _LARGEST = 2**26  # bytes of a model; the evaluator copies it
+_NODES = 1000
+_HALF = 10  # numbers of 16 bits are evaluated with 32
 _FLOATS: dict[int, type[np.floating[Any]]] = {1: np.float32, 11: np.float64}
 
 
@@ -46,11 +48,14 @@ def evaluated(model: Any, walk: Walk, path: Path, start: str, end: str, size: in
     if inner:
         end = path.name
     nodes = walk.between(start, end)
+    if len(nodes) > _NODES:
+        raise InvalidInput("forward check", f"at most {_NODES} nodes", "a large graph")
     used = {name for node in nodes for name in node.inputs if name in walk.constants.stored}
-    arrays = {name: walk.constants.get(name) for name in sorted(used)}
+    arrays = {name: _single(walk.constants.get(name)) for name in sorted(used)}
     kinds = {array.dtype for array in arrays.values() if array is not None and array.dtype.kind == "f"}
     code = next((int(one.type.tensor_type.elem_type) for one in model.graph.input if one.name == start),
                 1 if np.dtype("f4") in kinds else 11)
+    code = 1 if code == _HALF else code
     if code not in _FLOATS or not kinds <= {np.dtype("f4"), np.dtype("f8")}:
         raise InvalidInput("forward check", "numbers of 32 or 64 bits", "others in the graph")
     if any(attribute.HasField("t") and attribute.t.data_location for node in nodes
@@ -66,3 +71,7 @@ def evaluated(model: Any, walk: Walk, path: Path, start: str, end: str, size: in
     last = path.matrix if inner else path.end
     first = last.order.ravel() < last.width  # of the first input of a batch
     return np.array([np.ravel(run(None, {start: row[place].astype(_FLOATS[code])})[0])[first] for row in x])
+
+
+def _single(array: np.ndarray | None) -> np.ndarray | None:
+    return array.astype(np.float32) if array is not None and array.dtype == np.float16 else array

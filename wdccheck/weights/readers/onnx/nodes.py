@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from wdccheck.errors import InvalidInput
+from wdccheck.weights.readers.chain import Step, first_odd
 from wdccheck.weights.readers.onnx.values import NoChain
 from wdccheck.weights.readers.source import shown, word
 
-__all__ = ["Node", "Stop", "stopped"]
+__all__ = ["Node", "Stop", "alternating", "stopped"]
 
 _FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints"}
 
@@ -85,3 +86,17 @@ def stopped(source: str, node: Node | None, found: str) -> Stop:
     where = f"{source}: {node.label}" if node is not None else source
     return Stop.at(InvalidInput(
         where, "matrices, biases, scales, changes of shape and activations of one value", found), node)
+
+
+def alternating(source: str, steps: Sequence[Step], nodes: Sequence[Node]) -> None:
+    """Refuse another activation than a ReLU before the last matrix, at its node.
+
+    Raises
+    ------
+    Stop
+        There is one, or none between two matrices.
+    """
+    odd = first_odd(steps)
+    if odd is not None:
+        node = next((one for one in nodes if one.label == odd.thing), None)
+        raise Stop.at(InvalidInput(f"{source}: {odd.thing}", odd.required, odd.found), node)

@@ -66,14 +66,16 @@ class Tensors:
             raise InvalidInput(thing, "external data in the folder of the file (where you trust it, "
                                f"{_INLINE.format(Path(self.source).name)})", shown(location))
         path = folder.joinpath(*parts)
+        if path.is_dir():
+            raise InvalidInput(thing, f"a regular file {shown(location)}", "a directory")
         if any(os.path.islink(folder.joinpath(*parts[:i])) for i in range(1, len(parts) + 1)):
             raise InvalidInput(thing, "external data that is no link (copy the files that links lead to: "
                                "cp -L)", f"a link {shown(location)}")
         try:
             return _bytes_of(thing, path, location, offset or 0, size)
         except FileNotFoundError:
-            raise InvalidInput(thing, f"external data {shown(location)} beside {Path(self.source).name} (copy "
-                               "it there, or export with external_data=False)", "no such file") from None
+            raise InvalidInput(thing, f"{shown(location)} beside {Path(self.source).name} (copy it "
+                               "there, or export with external_data=False)", "no such file") from None
         except OSError as error:
             found = error.strerror or "none"
             raise InvalidInput(thing, f"a readable file {shown(location)}", found) from None

@@ -19,6 +19,8 @@ from wdccheck.weights.readers.chain import Activation, Dense, Norm, Relabel, Sca
 __all__ = ["Mask", "NoChain", "Value", "last_matrix"]
 
 _ONE = Fraction(1)
+_BITS = 2**14  # of a slope
+_STEPS = 2**12
 
 
 class NoChain(Exception):
@@ -77,14 +79,11 @@ class Value:
             return replace(self, order=order)
         if not order.size:
             raise NoChain("a value without entries")
-        index = _of_each(order.ravel(), self.width, self.batch)
+        places, index = _of_each(order.ravel(), self.width, self.batch)
         if last_matrix(self.steps) is None:
             raise NoChain("a part of the input")
-        ranks = np.arange(len(index), dtype=np.int32)
         flat = np.empty(order.size, np.int32)
-        sample = order.ravel() // self.width
-        for i in range(self.batch):
-            flat[sample == i] = ranks + i * len(index)
+        flat[places] = np.arange(order.size, dtype=np.int32)
         steps = _rows(self.steps, index)
         return replace(self, steps=steps, width=len(index), order=flat.reshape(order.shape))
 
@@ -92,6 +91,8 @@ class Value:
         """With other slopes."""
         if up == down == 0:
             raise NoChain("a value that is 0 everywhere")
+        if max(number.bit_length() for one in (up, down) for number in one.as_integer_ratio()) > _BITS:
+            raise NoChain("too many scales")
         return replace(self, up=up, down=down, label=label)
 
     def scaled(self, factor: Fraction, label: str) -> Value:
@@ -123,7 +124,7 @@ class Value:
     def then(self, step: Step) -> Value:
         """With one more step on its entries in their own order."""
         closed = self.closed()
-        return replace(closed, steps=(*closed.steps, step))
+        return replace(closed, steps=_longer(closed.steps, step))
 
     def by_constants(self, label: str, scale: np.ndarray, shift: np.ndarray,
                      make: Callable[[str, np.ndarray, np.ndarray], Norm]) -> Value:
@@ -138,7 +139,7 @@ class Value:
             if (each != each[0]).any():
                 raise NoChain("constants that differ along a batch")
             parts.append(each[0])
-        return replace(closed, order=order, steps=(*closed.steps, make(label, *parts)))
+        return replace(closed, order=order, steps=_longer(closed.steps, make(label, *parts)))
 
     def times(self, source: str, label: str, matrix: np.ndarray, left: bool) -> Value:
         """What a matrix of shape (n_in, n_out) gives from the right, or one (n_out, n_in) from the left."""
@@ -162,13 +163,13 @@ class Value:
             turned[:, index] = W
             W = turned
         new = (np.arange(len(rows) * m, dtype=np.int32)).reshape(*order.shape[:-1], m)
-        return Value((*closed.steps, dense(source, label, W)), m,
+        return Value(_longer(closed.steps, dense(source, label, W)), m,
                      new if vector or not left else new.swapaxes(-1, -2))
 
     def finished(self) -> tuple[Step, ...]:
         """The steps, their entries in the order of the value."""
         closed = self.closed()
-        index = _of_each(closed.order.ravel(), self.width, self.batch)
+        _, index = _of_each(closed.order.ravel(), self.width, self.batch)
         if (index == np.arange(self.width)).all():
             return closed.steps
         if last_matrix(self.steps) is None:
@@ -176,7 +177,7 @@ class Value:
         return _rows(closed.steps, index)
 
     def _with(self, *steps: Step) -> Value:
-        every = (*self.steps, *steps) if steps else self.steps
+        every = _longer(self.steps, *steps) if steps else self.steps
         return replace(self, steps=every, up=_ONE, down=_ONE, label="", by="")
 
     def _by(self, factor: Fraction) -> list[Step]:
@@ -209,21 +210,26 @@ class Mask:
         return Mask(value.steps, value.order, above, at, below)
 
 
+def _longer(steps: tuple[Step, ...], *more: Step) -> tuple[Step, ...]:
+    if len(steps) + len(more) > _STEPS:
+        raise NoChain(f"more than {_STEPS} steps")
+    return (*steps, *more)
+
+
 def last_matrix(steps: tuple[Step, ...]) -> Dense | None:
     """The last dense layer of these steps."""
     return next((step for step in reversed(steps) if isinstance(step, Dense)), None)
 
 
-def _of_each(flat: np.ndarray, width: int, batch: int) -> np.ndarray:
-    """Which entries of an input stand in a value, in its order, the same for every input of a batch."""
-    sample, index = flat // width, flat % width
-    found = index[sample == 0]
-    for i in range(1, batch):
-        if not np.array_equal(index[sample == i], found):
-            raise NoChain("entries of a batch that are mixed")
-    if len(found) * batch != len(flat):
+def _of_each(flat: np.ndarray, width: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where entries of a value stand, input after input, and which of an input they are, the same for all."""
+    if len(flat) % batch:
         raise NoChain("a part of a batch")
-    return found
+    places = np.argsort(flat // width, kind="stable")
+    sample, index = (part[places].reshape(batch, -1) for part in (flat // width, flat % width))
+    if (sample != np.arange(batch)[:, None]).any() or (index != index[0]).any():
+        raise NoChain("entries of a batch that are mixed")
+    return places, index[0]
 
 
 def _rows(steps: tuple[Step, ...], index: np.ndarray) -> tuple[Step, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from wdccheck.weights.readers.chain import Activation, Norm, Step, norm
 from wdccheck.weights.readers.onnx.arithmetic import shape_of
 from wdccheck.weights.readers.onnx.constants import Constants
 from wdccheck.weights.readers.onnx.entrywise import ENTRYWISE, by_constants
-from wdccheck.weights.readers.onnx.nodes import Node, Stop, stopped
+from wdccheck.weights.readers.onnx.nodes import Node, Stop, alternating, stopped
+from wdccheck.weights.readers.onnx.products import PRODUCTS
 from wdccheck.weights.readers.onnx.shapes import MOVES, axis_of
 from wdccheck.weights.readers.onnx.starts import starts
 from wdccheck.weights.readers.onnx.tensors import Tensors
@@ -23,7 +23,8 @@ from wdccheck.weights.readers.source import shown
 
 __all__ = ["Path", "Walk"]
 
-_MOST = 2**20  # entries of a value that are followed where entries are repeated
+_NODES = 2**16
+_MOST = 2**18  # entries of a value that are followed where entries are repeated
 _FLOATS = {1, 10, 11, 16}
 _WORDS = {"Conv": "a convolution", "ConvTranspose": "a convolution", "MaxPool": "pooling",
           "AveragePool": "pooling", "GlobalAveragePool": "pooling", "Concat": "a concatenation",
@@ -67,7 +68,15 @@ class Walk:
     def __init__(self, source: str, graph: Any, tensors: Tensors, size: int) -> None:
         self.source = source
         self.constants = Constants(source, graph, tensors, size)
+        if len(graph.node) > _NODES:
+            raise InvalidInput(source, f"at most {_NODES} nodes", f"{len(graph.node)}")
         self.nodes = [Node(one) for one in graph.node]
+        made = Counter(name for node in self.nodes for name in node.outputs if name)
+        made.update(self.constants.stored.keys())
+        for name, count in made.most_common(1):
+            if count > 1:
+                raise InvalidInput(source, "every value once (onnx.checker.check_model says more)",
+                                   f"{shown(name)} twice")
         self.maker = {name: node for node in self.nodes for name in node.outputs if name}
         self.inputs = [one.name for one in graph.input if one.name not in self.constants.stored]
         self.varying = self._varying(set(self.inputs))
@@ -85,7 +94,7 @@ class Walk:
         """The nodes that the value `end` needs, but for those that `start` does; in order."""
         wanted, found = {end}, []
         for node in reversed(self.nodes):
-            if wanted - {start} & set(node.outputs):
+            if any(name in wanted and name != start for name in node.outputs):
                 found.append(node)
                 wanted |= set(filter(None, node.inputs))
         return found[::-1]
@@ -100,8 +109,8 @@ class Walk:
         """
         nodes = self.between(start, end)
         if start != end and not any(start in node.inputs for node in nodes):
-            raise InvalidInput(self.source, f"a way from {shown(start)} to {shown(end)}", "none (--from and --to "
-                               "name values or nodes in the order of the graph)")
+            raise InvalidInput(self.source, f"a way from {shown(start)} to {shown(end)}", "none (--from and "
+                               "--to name values or nodes in the order of the graph)")
         self.constants.fold(node for node in nodes if not self.varying & set(node.inputs))
         first: Stop | None = None
         thing, dims = f"{self.source}: {shown(start)}", self.shapes.get(start, ())
@@ -115,15 +124,21 @@ class Walk:
 
     def _followed(self, nodes: list[Node], start: str, value: Value, end: str) -> Path:
         known: dict[str, Any] = {start: value}
+        uses = Counter(name for node in nodes for name in set(node.inputs))
         folded: list[str] = []
         last, matrix = "", value
         for node in nodes:
-            if not (self.varying | {start}) & set(node.inputs):
+            if start not in node.inputs and not self.varying & set(node.inputs):
                 continue
             for name, found in zip(node.outputs, self._after(node, known, folded), strict=False):
                 known[name] = found
-                if node.kind in ("MatMul", "Gemm") and isinstance(found, Value):
+                if node.kind in PRODUCTS and isinstance(found, Value):
                     last, matrix = name, found.closed()
+            node.values = []
+            for name in set(node.inputs):  # forget what nothing needs any more
+                uses[name] -= 1
+                if not uses[name] and name != end:
+                    known.pop(name, None)
         found = known.get(end)
         try:
             if not isinstance(found, Value):
@@ -131,6 +146,7 @@ class Walk:
             steps = found.finished()
         except NoChain as error:
             raise stopped(self.source, self.maker.get(end), str(error)) from None
+        alternating(self.source, steps, nodes)
         relus = [step.label for step in steps if isinstance(step, Activation) and step.kind == "relu"]
         folded += [f"{label} is a ReLU" for label in relus if not label.startswith("Relu ")]
         if last_matrix(steps) is not last_matrix(matrix.steps):
@@ -187,15 +203,16 @@ class Walk:
             slopes = {(one.up, one.down) for one in node.values}
             if len(slopes) == 1 and all(one.steps is first.steps for one in node.values):
                 axis = axis_of(int(node.given.get("axis", 0)), first.order.ndim)
+                if sum(one.order.size for one in node.values) > max(_MOST, first.order.size):
+                    raise NoChain(f"more than {_MOST} entries")
                 return [first.moved(np.concatenate([one.order for one in node.values], axis))]
-        if kind == "MatMul":
-            return [self._product(node, folded)]
-        if kind == "Gemm":
-            return [self._gemm(node, folded)]
+        if kind in PRODUCTS:
+            self._said(node, folded)
+            return [PRODUCTS[kind](self.source, node, folded)]
         if kind == "BatchNormalization" and len(node.inputs) == 5 and isinstance(value, Value):
             return [self._norm(node, value)]
         if kind in ENTRYWISE:
-            self._said(node, folded, node.inputs)
+            self._said(node, folded)
             return [ENTRYWISE[kind](node)]
         raise NoChain(_WORDS.get(kind, f"the operator {shown(kind)}"))
 
@@ -207,47 +224,11 @@ class Walk:
             folded.append(f"{node.label}: another precision of values, which the bounds do not follow")
         return value
 
-    def _product(self, node: Node, folded: list[str]) -> Value:
-        a, b = node.values
-        left = isinstance(b, Value)
-        value, matrix, name = (b, a, node.inputs[0]) if left else (a, b, node.inputs[1])
-        _one_matrix(value, matrix)
-        self._said(node, folded, [name])
-        if matrix.ndim == 1:
-            found = value.times(self.source, node.label, matrix[None] if left else matrix[:, None], left)
-            shape = list(found.shape)
-            del shape[-2 if left and len(shape) > 1 else -1]
-            return replace(found, order=found.order.reshape(shape))
-        if matrix.ndim < 1 or any(n != 1 for n in matrix.shape[:-2]):
-            raise NoChain(f"several matrices at once, of shape {matrix.shape}")
-        found = value.times(self.source, node.label, matrix.reshape(matrix.shape[-2:]), left)
-        more = max(0, matrix.ndim - max(len(value.shape), 2))
-        return replace(found, order=found.order.reshape((1,) * more + found.shape)) if more else found
-
-    def _gemm(self, node: Node, folded: list[str]) -> Value:
-        given = node.given
-        alpha, beta = Fraction(given.get("alpha", 1.0)), float(given.get("beta", 1.0))
-        a, b = node.values[:2]
-        left = isinstance(b, Value)
-        value, matrix, name = (b, a, node.inputs[0]) if left else (a, b, node.inputs[1])
-        _one_matrix(value, matrix)
-        if matrix.ndim != 2 or value.order.ndim != 2:
-            raise NoChain(f"a matrix of shape {matrix.shape} and a value of shape {value.shape}")
-        self._said(node, folded, [name, *node.inputs[2:]])
-        if given.get("transB" if left else "transA"):
-            value = replace(value, order=value.order.T)
-        matrix = matrix.T if given.get("transA" if left else "transB") else matrix
-        found = value.times(self.source, node.label, matrix, left)
-        if alpha != 1:
-            found = found.scaled(alpha, f"alpha = {float(alpha):g} of {node.label}")
-        if (bias := node.at(2)) is None or not np.any(bias):
-            return found
-        if not isinstance(bias, np.ndarray):
-            raise NoChain("a sum that is no bias, as of a skip connection")
-        if beta != 1:
-            how = "rounded to float64" if bias.dtype == np.float64 else "exactly"
-            folded.append(f"beta = {beta:g} of {node.label} became part of its bias, {how}")
-        return by_constants(found, node, 1.0, beta * bias.astype(np.float64))
+    def _said(self, node: Node, folded: list[str]) -> None:
+        """Note constants that are no numbers of the file."""
+        for name in node.inputs:
+            if name in self.constants.rounded:
+                folded.append(f"array {shown(name)} of {node.label} was computed from others in float64")
 
     def _norm(self, node: Node, value: Value) -> Value:
         if node.given.get("training_mode"):
@@ -258,19 +239,6 @@ class Walk:
         one = norm(self.source, node.label, mean, var, gamma, beta, float(node.given.get("epsilon", 1e-5)))
         shape = (-1,) + (1,) * (len(value.shape) - 2)
         return value.by_constants(node.label, one.scale.reshape(shape), one.shift.reshape(shape), Norm)
-
-    def _said(self, node: Node, folded: list[str], names: Iterable[str]) -> None:
-        """Note constants that are no numbers of the file."""
-        for name in names:
-            if name in self.constants.rounded:
-                folded.append(f"array {shown(name)} of {node.label} was computed from others in float64")
-
-
-def _one_matrix(value: Any, matrix: Any) -> None:
-    if isinstance(value, Mask) or isinstance(matrix, Mask):
-        raise NoChain("a matrix after a step function")
-    if not isinstance(value, Value) or not isinstance(matrix, np.ndarray):
-        raise NoChain("a product of two values that depend on the input, as of attention")
 
 
 def _declared(kind: Any) -> tuple[int | None, ...]:

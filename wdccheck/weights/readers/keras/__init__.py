@@ -1,0 +1,1 @@
+"""Whole Keras models, ``.keras`` and ``.h5``: layers by configuration, kernels transposed to (out, in)."""
