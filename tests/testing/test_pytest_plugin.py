@@ -18,6 +18,7 @@ import wdccheck.pytest_plugin
 import wdccheck.testing
 import wdccheck.verification.results  # all that inner runs use: what they import first is forgotten
 from examples.checks import proved
+from examples.commands import hear_ctrl_c
 
 pytest_plugins = ["pytester"]
 INSTALLED = any(point.name == "wdccheck" for point in entry_points(group="pytest11"))
@@ -268,7 +269,8 @@ def test_next():
     open("next", "w").close()
 """))
     command = [sys.executable, "-m", "pytest", *PLUGIN]
-    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True,
+                          preexec_fn=hear_ctrl_c) as process:
         while not (pytester.path / "begun").exists():
             time.sleep(0.05)
         time.sleep(1)
