@@ -176,7 +176,7 @@ class Thresholds(Protocol):
 
     @property
     def margin(self) -> float:
-        """How far above `least` a first t is likely to be proved soon, in parts of it."""
+        """How far above `least` a first t is likely to be proved soon, in parts of it; inf: unknown."""
 
     @property
     def keeps(self) -> float:

@@ -78,7 +78,7 @@ class Library:
     failed: bool = False
 
     finer = False
-    margin = 0.5  # above what is known to be needed: the first members are worth that
+    margin = math.inf  # no t is known to be within reach: from the bound that is known down
     keeps = 0.7
 
     @staticmethod

@@ -43,7 +43,7 @@ def by_thresholds(
     why there is no smaller bound. `visited` nodes are counted already.
     """
     by, refuted = limits.engine, 0
-    margin = max(state.margin, _LAST)
+    margin = max(_first(state, known), _LAST)
     while (stop := _ended(known, run, limits, visited)) is None:
         least = max(state.least, known.lower)
         t = max(limits.goal(known), least * (1 + max(margin, _LAST)), math.nextafter(least, math.inf))
@@ -77,6 +77,14 @@ def by_thresholds(
     remark = "" if stop.reason not in _OPEN else state.remark(known.lower)
     known = replace(known, engines=(run.work(by, visited),))
     yield stopped(known, replace(stop, detail=stop.detail + remark))
+
+
+def _first(state: Thresholds, known: Bracket) -> float:
+    """The margin of the first t: that of the state, or, if it has none, a part of the one that is known."""
+    least = max(state.least, known.lower, _TINY)
+    if state.margin < math.inf:
+        return state.margin
+    return (known.upper / least - 1) * state.keeps if known.upper < math.inf else 1.0
 
 
 def _ended(known: Bracket, run: Run, limits: Limits, visited: int) -> Stop | None:
