@@ -98,7 +98,8 @@ def test_transposed_arrays(tmp_path):
     np.testing.assert_array_equal(net.layers[1], W2.T)
     assert list(net.origin.options) == ["--transpose", "--ignore-bias"]
     np.savez(path, W1=W1, W2=W2)
-    refused(lambda: wc.read_network(path), "every layer: shape (n_out, n_in)", "--transpose turns every")
+    refused(lambda: wc.read_network(path), "every layer: shape (n_out, n_in)", "--transpose turns every",
+            "take one with --transpose (2-4-3)")
     assert wc.read_network(path, transpose=True).dims == (2, 4, 3)
 
 
@@ -116,6 +117,22 @@ def test_one_matrix_whatever_else_the_file_holds(tmp_path, capsys):
     assert main(["bracket", "wdc", str(path), "--arrays", "?.weight", "--quiet"]) == 2
     assert "as of a convolution" in capsys.readouterr().err
     refused(lambda: read_matrix(DATA / "plain.npz"), "found 2: array 'W1', array 'W2'")
+
+
+@pytest.mark.parametrize(("layers", "wanted"), [
+    (["block1.0 20 5", "block2.0 40 20", "out 50 40"], "'*' --lift-bias (5-20-40-50)"),
+    (["enc1 30 50", "enc_mu 5 30", "enc_logvar 5 30", "dec1 20 5", "dec2 30 20", "dec_out 50 30"],
+     "'dec1.weight,dec2.weight,dec_out.weight' --lift-bias (5-20-30-50)"),
+    (["enc1 30 50", "enc_mu 5 30", "enc_logvar 5 30", "dec1 20 5", "dec2 35 20", "dec_out 50 35"],
+     "'dec1.weight,dec2.weight,dec_out.weight' --lift-bias (5-20-35-50)"),
+    (["generator.0 20 5", "generator.2 50 20", "discriminator.0 20 50", "discriminator.2 1 20"],
+     "'generator.*' --lift-bias (5-20-50)"),
+    (["encoder.0 16 64", "fc_mu 4 16", "decoder_input 16 4", "decoder.0.0 32 16", "final_layer.0 64 32"],
+     "'decoder_input.weight,decoder.0.0.weight,final_layer.0.weight' --lift-bias (4-16-32-64)"),
+])
+def test_a_whole_decoder_is_offered_before_a_part_of_it(tmp_path, layers, wanted):
+    path = put(tmp_path, "net.pt", torch_bytes(state(*layers)))
+    refused(lambda: wc.read_network(path), f"take one with --arrays {wanted}")
 
 
 def test_the_array_at_fault_is_named(tmp_path):

@@ -155,6 +155,8 @@ def zipped(members):
     (b"<!DOCTYPE html><html>", ["a web page"]), (b"\n<html>", ["a web page"]),
     (b"\x1f\x8b\x08" + bytes(20), ["gzip", "gunzip"]), (bytes(257) + b"ustar\x00", ["a tar archive: "]),
     (b"GGUF" + bytes(20), ["a GGUF file"]), (b"\x80\x04K\x01.", ["a pickle, which is never", "np.savez("]),
+    (b"\x80\x04K\x01.", ["from_sklearn(joblib.load(FILE))"]),
+    (b"\x82\xa6params\x81\xa7Dense_0", ["MessagePack, as Flax", "msgpack_restore(open(FILE, 'rb')"]),
     (b"text", ["a weight file (*.npy", "begins with b'text'"]), (b"", ["an empty file"]),
     (zipped({"net.pt": b""}), ["a zip archive of 'net.pt': unpack it"]),
     (zipped({"net/code/a.py": b"", "net/data.pkl": b"\x80\x02N."}), ["TorchScript", "torch.jit.load("]),

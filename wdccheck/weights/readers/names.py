@@ -109,7 +109,7 @@ def named_chain(arrays: Arrays, choice: Selection | None = None) -> Chain:
     dense_of = {group.stem: _dense(source, group, choice.transpose, way) for group in groups
                 if "mean" not in group.parts}
     if not choice.alone:
-        _check_widths(source, layers, "" if choice.transpose else "; --transpose turns every array", way)
+        _check_widths(arrays, layers, choice, way)
     if not (choice.arrays or choice.alone):
         in_one_sequence(source, layers, stored if kept else None, others, choice)
     steps = _steps(dense_of, _norms_after(arrays, groups, dense_of))
@@ -210,15 +210,17 @@ def _turned(arrays: Arrays, transpose: bool) -> Callable[[str], np.ndarray]:
     return (lambda name: read(name).T if read(name).ndim == 2 else read(name)) if transpose else read
 
 
-def _check_widths(source: str, layers: Sequence[Named], turn: str, way: Sequence[str]) -> None:
-    """Refuse layers that do not chain, with what may help."""
+def _check_widths(arrays: Arrays, layers: Sequence[Named], choice: Selection, way: Sequence[str]) -> None:
+    """Refuse layers that do not chain, with what may help: all turned, where they chain then."""
     try:
         if layers:
             check_chain([np.broadcast_to(0.0, layer.shape) for layer in layers],
-                        [f"{source}: array {shown(layer.name)}" for layer in layers])
+                        [f"{arrays.source}: array {shown(layer.name)}" for layer in layers])
     except InvalidInput as error:
-        hint = turn if "every layer" in error.found else ""
-        raise Ambiguous(error.thing, error.required, error.found + hint, way) from None
+        turned = "every layer" in error.found and not choice.transpose
+        raise Ambiguous(error.thing, error.required,
+                        error.found + ("; --transpose turns every array" if turned else ""),
+                        (turned and _turned_ways(arrays, choice)) or way) from None
 
 
 def _dense(source: str, group: _Group, transposed: bool, way: Sequence[str]) -> Dense:

@@ -90,21 +90,21 @@ def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
     """The options that read a chain among these layers: one for each that may be meant.
 
     First come parts of the model, those that widen to the width of the data, which an encoder begins with,
-    before others, then all layers in the order of the file, and in that of `layers`.
+    before others, and the longer before the shorter; then all layers in the order of the file, unless they
+    are the best of the parts, and in that of `layers`.
     """
     named = [run for group in _groups(order) for run in _runs(group)]
     parts = named + [run for run in _runs(order, last=True)
                      if len(run) > 1 and run[-1].shape[0] > run[0].shape[1] and run not in named]
 
     def later(run: list[Named]) -> tuple[bool, bool, bool, bool, int]:
-        widths = {layer.shape[1] for layer in order if layer not in run}
-        return (run[-1].shape[0] <= run[0].shape[1], run[-1].shape[0] not in widths, len(run) == 1,
-                run not in named, -len(run))
+        return (run[-1].shape[0] <= run[0].shape[1], run[-1].shape[0] not in _entered(run, order),
+                len(run) == 1, run not in named and run != list(order), -len(run))
 
     parts.sort(key=later)
     every = [list(whole) for whole in (order, layers) if len(whole) > 1 and _chains(whole)]
-    last = [way for run in every  # an encoder with its decoder only if that is said in a word
-            if len(way := _way(run, order, others, choice)) <= _LONGEST // 3 or not _neck(run)]
+    last = [way for run in every if run != parts[0]  # an encoder with its decoder only if said in a word
+            and (len(way := _way(run, order, others, choice)) <= _LONGEST // 3 or not _neck(run))]
     first, left = list[str](), 0
     for i, run in enumerate(parts):
         way = _way(run, order, others, choice) if i < _PARTS else ""
@@ -121,6 +121,16 @@ def ways(order: Sequence[Named], others: Sequence[str], choice: Selection,
 def _way(run: Sequence[Named], order: Sequence[Named], others: Iterable[str], choice: Selection) -> str:
     beside = choice.beside(any(layer.biased for layer in run), any(layer.normed for layer in run))
     return f"--arrays {_choice(run, order, others)}{beside} ({_widths(run)})"
+
+
+def _entered(run: Sequence[Named], order: Sequence[Named]) -> set[int]:
+    """The widths at which others than `run` begin: not behind a layer before them, nor to widen `run` on."""
+    others = [layer for layer in order if layer not in run]
+    follows = next((after for before, after in itertools.pairwise(order) if before == run[-1]), None)
+    fed = {layer.name for i, layer in enumerate(others)
+           if any(layer.shape[1] == before.shape[0] for before in others[:i])}
+    return {layer.shape[1] for layer in others if layer.name not in fed
+            and not (layer == follows and layer.shape[0] > layer.shape[1] == run[-1].shape[0])}
 
 
 def missing(layers: Sequence[Named]) -> str:

@@ -147,7 +147,10 @@ def kind(magic: bytes) -> str:
         return "an empty file"
     if magic[0] == 0x80 and magic[1:2] and magic[1] <= 5:
         return ("a pickle, which is never loaded (if you trust it: np.savez('net.npz', W1=..., W2=...) of "
-                "its arrays)")
+                "its arrays; wc.ReLUNetwork.from_sklearn(joblib.load(FILE)) of a model of scikit-learn)")
+    if 0x80 < magic[0] < 0x90 and magic[1:2] and 0xA0 < magic[1] < 0xC0:  # a small map, then a short text
+        return ("MessagePack, as Flax serializes (np.savez('net.npz', **flax.traverse_util.flatten_dict("
+                "flax.serialization.msgpack_restore(open(FILE, 'rb').read()), sep='/')))")
     return f"a file that begins with {magic[:8]!r}"
 
 
