@@ -64,6 +64,35 @@ def found(state, upper=4.0, lower=0.0, **run):
     return last
 
 
+@dataclass(frozen=True)
+class Unknown(State):
+    """Nobody knows which t is within reach; all that are asked are noted."""
+
+    asked: tuple = ()
+    margin = np.inf
+
+    def ask(self, t, map, nodes=np.inf, deadline=np.inf):
+        answer = super().ask(t, map, nodes, deadline)
+        return replace(answer, after=replace(answer.after, asked=(*answer.after.asked, t)))
+
+    def remark(self, lower):
+        return f" {self.asked}"
+
+
+@pytest.mark.parametrize("keeps", [0.5, 0.7])
+@pytest.mark.parametrize("upper", [1.5, 9.0])
+def test_where_no_margin_is_known_thresholds_go_down_from_the_bound(upper, keeps):
+    """Each keeps a part of what the last one was above the least."""
+    known = found(Unknown(1.0, 1.0, keeps=keeps), upper)
+    asked = [float(t) for t in str(known.stopped["upper"]).rpartition("(")[2].rstrip(")").split(",")]
+    np.testing.assert_allclose(np.array(asked[:6]) - 1, (upper - 1) * keeps ** np.arange(1, 7), rtol=1e-9)
+    assert known.upper == asked[-1] <= 1.002
+
+
+def test_an_unknown_margin_under_no_bound():
+    assert found(Unknown(1.0, 1.0), np.inf).upper < 1.01
+
+
 @pytest.mark.parametrize("least", [1.0, 1.2, 3.9])
 def test_it_ends_near_the_least_that_can_be_proved(least):
     known = found(State(1.0, least))

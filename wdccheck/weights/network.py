@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from wdccheck.errors import InvalidInput
 from wdccheck.linalg import hashes, inputs, matrices
 from wdccheck.weights.origin import Origin
 from wdccheck.weights.shapes import check_chain
+
+if TYPE_CHECKING:
+    from wdccheck.weights.folding import Options
+    from wdccheck.weights.readers.chain import Chain
 
 __all__ = ["ReLUNetwork"]
 
@@ -180,15 +184,11 @@ class ReLUNetwork:
         (array([[ 1. ,  0.5],
                [-1. ,  0. ]]), ['--lift-bias'])
         """
-        from wdccheck.weights.folding import Options, bias_free
+        from wdccheck.weights.folding import Options
         from wdccheck.weights.modules import module_chain
 
-        chain = module_chain(module)
         options = Options(ignore_bias, fold_batchnorm, lift_bias, last_activation)
-        layers, used, folded = bias_free(chain, options)
-        check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
-        return cls(tuple(layer.W for layer in layers),
-                   Origin.of(chain, type(module).__name__, layers, used, folded))
+        return cls._of_chain(module_chain(module), options, type(module).__name__)
 
     @classmethod
     def of(cls, value: Any) -> ReLUNetwork:
@@ -230,15 +230,21 @@ class ReLUNetwork:
         >>> net([[2.0, 1.0]])
         array([[2.5]])
         """
-        from wdccheck.weights.folding import Options, bias_free
+        from wdccheck.weights.folding import Options
         from wdccheck.weights.perceptrons import perceptron_chain
 
         chain = perceptron_chain(model, slice(None) if layers is None else layers)
         options = Options(ignore_bias, False, lift_bias, last_activation)
-        found, used, folded = bias_free(chain, options)
-        check_chain([layer.W for layer in found], [chain.thing(layer.label) for layer in found])
-        return cls(tuple(layer.W for layer in found),
-                   Origin.of(chain, type(model).__name__, found, used, folded))
+        return cls._of_chain(chain, options, type(model).__name__)
+
+    @classmethod
+    def _of_chain(cls, chain: Chain, options: Options, name: str) -> ReLUNetwork:
+        """The bias-free layers of what was read from an object."""
+        from wdccheck.weights.folding import bias_free
+
+        layers, used, folded = bias_free(chain, options)
+        check_chain([layer.W for layer in layers], [chain.thing(layer.label) for layer in layers])
+        return cls(tuple(layer.W for layer in layers), Origin.of(chain, name, layers, used, folded))
 
     def _layer_number(self, value: int, first: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) \

@@ -90,24 +90,24 @@ class Library:
 
         Inputs of the layer that are 0 for every code are left out. OutOfTime at the deadline.
         """
-        chosen = differences.live(layers, k)
-        layers, rows = (*layers[:-1], np.ascontiguousarray(layers[-1][chosen])), rows[:, chosen]
+        living, chosen = differences.living(layers, k)
+        rows = rows[:, chosen]
         n = rows.shape[1]
         if not 0 < n <= _INPUTS or len(rows) * n * n > _TABLE:
             return None
-        images = ImageRays.within_reach(layers, k, deadline)
-        cones = None if images is None else GatedCones.of(layers, rows, k, deadline)
+        images = ImageRays.within_reach(living, k, deadline)
+        cones = None if images is None else GatedCones.of(living, rows, k, deadline)
         cover = None if cones is None else Cover.of(cones, rows, alpha)
         if images is None or cover is None:
             return None
-        source = Source(tuple(layers), images, random_differences(layers, images.fan.centers))
+        source = Source(living, images, random_differences(living, images.fan.centers))
         tests = np.random.default_rng(0).standard_normal((8, n))
         members = Members(np.zeros((1, n, n)), np.zeros(1), tests / np.linalg.norm(tests, axis=1)[:, None])
         return Library(source, cover, scale, members, np.zeros((0, n)), Regions.root(k))
 
     @property
     def groups_first(self) -> int:
-        """A thousandth of a second each, where there are few cones."""
+        """Some where cones are few: a node takes a thousandth of a second then, a first member one."""
         return _GROUPS if len(self.cover.cones.corners) <= _FEW else 0
 
     @property
@@ -121,7 +121,7 @@ class Library:
         return self.least
 
     def remark(self, lower: float) -> str:
-        """Where majorants are what keeps the bound up."""
+        """Nothing: the least that majorants allow is known for a few pairs of directions only."""
         return ""
 
     def ask(self, t: float, map: Map, nodes: float = math.inf, deadline: float = math.inf) -> Answer:
@@ -164,11 +164,11 @@ class Library:
 
     def _enriched(self, found: Examined, t: float, map: Map, deadline: float) -> tuple[Library, int]:
         """With members for what wants some, up to a few, and the matrices looked into."""
-        state, nodes, made_ = self, 0, 0
-        while len(found.forms) and made_ < _NEW:
+        state, nodes, count = self, 0, 0
+        while len(found.forms) and count < _NEW:
             D = found.forms[np.argmin(found.room)]
             member = made(self.source, state.hot, t, map, deadline, D)
-            nodes, made_ = nodes + member.nodes, made_ + 1
+            nodes, count = nodes + member.nodes, count + 1
             state = state._with(member)
             if member.matrix is None:
                 return replace(state, failed=True), nodes
@@ -212,7 +212,7 @@ class Library:
         value = np.concatenate(values)
         hottest = np.argsort(-value, kind="stable")[:_FIRST]
         none = regions.take(slice(0))
-        return Examined(none, none, none, -value[hottest], np.full(len(hottest), np.inf),
+        return Examined(none, none, none, -value[hottest], np.zeros(len(hottest)),
                         cover.forms(regions.take(hottest)).middle, np.zeros((0, n)), 0)
 
 
